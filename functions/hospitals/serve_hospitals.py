@@ -1,0 +1,73 @@
+"""Serves the directory: provinces, cities, districts, hospitals."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AfterValidator
+
+from hospitals import directory
+from hospitals.directory import Search
+from hospitals.model import Level
+from hospitals.pages import answer, sliced
+from hospitals.provinces import find_province
+from hospitals.views import DivisionView, HospitalView
+from longhaul import settings
+from longhaul.http import Page, PageNumber, PageParams, PageSize, Response, make_app, needs
+from longhaul.observability import observed
+
+settings.require(settings.Database, settings.Cache)
+
+app = make_app()
+READ = needs("directory:read")
+
+DivisionCode = Annotated[str, Path(pattern=r"^\d{6}$", description="A division's code, six digits.")]
+Beginning = Annotated[str | None, Query(min_length=1, max_length=50, description="What names begin with.")]
+Province = Annotated[
+    str | None,
+    Query(max_length=20, description="A province's name or code."),
+    AfterValidator(lambda text: text and find_province(text).code),
+]
+
+
+@app.get("/api/v1/provinces", security=READ, tags=["directory"], summary="List the provinces")
+def serve_provinces(page: PageNumber = 1, page_size: PageSize = 100) -> Response[Page[DivisionView]]:
+    return sliced(app, directory.list_provinces(), PageParams(page, page_size))
+
+
+@app.get("/api/v1/provinces/<code>/cities", security=READ, tags=["directory"], summary="List a province's cities")
+def serve_cities(code: DivisionCode, page: PageNumber = 1, page_size: PageSize = 100) -> Response[Page[DivisionView]]:
+    return sliced(app, directory.list_cities(code), PageParams(page, page_size))
+
+
+@app.get("/api/v1/cities/<code>/districts", security=READ, tags=["directory"], summary="List a city's districts")
+def serve_districts(
+    code: DivisionCode, page: PageNumber = 1, page_size: PageSize = 100
+) -> Response[Page[DivisionView]]:
+    return sliced(app, directory.list_districts(code), PageParams(page, page_size))
+
+
+@app.get("/api/v1/districts/<code>/hospitals", security=READ, tags=["directory"], summary="List a district's hospitals")
+def serve_district_hospitals(
+    code: DivisionCode, page: PageNumber = 1, page_size: PageSize = 20
+) -> Response[Page[HospitalView]]:
+    params = PageParams(page, page_size)
+    return answer(app, directory.list_hospitals(code, params), params)
+
+
+@app.get("/api/v1/hospitals", security=READ, tags=["directory"], summary="Search hospitals")
+def serve_hospitals(
+    q: Beginning = None,
+    level: Annotated[Level | None, Query()] = None,
+    province: Province = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> Response[Page[HospitalView]]:
+    params = PageParams(page, page_size)
+    search = Search(q, level, find_province(province) if province else None)
+    return answer(app, directory.search_hospitals(search, params), params)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

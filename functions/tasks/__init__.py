@@ -1,0 +1,1 @@
+"""Long-running tasks: submit them, follow them, cancel them."""

@@ -1,0 +1,199 @@
+"""Every error of Longhaul, in one tree.
+
+    LonghaulError
+    +- TransientError            may succeed when tried again: retried with back-off by the state machine
+    |  +- ProviderThrottled, ProviderUnavailable
+    |  +- DatabaseUnavailable    MySQL is away, out of connections, or kept deadlocking
+    |  +- WorkflowUnavailable    Step Functions does not answer
+    |  +- LaneFull               the kind's lane holds as many waiting tasks as it may
+    +- PermanentError            trying again gives the same: the state machine's Catch takes it
+       +- InvalidRequest         the caller's input, with the field's place
+       |  +- MalformedBody, UnknownKind, KeyReused, BodyTooLarge, PageTooDeep
+       +- Unauthenticated, Forbidden, NotFound, Conflict (IllegalTransition)
+       +- BadAnswer              a provider's answer broke its contract twice
+       +- TooManyFailures        more steps failed than a task tolerates
+       +- TaskStopped            the task was cancelled, paused or superseded: end quietly
+
+Its name is what a state machine's `ErrorEquals` matches; `status`, `code` and `retryable` make the RFC 9457 problem.
+An exception's docstring is its default message.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypedDict
+
+
+class FieldError(TypedDict):
+    """Where the input is wrong (a JSON pointer into the body, or `query/name`), and how."""
+
+    pointer: str
+    detail: str
+
+
+class LonghaulError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+    def members(self) -> dict[str, Any]:
+        """What this error adds to the members every problem has (RFC 9457, 3.2)."""
+        return {}
+
+
+class TransientError(LonghaulError):
+    """It did not work this time; try again later."""
+
+    code = "temporarily_unavailable"
+    status = 503
+    retryable = True
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds; None when the other side gave no hint
+
+
+class ProviderThrottled(TransientError):
+    """The provider asks us to slow down."""
+
+    code = "provider_throttled"
+
+
+class ProviderUnavailable(TransientError):
+    """The provider does not answer."""
+
+    code = "provider_unavailable"
+
+
+class DatabaseUnavailable(TransientError):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class WorkflowUnavailable(TransientError):
+    """The workflow service does not answer."""
+
+    code = "workflow_unavailable"
+
+
+class LaneFull(TransientError):
+    """As many tasks of this kind wait as may wait; submit again later."""
+
+    code = "lane_full"
+
+
+class PermanentError(LonghaulError):
+    """It cannot work however often it is tried."""
+
+
+class InvalidRequest(PermanentError):
+    """The request is not valid."""
+
+    code = "invalid_request"
+    status = 422
+
+    def __init__(self, message: str = "", *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.errors = list(errors)
+
+    def members(self) -> dict[str, Any]:
+        return {"errors": self.errors} if self.errors else {}
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not valid JSON."""
+
+    code = "malformed_body"
+    status = 400
+
+
+class UnknownKind(InvalidRequest):
+    """There is no such kind of task."""
+
+    code = "unknown_kind"
+
+
+class KeyReused(InvalidRequest):
+    """This Idempotency-Key was used before with another payload."""
+
+    code = "idempotency_key_reused"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is larger than 1 MB."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class PageTooDeep(InvalidRequest):
+    """The page lies beyond offset 10,000; use the cursor instead."""
+
+    code = "page_too_deep"
+    status = 400
+
+
+class Unauthenticated(PermanentError):
+    """The request carries no identity."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(PermanentError):
+    """The token does not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(PermanentError):
+    """There is no such thing."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(PermanentError):
+    """Not possible in the present state."""
+
+    code = "conflict"
+    status = 409
+
+
+class IllegalTransition(Conflict):
+    """The task's status does not allow this."""
+
+    code = "illegal_transition"
+
+    def __init__(self, message: str = "", *, task_status: str, allowed_actions: Sequence[str]) -> None:
+        super().__init__(message)
+        self.task_status = task_status
+        self.allowed_actions = list(allowed_actions)
+
+    def members(self) -> dict[str, Any]:
+        return {"task_status": self.task_status, "allowed_actions": self.allowed_actions}
+
+
+class BadAnswer(PermanentError):
+    """The provider's answer broke its contract, and did so again when told."""
+
+    code = "bad_answer"
+    status = 502
+
+
+class TooManyFailures(PermanentError):
+    """More steps failed than the task tolerates."""
+
+    code = "too_many_failures"
+
+
+class TaskStopped(PermanentError):
+    """The task was cancelled, paused, finished or superseded by a newer attempt."""
+
+    code = "task_stopped"
+    status = 409

@@ -1,0 +1,51 @@
+"""HTTP manners, once for every HTTP function.
+
+    app = make_app()
+
+    @app.get("/api/v1/tasks", security=needs("tasks:read"))
+    def list_tasks(page: PageNumber = 1, page_size: PageSize = 20) -> Response[Page[TaskSummary]]:
+        params = PageParams(page, page_size)
+        items, total = reading.list_tasks(caller(app).tenant_id, params.limit, params.offset)
+        return respond(page_of(items, total, params))
+
+- Errors are RFC 9457 problems. A parameter of path, query or headers that is wrong, repeated or unknown: 400; a body
+  that is no JSON: 400, no object or not valid: 422, over 1 MB: 413, of another media type: 415 (none means JSON).
+- Path parameters arrive decoded. Times leave as RFC 3339 UTC to the millisecond, text unescaped in UTF-8.
+- Answers over 1 KB are compressed when the caller accepts gzip.
+"""
+
+from aws_lambda_powertools.event_handler import Response
+
+from longhaul.http.app import Api, make_app
+from longhaul.http.conditional import conditional, etag_of
+from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
+from longhaul.http.identity import Caller, caller, needs, require_scope
+from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
+from longhaul.http.problems import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
+from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
+
+__all__ = [
+    "Api",
+    "Caller",
+    "IdempotencyKey",
+    "InvalidParameter",
+    "MethodNotAllowed",
+    "Page",
+    "PageNumber",
+    "PageParams",
+    "PageSize",
+    "Response",
+    "Timestamp",
+    "UnsupportedMediaType",
+    "caller",
+    "conditional",
+    "dumps",
+    "etag_of",
+    "make_app",
+    "needs",
+    "page_of",
+    "parse_idempotency_key",
+    "require_scope",
+    "respond",
+    "rfc3339",
+]

@@ -1,0 +1,76 @@
+"""The resolver every HTTP function is made of."""
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
+from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
+
+from longhaul.errors import NotFound
+from longhaul.http import problems
+from longhaul.http.conditional import encoded_etag
+from longhaul.http.exchange import RequestValidation, ResponseValidation
+from longhaul.http.wire import dumps
+
+COMPRESS_OVER_BYTES = 1_024
+
+
+class Api(APIGatewayHttpResolver):
+    """Powertools' HTTP API resolver with Longhaul's manners (see `longhaul.http`).
+
+    The methods with an underscore override the resolver's own steps, which it has no public hooks for; Powertools is
+    pinned and `tests/unit/http` exercises each of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            debug=False,  # else POWERTOOLS_DEV prints each event, its token too, into the log
+            serializer=dumps,
+            enable_validation=True,
+            response_validation_error_http_code=500,
+        )
+        self._request_validation_middleware = RequestValidation()
+        self._response_validation_middleware = ResponseValidation(has_response_validation_error=True)
+        problems.install(self)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Every route, in the order they are tried."""
+        return [*self._static_routes, *self._dynamic_routes]
+
+    def _convert_matches_into_route_keys(self, match: re.Match[str]) -> dict[str, str]:
+        """Path parameters decoded: the gateway passes them as the caller wrote them, percent-encoded or not."""
+        return {name: unquote(value) for name, value in match.groupdict().items()}
+
+    def _handle_not_found(self, method: str, path: str) -> ResponseBuilder[BaseProxyEvent]:
+        """405 with Allow where another method would do, else 404."""
+        allowed = {route.method for route in self.routes if route.rule.match(path)}
+        error = problems.MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
+        return self._response_builder_class(response=problems.problem(self, error), serializer=self._serializer)
+
+    def _build_response(self, response_builder: ResponseBuilder[BaseProxyEvent]) -> dict[str, Any]:
+        """Name the request in every answer; compress what is worth it for those who asked."""
+        response = response_builder.response
+        response.headers |= {
+            "X-Request-Id": problems.request_id_of(self),
+            "X-Content-Type-Options": "nosniff",
+        }
+        if isinstance(response.body, str) and len(response.body.encode()) > COMPRESS_OVER_BYTES:
+            response.headers.setdefault("Vary", "Accept-Encoding")
+            if response.compress is None:
+                response.compress = self._accepts_gzip()
+            if response.compress and isinstance(etag := response.headers.get("ETag"), str):
+                response.headers["ETag"] = encoded_etag(etag)
+        return super()._build_response(response_builder)
+
+    def _accepts_gzip(self) -> bool:
+        """Powertools looks for the word alone; `gzip;q=0` means no."""
+        offers = self.current_event.headers.get("accept-encoding", "").lower().replace(" ", "").split(",")
+        return any(re.fullmatch(r"gzip(;q=(1|0?\.\d*[1-9]).*)?", offer) for offer in offers)
+
+
+def make_app() -> Api:
+    """A resolver without routes yet: `app = make_app()`, then `@app.get(...)`, then `app.resolve(event, context)`."""
+    return Api()

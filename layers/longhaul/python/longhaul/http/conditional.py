@@ -1,0 +1,72 @@
+"""Conditional reads (RFC 9110, 13): an answer that has not changed is a 304, made without the work."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from longhaul.http.wire import JSON, dumps, respond
+
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_ENCODED = '-gzip"'  # what the tag of a compressed answer ends with: a strong tag names one sequence of bytes
+
+
+def etag_of(*parts: object) -> str:
+    """A strong ETag of whatever decides the answer: its versions (cheap), or the body itself."""
+    return f'"{hashlib.sha256(dumps(parts).encode()).hexdigest()[:32]}"'
+
+
+def encoded_etag(etag: str) -> str:
+    """The tag of the same answer, compressed."""
+    return etag.removesuffix('"') + _ENCODED
+
+
+def conditional[T](
+    app: APIGatewayHttpResolver,
+    load: Callable[[], T],
+    *,
+    etag: str,
+    last_modified: datetime | None = None,
+    content_type: str = JSON,
+) -> Response[T]:
+    """200 with `load()` as its body, or 304 without calling it when the caller has this version already."""
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization, Accept-Encoding",
+    }
+    if last_modified:
+        headers["Last-Modified"] = format_datetime(_utc(last_modified), usegmt=True)
+    known = _known_tag(app, etag) or (_not_modified_since(app, last_modified) and etag)
+    if known:
+        return Response(status_code=304, headers={**headers, "ETag": known})
+    return respond(load(), headers=headers, content_type=content_type)
+
+
+def _known_tag(app: APIGatewayHttpResolver, etag: str) -> str | None:
+    """The caller's own tag when it names this version, compressed or not."""
+    asked = app.current_event.headers.get("if-none-match", "")
+    if asked.strip() == "*":
+        return etag
+    return next((tag for tag in _TAG.findall(asked) if tag in (etag, encoded_etag(etag))), None)
+
+
+def _not_modified_since(app: APIGatewayHttpResolver, last_modified: datetime | None) -> bool:
+    """If-Modified-Since counts only without If-None-Match, and is ignored when it is no date."""
+    headers = app.current_event.headers
+    since = headers.get("if-modified-since")
+    if since is None or last_modified is None or "if-none-match" in headers:
+        return False
+    try:
+        return _utc(last_modified) <= _utc(parsedate_to_datetime(since))
+    except (ValueError, OverflowError):
+        return False
+
+
+def _utc(moment: datetime) -> datetime:
+    """To whole seconds, as HTTP dates are; naive is UTC."""
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return aware.replace(microsecond=0)

@@ -1,0 +1,109 @@
+"""The live item: a task's progress in DynamoDB, written each time steps finish and read beside the row.
+
+A convenience, never the truth: when DynamoDB is away, progress is what the row says, and a warning is logged.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from longhaul import aws, settings
+from longhaul.observability import logger
+from longhaul.tasks.model import TERMINAL, Task
+
+KEPT_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class LiveItem:
+    """A task as `update_progress` last saw it; `updated_at` in epoch seconds."""
+
+    task_id: str
+    tenant_id: str
+    kind: str
+    title: str
+    status: str
+    attempt: int
+    steps_done: int
+    progress: int
+    stage: str | None
+    current_step: str | None
+    statistics: dict[str, Any]
+    created_at: str
+    updated_at: float
+
+
+def item_of(task: Task) -> LiveItem:
+    """What the row itself says."""
+    return LiveItem(
+        task_id=task.task_id,
+        tenant_id=task.tenant_id,
+        kind=task.kind,
+        title=task.title,
+        status=task.status,
+        attempt=task.attempt,
+        steps_done=task.steps_done,
+        progress=task.progress,
+        stage=task.stage,
+        current_step=task.current_step,
+        statistics=task.statistics,
+        created_at=task.created_at.isoformat(),
+        updated_at=time.time(),
+    )
+
+
+def write(item: LiveItem) -> None:
+    """Store the item unless a newer one is there: of a later attempt, with more steps done, or of an ended task."""
+    _put(
+        item,
+        ConditionExpression=(
+            "attribute_not_exists(task_id) OR attempt < :attempt"
+            " OR (attempt = :attempt AND steps_done <= :steps_done AND ended = :no)"
+        ),
+        ExpressionAttributeValues={
+            ":attempt": {"N": str(item.attempt)},
+            ":steps_done": {"N": str(item.steps_done)},
+            ":no": {"BOOL": False},
+        },
+    )
+
+
+def overwrite(item: LiveItem) -> None:
+    """Store the item whatever is there: the row has the last word."""
+    _put(item)
+
+
+def _put(item: LiveItem, **condition: Any) -> None:
+    try:
+        aws.client("dynamodb").put_item(
+            TableName=settings.of(settings.Live).live_table,
+            Item={
+                "task_id": {"S": item.task_id},
+                "attempt": {"N": str(item.attempt)},
+                "steps_done": {"N": str(item.steps_done)},
+                "ended": {"BOOL": item.status in TERMINAL},
+                "item": {"S": json.dumps(asdict(item), ensure_ascii=False)},
+                "expires_at": {"N": str(int(time.time()) + KEPT_SECONDS)},
+            },
+            **condition,
+        )
+    except aws.errors() as error:
+        if "ConditionalCheckFailed" not in str(error):
+            logger.warning("live item not written", extra={"task_id": item.task_id, "reason": str(error)})
+
+
+def read(task_id: str) -> LiveItem | None:
+    """The item, or None when there is none, it has expired (DynamoDB deletes late), or DynamoDB is away."""
+    try:
+        found = (
+            aws.client("dynamodb")
+            .get_item(TableName=settings.of(settings.Live).live_table, Key={"task_id": {"S": task_id}})
+            .get("Item")
+        )
+    except aws.errors() as error:
+        logger.warning("live item not read", extra={"task_id": task_id, "reason": str(error)})
+        return None
+    if not found or int(found["expires_at"]["N"]) < time.time():
+        return None
+    return LiveItem(**json.loads(found["item"]["S"]))

@@ -1,0 +1,99 @@
+"""Settings: what a function reads from its environment, typed, checked when it starts.
+
+Each model below names the variables of one concern (a field's name in upper case is its variable). A function module
+says at import which it needs, so that a wrong deployment fails at start with the names that are missing, and a test
+can hold the template's declared environment against the code:
+
+    settings.require(settings.Database, settings.ProgressQueue)
+
+Everyone else reads values with `settings.of(settings.Database)`.
+"""
+
+import os
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
+
+
+class SettingsError(RuntimeError):
+    """The environment lacks a variable or holds a wrong one."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def _split(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+class Database(Settings):
+    """MySQL: the secret holds {host, port, username, password, dbname, unix_socket?, init_command?}."""
+
+    database_secret_arn: str = Field(min_length=1)
+    database_tls: Literal["verify", "off"]
+
+
+class Kinds(Settings):
+    """The modules whose `KINDS` this deployment serves: `KIND_MODULES=hospitals.kinds,roles.kinds`."""
+
+    kind_modules: Annotated[list[str], BeforeValidator(_split)] = Field(min_length=1)
+
+
+class Workflows(Settings):
+    """The ARN of each state machine by its logical id, as a JSON object."""
+
+    workflow_arns: Json[dict[str, str]]
+
+
+class DispatchQueue(Settings):
+    dispatch_queue_url: str = Field(min_length=1)
+
+
+class ProgressQueue(Settings):
+    progress_queue_url: str = Field(min_length=1)
+
+
+class Live(Settings):
+    """The DynamoDB table of live progress items."""
+
+    live_table: str = Field(min_length=1)
+
+
+class Cache(Settings):
+    """The DynamoDB table of cached pages and their generations."""
+
+    cache_table: str = Field(min_length=1)
+
+
+class Llm(Settings):
+    """An OpenAI-compatible endpoint; the secret holds its key, the DynamoDB table says when it is left alone."""
+
+    llm_base_url: str = Field(min_length=1)
+    llm_model: str = Field(min_length=1)
+    llm_secret_arn: str = Field(min_length=1)
+    llm_timeout_seconds: float = Field(gt=0, le=600)
+    breaker_table: str = Field(min_length=1)
+
+
+class Hospitals(Settings):
+    max_districts_in_flight: int = Field(ge=1, le=40)
+    hospitals_batch_size: int = Field(ge=1, le=100)
+
+
+@cache
+def of[S: Settings](model: type[S]) -> S:
+    """The model's values; raises SettingsError naming each variable that is missing or wrong."""
+    variables = {name: os.environ[name.upper()] for name in model.model_fields if name.upper() in os.environ}
+    try:
+        return model.model_validate(variables)
+    except ValidationError as error:
+        wrong = ", ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{model.__name__} settings: {wrong}") from error
+
+
+def require(*models: type[Settings]) -> None:
+    """Fail now, with names, when the environment lacks what these models read."""
+    for model in models:
+        of(model)

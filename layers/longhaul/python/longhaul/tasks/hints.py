@@ -1,0 +1,25 @@
+"""Hints to the dispatcher: that a lane may have something to start. Losing one costs at most a minute."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from longhaul import aws, settings
+from longhaul.observability import logger
+
+
+class DispatchHint(BaseModel):
+    """That this kind's lane may have something to start."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str = Field(min_length=1, max_length=64)
+
+
+def hint_dispatch(kind: str, *, delay: float = 0.0) -> None:
+    """Wake the dispatcher for this kind's lane in `delay` seconds (SQS takes whole ones, to 900)."""
+    url = settings.of(settings.DispatchQueue).dispatch_queue_url
+    try:
+        aws.client("sqs").send_message(
+            QueueUrl=url, MessageBody=DispatchHint(kind=kind).model_dump_json(), DelaySeconds=min(900, round(delay))
+        )
+    except aws.errors() as error:
+        logger.warning("dispatcher not woken; it looks once a minute", extra={"kind": kind, "reason": str(error)})

@@ -1,0 +1,85 @@
+"""Cancelling: what stops, how soon, and what a worker that is too late can still do (nothing)."""
+
+import time
+
+from local.running import RunningStack
+from local.testing import eventually
+from tests.observation import Observer
+from tests.providing import Provider, district_codes
+
+XIUYING = "460105"  # 秀英区, the first district of 海南省
+HELD_MS = 1_500  # a worker waits so long for each answer; less than the timeout of the model's client
+
+
+def test_cancelling_a_running_task_stops_it_and_a_late_worker_changes_nothing(
+    observer: Observer, provider: Provider, stack: RunningStack
+) -> None:
+    # GIVEN a refresh in the middle of its districts, a worker of which waits for the model
+    provider.control(latency_ms=100, slow_keys={XIUYING: HELD_MS})
+    log = stack.log("RefreshDistrict")
+    task_id = observer.submit("海南省")
+    with observer.watching(task_id) as watch:
+        eventually(lambda: XIUYING in provider.asked(), pause=0.02)
+
+        # WHEN it is cancelled
+        started = time.monotonic()
+        answer = observer.cancel(task_id)
+        seconds = time.monotonic() - started
+        asked, row = provider.asked(), observer.task(task_id)
+    item = observer.read(task_id)
+
+    # THEN it is at once
+    assert (answer.status, answer.json()["status"], item["status"]) == (200, "CANCELLED", "CANCELLED")
+    assert seconds < 3
+    watch.assert_never_back()
+
+    # AND when its workers have ended, the late one among them, nothing has started or changed since
+    eventually(lambda: "TaskStopped" in stack.log("RefreshDistrict")[len(log) :])
+    observer.settle()
+    assert provider.asked() == asked < set(district_codes("460000"))
+    assert observer.task(task_id) == row
+    assert observer.read(task_id) == item
+    assert observer.events(task_id) == ["started", "cancelled"]
+
+    # AND the rows are those of the districts that were done in time, whole; the late one is not among them
+    steps = observer.steps(task_id)
+    done = observer.done(task_id)
+    assert XIUYING not in done
+    assert XIUYING in asked
+    assert all(step["finished_at"] is None or step["finished_at"] <= row["finished_at"] for step in steps.values())
+    assert {row["district_code"] for row in observer.sql("SELECT district_code FROM hospitals")} == done
+    assert {step["status"] for step in steps.values()} == {"SUCCEEDED", "PENDING"}
+
+    # AND its execution is stopped, and to cancel it again changes nothing
+    execution = observer.aws("stepfunctions").describe_execution(executionArn=row["execution_arn"])
+    assert execution["status"] == "ABORTED"
+    assert observer.cancel(task_id).json()["status"] == "CANCELLED"
+    assert observer.task(task_id) == row
+
+
+def test_a_waiting_task_is_cancelled_and_never_starts(observer: Observer, provider: Provider) -> None:
+    # GIVEN a task that waits in a lane that is closed
+    observer.sql("UPDATE lanes SET paused = 1")
+    waiting, next_one = observer.submit("澳门"), observer.submit("香港")
+    assert observer.read(waiting)["status"] == "PENDING"
+
+    # WHEN it is cancelled and the lane opened
+    assert observer.cancel(waiting).json()["status"] == "CANCELLED"
+    observer.sql("UPDATE lanes SET paused = 0")
+
+    # THEN the one behind it runs, and it never does
+    assert observer.ended(next_one)["status"] == "SUCCEEDED"
+    assert observer.events(waiting) == ["cancelled"]
+    assert observer.task(waiting)["attempt"] == 0
+    assert provider.asked() == {"810000"}
+
+
+def test_a_task_that_has_ended_is_not_cancelled(observer: Observer) -> None:
+    task_id = observer.refresh("澳门")["task_id"]
+    row = observer.task(task_id)
+
+    refused = observer.cancel(task_id)
+
+    assert (refused.status, refused.json()["code"]) == (409, "illegal_transition")
+    assert (refused.json()["task_status"], refused.json()["allowed_actions"]) == ("SUCCEEDED", [])
+    assert observer.task(task_id) == row

@@ -1,0 +1,96 @@
+"""Workers that are killed in the middle of their work."""
+
+import os
+import signal
+import time
+
+from local.running import RunningStack
+from local.testing import eventually
+from tests.observation import Observer
+from tests.providing import Provider, city_codes, truth
+
+NINGXIA = "640000"
+KILLS = 10
+
+
+def test_a_district_worker_killed_ten_times_costs_nothing_but_time(
+    observer: Observer, provider: Provider, stack: RunningStack
+) -> None:
+    # GIVEN a refresh whose districts take a while, watched by its caller
+    provider.control(latency_ms=400)
+    log = stack.log("RefreshDistrict")
+    task_id = observer.submit("宁夏")
+
+    # WHEN a worker that is at work on a district is killed, ten times
+    with observer.watching(task_id) as watch:
+        deadline = time.monotonic() + 60
+        while deaths(stack, log) < KILLS:
+            assert time.monotonic() < deadline
+            assert observer.task(task_id)["status"] in ("PENDING", "RUNNING"), "it ended before the last kill"
+            if stack.kill_worker("RefreshDistrict", busy=True):
+                time.sleep(0.2)  # each district is tried six times: not always the same one
+        provider.control()
+        task = observer.ended(task_id)
+
+    # THEN the refresh has done all of it, in its first attempt, and nobody saw it go back
+    everything = truth(NINGXIA)
+    hospitals = sum(map(len, everything.values()))
+    assert (task["status"], task["attempt"], task["result"]["failed"]) == ("SUCCEEDED", 1, [])
+    assert task["result"]["added"] == task["result"]["hospitals"] == hospitals
+    watch.assert_never_back()
+
+    # AND each step was done once: by its row, and by the rows it wrote, which one statement wrote and none wrote again
+    steps = observer.steps(task_id)
+    assert steps.keys() == {"province/640000", *(f"city/{c}" for c in city_codes(NINGXIA))} | {
+        f"district/{code}" for code in everything
+    }
+    assert {row["status"] for row in steps.values()} == {"SUCCEEDED"}
+    rows = observer.sql("SELECT district_code, name, created_at, updated_at, changed_by FROM hospitals")
+    assert sorted((row["district_code"], row["name"]) for row in rows) == sorted(
+        (code, hospital.name) for code, here in everything.items() for hospital in here
+    )
+    written = {(row["district_code"], time) for row in rows for time in (row["created_at"], row["updated_at"])}
+    assert len(written) == len(everything)
+    assert {row["changed_by"] for row in rows} == {None}
+
+    # AND no district was asked for more often than its workers died
+    calls = provider.calls("hospitals")["calls"]
+    first = [call["key"] for call in calls if call["batch"] == 1]
+    assert len(everything) <= len(first) <= len(everything) + deaths(stack, log)
+
+
+def deaths(stack: RunningStack, before: str) -> int:
+    """How many invocations of the district's function have died since its log was as it was `before`."""
+    return stack.log("RefreshDistrict")[len(before) :].count("Status: error")
+
+
+def test_a_progress_worker_killed_with_its_batch_loses_no_progress(
+    observer: Observer, provider: Provider, stack: RunningStack
+) -> None:
+    # GIVEN a refresh at work, and workers that have counted steps and wait for more
+    provider.control(latency_ms=500)
+    task_id = observer.submit("海南省")
+    log = stack.log("UpdateProgress")
+    with observer.watching(task_id) as watch:
+        pids = eventually(lambda: waiting(stack, "UpdateProgress"))
+
+        # WHEN one of them is killed with a batch in its hands, which comes back only long after the end
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: set(pids) & set(stack.pids("UpdateProgress", busy=True)))
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        task = observer.ended(task_id)
+
+    # THEN the batches after it counted all steps, those of its batch among them, and the end is exact
+    watch.assert_never_back()
+    assert any(0 < document["progress"] < 100 for document in watch.documents)
+    assert (task["status"], task["progress"]) == ("SUCCEEDED", 100)
+    assert task["statistics"]["hospitals_found"] == sum(map(len, truth("460000").values()))
+    assert stack.log("UpdateProgress")[len(log) :].count("Status: error") >= 1
+
+
+def waiting(stack: RunningStack, function: str) -> list[int]:
+    """The processes of the function that have worked and wait for their next event."""
+    workers = [worker for worker in stack.about()["workers"] if worker["function"] == function]
+    return [worker["pid"] for worker in workers if worker["invocations"] and not worker["busy"]]

@@ -1,0 +1,179 @@
+"""Rows in every table, enough of them that a plan without an index would show; and a sample of each parameter."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from longhaul.database import Opened
+
+TASK_ID = "province_广东省_20261122_143052_00000007"
+STATUSES = ("SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED", "PENDING", "RUNNING")
+KINDS = ("hospital_province_refresh", "hospital_full_refresh")
+BEGIN = datetime(2026, 11, 1)
+
+# A value for each named parameter of any query, of the type that its callers give.
+SAMPLES: dict[str, Any] = {
+    "attempt": 1,
+    "code": "440104",
+    "codes": ["440103", "440104"],
+    "city_code": "440100",
+    "current_step": "正在获取区县数据：越秀区",
+    "delay_microseconds": 1_000_000,
+    "detail": None,
+    "district_code": "440104",
+    "error_code": "bad_answer",
+    "error_message": "no JSON",
+    "event": "start",
+    "execution_prefix": "arn:aws:states:eu-central-1:123456789012:execution:RefreshHospitals:",
+    "first_code": "440000",
+    "ids": [1, 2],
+    "idempotency_key": "key-1",
+    "kind": KINDS[0],
+    "kinds": list(KINDS),
+    "label": "越秀区",
+    "last_code": "449999",
+    "level": "三级甲等",
+    "levels": ["三级甲等", "二级甲等"],
+    "limit": 20,
+    "max_concurrent": 5,
+    "max_queued": 1000,
+    "max_retries": 3,
+    "names": ["医院1", "医院2"],
+    "offset": 40,
+    "output": "{}",
+    "params": "{}",
+    "pattern": "医院1%",
+    "priority": 0,
+    "progress": 50,
+    "province_code": "440000",
+    "request_digest": "0" * 64,
+    "result": "{}",
+    "rows": "[]",
+    "seconds": 30,
+    "seconds_allowed": 7200,
+    "sources": ["RUNNING", "PENDING"],
+    "stage": "district",
+    "statistics": "{}",
+    "status": "SUCCEEDED",
+    "statuses": ["PENDING", "RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CANCELLED"],
+    "step_key": "district/7",
+    "steps": '[{"step_key": "district/440104", "level": "district", "label": "越秀区"}]',
+    "steps_done": 5,
+    "target": "FAILED",
+    "task_id": TASK_ID,
+    "task_ids": [TASK_ID],
+    "tenant_id": "tenant-7",
+    "title": "广东省刷新",
+    "units": 18,
+    "user_id": "ada",
+}
+
+# Where a query wants another value: what it inserts must be new.
+OTHER: dict[str, dict[str, Any]] = {"insert_task": {"task_id": "new", "idempotency_key": "new"}}
+
+
+def fill(connection: Opened, share: float = 1.0) -> None:
+    """3,000 tasks of 30 tenants, 3,000 steps of 20 tasks, 340 cities, 2,900 districts, 8,700 hospitals, or a share."""
+    tables = {
+        "tasks": [_task(number) for number in range(int(3000 * share))],
+        "task_steps": [_step(number) for number in range(int(3000 * share))],
+        "task_events": [_event(number) for number in range(int(3000 * share))],
+        "lanes": [{"kind": kind, "max_concurrent": 5, "max_queued": 1000} for kind in KINDS],
+        "cities": [_city(number) for number in range(int(340 * share))],
+        "districts": [_district(number) for number in range(int(2900 * share))],
+        "hospitals": [_hospital(number) for number in range(int(8700 * share))],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+        for table, rows in tables.items():
+            cursor.execute(f"DELETE FROM {table}")
+            columns = ", ".join(rows[0])
+            values = ", ".join(f"%({column})s" for column in rows[0])
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({values})", rows)
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
+    connection.commit()
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"ANALYZE TABLE {table}")
+            cursor.fetchall()
+
+
+def _task_id(number: int) -> str:
+    return f"province_广东省_20261122_143052_{number:08x}"
+
+
+def _task(number: int) -> dict[str, Any]:
+    created = BEGIN + timedelta(minutes=number)
+    return {
+        "task_id": _task_id(number),
+        "tenant_id": f"tenant-{number % 30}",
+        "user_id": "ada",
+        "kind": KINDS[number % 2],
+        "title": "广东省刷新",
+        "params": "{}",
+        "status": STATUSES[number % 7],
+        "priority": number % 3,
+        "attempt": 1,
+        "max_retries": 3,
+        "run_after": created,
+        "deadline": created + timedelta(hours=2),
+        "heartbeat_at": created,
+        "idempotency_key": f"key-{number}",
+        "request_digest": "0" * 64,
+        "created_at": created,
+        "updated_at": created,
+    }
+
+
+def _step(number: int) -> dict[str, Any]:
+    return {
+        "task_id": _task_id(number % 20),
+        "step_key": f"district/{number}",
+        "level": ("city", "district")[number % 2],
+        "label": f"区{number}",
+        "status": ("SUCCEEDED", "SUCCEEDED", "PENDING", "FAILED")[number % 4],
+        "attempt": 1,
+        "created_at": BEGIN,
+    }
+
+
+def _event(number: int) -> dict[str, Any]:
+    return {
+        "task_id": _task_id(number % 20),
+        "attempt": 1,
+        "event": "start",
+        "status": "RUNNING",
+        "created_at": BEGIN + timedelta(seconds=number),
+    }
+
+
+def _province(number: int) -> str:
+    return f"{11 + number % 34}0000"
+
+
+def _city(number: int) -> dict[str, Any]:
+    province = _province(number)
+    code = f"{province[:2]}{1 + number // 34:02}00"
+    return {"code": code, "province_code": province, "name": f"市{number}", "listed": 1, "updated_at": BEGIN}
+
+
+def _district(number: int) -> dict[str, Any]:
+    city = _city(number % 340)["code"]
+    code = f"{city[:4]}{1 + number // 340:02}"
+    return {"code": code, "city_code": city, "name": f"区{number}", "listed": 1, "updated_at": BEGIN}
+
+
+def _hospital(number: int) -> dict[str, Any]:
+    return {
+        "district_code": _district(number % 2900)["code"],
+        "name": f"医院{number}",
+        "level": ("三级甲等", "二级甲等", "一级", "未定级")[number % 4],
+        "type": "综合医院",
+        "address": "中山路1号",
+        "phone": "020-12345678",
+        "confidence": 0.9,
+        "digest": f"{number:032x}",
+        "listed": int(number % 10 > 0),
+        "added_by": TASK_ID,
+        "created_at": BEGIN,
+        "updated_at": BEGIN,
+    }

@@ -1,0 +1,169 @@
+"""Progress: recounted, written every fifth step, never backwards, held against the live item on reading."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from longhaul import connections, live
+from longhaul import database as longhaul_database
+from longhaul.errors import DatabaseUnavailable, NotFound
+from longhaul.progress import ProgressEvent
+from longhaul.tasks import closing, control, reading, store
+from longhaul.tasks.closing import Outcome
+from longhaul.tasks.model import Task, TaskError
+from longhaul.tasks.reading import SyncStatus
+from longhaul.tasks.steps import PlannedStep, plan_steps, step
+from longhaul.tasks.tally import recount
+
+type Sql = Callable[..., list[dict[str, Any]]]
+type Running = Callable[..., Task]
+
+
+@pytest.fixture
+def planned(running_task: Running) -> Task:
+    """A running task whose cities are listed and whose 35 districts are planned."""
+    task = running_task()
+    keys = [PlannedStep(f"district/{code}", "district", f"区{code}") for code in range(440103, 440138)]
+    with step(task.task_id, 1, key="city/440100", level="city", label="广州市") as listing:
+        listing.complete({}, save=lambda tx: plan_steps(tx, task.task_id, 1, keys))
+    return task
+
+
+def finish(task: Task, code: int) -> ProgressEvent:
+    with step(task.task_id, 1, key=f"district/{code}", level="district", label=f"区{code}") as run:
+        run.complete({"hospitals": 10}, units=10)
+    return ProgressEvent(task_id=task.task_id, attempt=1, level="district", label=f"区{code}")
+
+
+def test_36_steps_make_at_most_8_writes_and_the_last_at_once(
+    planned: Task, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+    write = store.write_progress
+    monkeypatch.setattr(
+        store, "write_progress", lambda session, seen: writes.append(seen.steps_done) or write(session, seen)
+    )
+    for code in range(440103, 440138):
+        recount([finish(planned, code)])
+    assert writes == [5, 10, 15, 20, 25, 30, 35, 36]
+    (row,) = sql("SELECT progress, steps_done, statistics FROM tasks")
+    assert (row["progress"], row["steps_done"]) == (99, 36)
+    assert '"hospitals_found":350' in row["statistics"].replace(" ", "")
+
+
+def test_redelivered_late_and_foreign_events_change_nothing(planned: Task, sql: Sql) -> None:
+    events = [finish(planned, code) for code in range(440103, 440112)]
+    recount(events)
+    (before,) = sql("SELECT progress, steps_done, updated_at FROM tasks")
+    recount(events[:1] * 3)
+    recount([event.model_copy(update={"attempt": 7}) for event in events])
+    recount([ProgressEvent(task_id="none", attempt=1, level="city", label="")])
+    assert sql("SELECT progress, steps_done, updated_at FROM tasks") == [before]
+
+
+def test_progress_never_goes_back(planned: Task, sql: Sql) -> None:
+    recount([finish(planned, code) for code in range(440103, 440113)])
+    (before,) = sql("SELECT progress FROM tasks")
+    more = [PlannedStep(f"district/{code}", "district", "区") for code in range(440200, 440300)]
+    with longhaul_database.connection() as session:
+        plan_steps(session, planned.task_id, 1, more)
+    recount([finish(planned, code) for code in range(440200, 440206)])
+    (after,) = sql("SELECT progress, steps_done FROM tasks")
+    assert after["steps_done"] == 17
+    assert after["progress"] == before["progress"]
+
+
+def test_a_reader_sees_the_fresher_live_item(planned: Task) -> None:
+    recount([finish(planned, code) for code in range(440103, 440110)])
+    recount([finish(planned, 440110)])
+    view = reading.read_task(planned.task_id, "acme")
+    assert view.sync == SyncStatus.synced
+    assert view.task is not None
+    assert (view.task.current_step, view.task.steps_done) == ("区440110", 8)
+    assert view.task.statistics["hospitals_found"] == 80
+
+
+def test_an_item_of_a_few_large_steps_ahead_is_as_it_should_be(running_task: Running, sql: Sql) -> None:
+    # GIVEN a task of six steps, whose row is written after the fifth
+    task = running_task()
+    keys = [PlannedStep(f"district/{code}", "district", "区") for code in range(440103, 440108)]
+    with step(task.task_id, 1, key="city/440100", level="city", label="广州市") as listing:
+        listing.complete({}, save=lambda tx: plan_steps(tx, task.task_id, 1, keys))
+
+    # WHEN it is read after each step
+    seen = []
+    for code in range(440103, 440107):
+        recount([finish(task, code)])
+        view = reading.read_task(task.task_id, "acme")
+        assert view.task is not None
+        seen.append((view.sync, view.task.progress, view.task.statistics["districts_processed"]))
+
+    # THEN its progress goes on, though the row is more than ten points behind
+    assert seen == [(SyncStatus.synced, progress, done) for done, progress in enumerate((36, 52, 68, 84), 1)]
+
+
+@pytest.mark.parametrize("end", ["FAILED", "CANCELLED"])
+def test_a_task_that_ends_early_shows_what_was_done(planned: Task, end: str) -> None:
+    # GIVEN a task that is a few steps ahead of its row
+    recount([finish(planned, code) for code in range(440103, 440111)])
+    before = reading.read_task(planned.task_id, "acme").task
+    assert before is not None
+
+    # WHEN it ends early
+    if end == "FAILED":
+        closing.close(planned.task_id, 1, Outcome(error=TaskError("bad_answer", "…")))
+    else:
+        control.cancel(planned.task_id, "acme")
+
+    # THEN its progress has not gone back
+    after = reading.read_task(planned.task_id, "acme").task
+    assert after is not None
+    assert (after.status, after.progress, after.statistics) == (end, before.progress, before.statistics)
+    assert after.statistics["districts_processed"] == 8
+
+
+def test_a_live_item_that_disagrees_is_repaired_and_the_row_wins(planned: Task) -> None:
+    live.overwrite(replace(live.item_of(planned), progress=80))
+    assert reading.read_task(planned.task_id, "acme").sync == SyncStatus.out_of_sync
+    view = reading.read_task(planned.task_id, "acme")
+    assert view.sync == SyncStatus.synced
+    assert view.task is not None
+    assert view.task.progress == 0
+
+
+def test_no_live_item_is_a_miss(planned: Task) -> None:
+    assert reading.read_task(planned.task_id, "acme").sync == SyncStatus.cache_miss
+
+
+def test_without_the_database_the_live_item_is_served(planned: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    recount([finish(planned, code) for code in range(440103, 440110)])
+
+    def away(**_: Any) -> None:
+        raise DatabaseUnavailable
+
+    longhaul_database.close()
+    monkeypatch.setattr(connections, "open_connection", away)
+    view = reading.read_task(planned.task_id, "acme")
+    assert (view.sync, view.task) == (SyncStatus.unknown, None)
+    assert view.item is not None
+    assert view.item.steps_done == 8
+    with pytest.raises(NotFound):
+        reading.read_task(planned.task_id, "another")
+
+
+def test_another_tenant_sees_nothing(planned: Task) -> None:
+    with pytest.raises(NotFound):
+        reading.read_task(planned.task_id, "another")
+
+
+def test_an_ended_task_keeps_its_last_live_item_against_late_counts(planned: Task) -> None:
+    event = finish(planned, 440103)
+    late = replace(live.item_of(planned), steps_done=30, progress=70)
+    closing.close(planned.task_id, 1, Outcome(result={"added": 1}))
+    live.write(late)
+    recount([event])
+    view = reading.read_task(planned.task_id, "acme")
+    assert view.item is not None
+    assert (view.sync, view.item.status, view.item.progress) == (SyncStatus.synced, "SUCCEEDED", 100)

@@ -1,0 +1,170 @@
+"""The HTTP API of tasks, by the events API Gateway sends: what it answers, and how it refuses."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from longhaul.tasks.model import Task
+from tests.calling import Context
+
+type Sql = Callable[..., list[dict[str, Any]]]
+
+SUBMIT = {"kind": "hospital_province_refresh", "params": {"province": "广东省"}}
+
+
+class Api:
+    """Calls the function as the gateway would for this tenant."""
+
+    def __init__(self, tenant_id: str = "acme", scope: str = "tasks:read tasks:write") -> None:
+        self.claims: dict[str, str] = {"sub": "ada", "tenant_id": tenant_id, "scope": scope}
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, query: str = "", **headers: str
+    ) -> tuple[int, dict[str, Any], dict[str, str]]:
+        from tasks.serve_tasks import handler
+
+        event = {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": query,
+            "queryStringParameters": dict(pair.split("=", 1) for pair in query.split("&")) if query else None,
+            "headers": {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()},
+            "requestContext": {
+                "http": {"method": method, "path": path, "sourceIp": "203.0.113.7"},
+                "requestId": "gateway-1",
+                "stage": "$default",
+                "authorizer": {"jwt": {"claims": self.claims, "scopes": []}},
+            },
+            "body": body if isinstance(body, str) or body is None else json.dumps(body, ensure_ascii=False),
+            "isBase64Encoded": False,
+        }
+        answer = handler(event, Context())
+        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+
+@pytest.fixture
+def api(database: dict[str, Any]) -> Api:
+    return Api()
+
+
+def test_submitting_answers_at_once_with_the_place_to_look(api: Api, sent: Callable[[str], list[Any]]) -> None:
+    status, task, headers = api("POST", "/api/v1/tasks", SUBMIT | {"priority": "high"})
+    assert (status, task["status"], task["priority"], task["title"]) == (202, "PENDING", "high", "广东省刷新")
+    assert headers["Location"] == f"/api/v1/tasks/{quote(task['task_id'])}"
+    assert headers["Retry-After"] == "2"
+    assert sent("dispatch") == [{"kind": "hospital_province_refresh"}]
+    status, read, _ = api("GET", headers["Location"])
+    assert (status, read["task_id"]) == (200, task["task_id"])
+    assert read["cache_sync_status"] == "cache_miss"
+    assert read["created_at"].endswith("Z")
+
+
+def test_a_path_may_arrive_decoded(api: Api) -> None:
+    _, task, _ = api("POST", "/api/v1/tasks", SUBMIT)
+    assert api("GET", f"/api/v1/tasks/{task['task_id']}")[0] == 200
+
+
+def test_the_same_idempotency_key_gives_the_same_task(api: Api) -> None:
+    _, first, _ = api("POST", "/api/v1/tasks", SUBMIT, idempotency_key='"k1"')
+    status, second, _ = api("POST", "/api/v1/tasks", SUBMIT, idempotency_key="k1")
+    assert (status, second["task_id"]) == (202, first["task_id"])
+    status, problem, _ = api("POST", "/api/v1/tasks", SUBMIT | {"title": "x"}, idempotency_key="k1")
+    assert (status, problem["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ("{", 400, None),
+        ("", 400, None),
+        ("[]", 422, ""),
+        ({"params": {}}, 422, "/kind"),
+        (SUBMIT | {"kind": "no_such"}, 422, "/kind"),
+        (SUBMIT | {"kind": 7}, 422, "/kind"),
+        (SUBMIT | {"params": {}}, 422, "/params/province"),
+        (SUBMIT | {"params": []}, 422, "/params"),
+        (SUBMIT | {"params": {"province": "广东省", "extra": 1}}, 422, "/params/extra"),
+        (SUBMIT | {"params": {"province": 44}}, 422, "/params/province"),
+        (SUBMIT | {"params": {"province": "广冬"}}, 422, "/params/province"),
+        (SUBMIT | {"priority": "asap"}, 422, "/priority"),
+        (SUBMIT | {"title": "x" * 201}, 422, "/title"),
+        (SUBMIT | {"colour": "red"}, 422, "/colour"),
+        (SUBMIT | {"title": "x" * 2_000_000}, 413, None),
+    ],
+)
+def test_bad_input_is_a_problem_that_names_the_field(
+    api: Api, sql: Sql, body: Any, status: int, pointer: str | None
+) -> None:
+    answered, problem, headers = api("POST", "/api/v1/tasks", body)
+    assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
+    assert {"type", "title", "status", "detail", "instance", "code", "request_id", "retryable"} <= problem.keys()
+    if pointer is not None:
+        assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert "Traceback" not in json.dumps(problem)
+    assert sql("SELECT COUNT(*) AS n FROM tasks") == [{"n": 0}]
+
+
+@pytest.mark.parametrize(
+    "query", ["page=0", "page=-1", "page_size=0", "page_size=1000000000", "page=x", "status=DONE", "colour=red"]
+)
+def test_bad_query_parameters_are_named(api: Api, query: str) -> None:
+    status, problem, _ = api("GET", "/api/v1/tasks", query=query)
+    assert status == 400
+    assert [error["pointer"].split("/")[1] for error in problem["errors"]] == [query.split("=")[0]]
+
+
+def test_a_page_beyond_the_bound_names_the_cursor(api: Api) -> None:
+    status, problem, _ = api("GET", "/api/v1/tasks", query="page=1002&page_size=10")
+    assert (status, problem["code"]) == (400, "page_too_deep")
+    assert "cursor" in problem["detail"]
+
+
+def test_pages_are_newest_first_and_add_up(api: Api) -> None:
+    ids = [api("POST", "/api/v1/tasks", SUBMIT)[1]["task_id"] for _ in range(5)]
+    pages = [api("GET", "/api/v1/tasks", query=f"page={page}&page_size=2")[1] for page in (1, 2, 3, 4)]
+    assert [task["task_id"] for page in pages for task in page["items"]] == ids[::-1]
+    assert {(page["total"], page["pages"], page["page_size"]) for page in pages} == {(5, 3, 2)}
+
+
+def test_filters_select_by_status_and_kind(api: Api) -> None:
+    ids = [api("POST", "/api/v1/tasks", SUBMIT)[1]["task_id"] for _ in range(2)]
+    api("POST", f"/api/v1/tasks/{ids[0]}/cancel")
+    assert [t["task_id"] for t in api("GET", "/api/v1/tasks", query="status=CANCELLED")[1]["items"]] == [ids[0]]
+    assert api("GET", "/api/v1/tasks", query="status=CANCELLED,PENDING")[1]["total"] == 2
+    assert api("GET", "/api/v1/tasks", query="kind=hospital_full_refresh")[1]["total"] == 0
+    assert [t["task_id"] for t in api("GET", "/api/v1/tasks/active")[1]["items"]] == [ids[1]]
+
+
+def test_another_tenants_task_is_not_there(api: Api) -> None:
+    _, task, _ = api("POST", "/api/v1/tasks", SUBMIT)
+    other = Api(tenant_id="other")
+    for method, path in (("GET", ""), ("POST", "/cancel")):
+        status, problem, _ = other(method, f"/api/v1/tasks/{task['task_id']}{path}")
+        assert (status, problem["code"]) == (404, "not_found")
+    assert other("GET", "/api/v1/tasks")[1]["total"] == 0
+    assert other("GET", "/api/v1/tasks/active")[1]["items"] == []
+
+
+def test_an_ended_task_cannot_be_cancelled_and_says_why(running_task: Callable[..., Task], sql: Sql) -> None:
+    task = running_task()
+    sql("UPDATE tasks SET status = 'SUCCEEDED'")
+    status, problem, _ = Api()("POST", f"/api/v1/tasks/{task.task_id}/cancel")
+    assert (status, problem["task_status"], problem["allowed_actions"]) == (409, "SUCCEEDED", [])
+
+
+def test_a_token_without_the_scope_or_the_tenant_is_refused(database: dict[str, Any]) -> None:
+    assert Api(scope="tasks:read")("POST", "/api/v1/tasks", SUBMIT)[0] == 403
+    nobody = Api()
+    nobody.claims = {}
+    assert nobody("GET", "/api/v1/tasks")[0] == 401
+
+
+def test_a_full_lane_asks_to_come_back(api: Api, sql: Sql) -> None:
+    sql("UPDATE lanes SET max_queued = 0")
+    status, problem, headers = api("POST", "/api/v1/tasks", SUBMIT)
+    assert (status, problem["code"], problem["retryable"]) == (503, "lane_full", True)
+    assert headers["Retry-After"] == "30"

@@ -1,0 +1,95 @@
+"""Every named query is valid against the real schema; on MariaDB and MySQL its plan uses an index for every table.
+
+Plans depend on what the tables hold, so they are asked for with some thousands of rows in place.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from pymysql.cursors import DictCursor
+
+from longhaul import database, queries
+from longhaul.database import Opened
+from tests.architecture.repository import ROOT
+from tests.architecture.sql import NAME
+from tests.integration.rows import OTHER, SAMPLES, fill
+
+FILES = sorted([*ROOT.glob("functions/*/queries.sql"), *ROOT.glob("layers/**/queries.sql")])
+QUERIES = [
+    pytest.param(path, name, id=f"{path.parent.name}.{name}")
+    for path in FILES
+    for name in NAME.findall(path.read_text(encoding="utf-8"))
+]
+
+# Read whole, on purpose. (Table functions and derived tables have no index to use and are not looked at.)
+READ_WHOLE = {("list_provinces", "provinces"): "34 rows, and all of them are the answer"}
+
+EXPLAINS = "TEST_DATABASE_URL" in os.environ
+on_a_server = pytest.mark.skipif(not EXPLAINS, reason="the embedded engine's EXPLAIN has a form of its own")
+
+
+@pytest.fixture(scope="module")
+def rows(environment: dict[str, Any]) -> Iterator[Opened]:
+    """A connection to a database with rows in every table; few, where no plan is looked at."""
+    connection = pymysql.connect(
+        **environment["engine"], database=environment["dbname"], charset="utf8mb4", cursorclass=DictCursor
+    )
+    fill(connection, 1.0 if EXPLAINS else 0.01)
+    yield connection
+    connection.close()
+
+
+class _Undo(Exception):
+    """Leaves a transaction, so that it is rolled back."""
+
+
+@pytest.mark.parametrize(("path", "name"), QUERIES)
+def test_the_query_is_valid(path: Path, name: str, rows: Opened) -> None:
+    query = getattr(queries.load(str(path)), name)
+    with pytest.raises(_Undo), database.transaction() as tx:
+        if "*" in _operation(path, name):
+            query(tx, [_parameters(name, query), _parameters(name, query)])
+        else:
+            query(tx, **_parameters(name, query))
+        raise _Undo
+
+
+@on_a_server
+@pytest.mark.parametrize(("path", "name"), QUERIES)
+def test_the_plan_uses_indexes(path: Path, name: str, rows: Opened) -> None:
+    query = getattr(queries.load(str(path)), name)
+    with rows.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {query.sql}", _parameters(name, query))
+        plan = cursor.fetchall()
+    assert [step for step in plan if _reads_whole(name, step)] == []
+
+
+@on_a_server
+def test_a_query_without_an_index_is_caught(rows: Opened) -> None:
+    with rows.cursor() as cursor:
+        cursor.execute("EXPLAIN SELECT * FROM hospitals WHERE phone = '1'")
+        assert [step["table"] for step in cursor.fetchall() if _reads_whole("x", step)] == ["hospitals"]
+
+
+def _reads_whole(name: str, step: dict[str, Any]) -> bool:
+    table = step["table"]
+    if table is None or table.startswith("<") or step["select_type"] == "INSERT" or (name, table) in READ_WHOLE:
+        return False
+    if "json_table" in (step["Extra"] or ""):
+        return False
+    return step["key"] is None or step["type"] in ("ALL", "index")
+
+
+def _operation(path: Path, name: str) -> str:
+    """The sign behind a query's name: ^ one row, $ one value, ! a change, *! many."""
+    text = path.read_text(encoding="utf-8")
+    return text.split(f"-- name: {name}", 1)[1].split("\n", 1)[0]
+
+
+def _parameters(name: str, query: Any) -> dict[str, Any]:
+    samples = SAMPLES | OTHER.get(name, {})
+    return {parameter: samples[parameter] for parameter in samples if f"%({parameter})s" in query.sql}

@@ -1,0 +1,36 @@
+"""Functions that behave as a test of the runtime wants them to."""
+
+import os
+import time
+from pathlib import Path
+
+
+def echo(event, context):
+    print("said", event.get("say"))
+    return {
+        "event": event,
+        "pid": os.getpid(),
+        "left": context.get_remaining_time_in_millis(),
+        "environment": dict(os.environ),
+        "arn": context.invoked_function_arn,
+        "cwd": str(Path.cwd()),
+    }
+
+
+def fail(event, context):
+    class TooOdd(Exception): ...
+
+    raise TooOdd("no " + event["what"])
+
+
+def sleep(event, context):
+    time.sleep(event.get("seconds", 60))
+    return os.getpid()
+
+
+def leave(event, context):
+    os._exit(3)
+
+
+def hoard(event, context):
+    return len(bytearray(event["megabytes"] * 1024 * 1024))

@@ -1,0 +1,44 @@
+"""The command line, as far as it needs no running stack."""
+
+from pathlib import Path
+
+import jwt
+import pytest
+
+from local.__main__ import main
+from local.issuer import AUDIENCE, Issuer
+from local.logs import log_path
+
+
+def test_the_token_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--state", str(tmp_path), "--port", "4000", "--tenant", "t-3", "--user", "u-4", "--hours", "2"]
+
+    assert main(["token", *arguments, "--scopes", "ops", "tasks:read"]) == 0
+
+    token = capsys.readouterr().out.strip()
+    claims = jwt.decode(token, Issuer(tmp_path, 4000).public_key, ["RS256"], audience=AUDIENCE)
+    assert (claims["tenant_id"], claims["sub"], claims["scope"]) == ("t-3", "u-4", "ops tasks:read")
+    assert claims["exp"] - claims["iat"] == 7200
+
+
+def test_the_logs_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # GIVEN the logs of two functions, one of them longer than what is shown
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    log_path(folder, "ListCities").write_text("".join(f"line {number}\n" for number in range(60)) + "half a")
+    log_path(folder, "CloseTask").write_text("closed\n")
+
+    for name in ("ListCities", "list_cities"):
+        assert main(["logs", name, "--state", str(tmp_path)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert (len(lines), lines[0], lines[-1]) == (40, "line 20", "line 59")
+    assert main(["logs", "--state", str(tmp_path)]) == 0
+    assert "close_task: closed" in capsys.readouterr().out
+    assert main(["logs", "nobody", "--state", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("local: no logs of nobody")
+
+
+def test_a_pair_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["up", "--env", "nonsense"])
+    assert "is not NAME=VALUE" in capsys.readouterr().err

@@ -1,0 +1,215 @@
+"""Functions in real processes under the real runtime client: what comes of them, and when they end."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.logs import log_path
+from local.model import Function
+from local.outcomes import Outcome, Throttled, UnknownFunction
+from local.runtime import Runtime, Settings
+
+HANDLERS = Path(__file__).parent / "sample" / "handlers.py"
+
+
+def run(root: Path, work: Callable[[Runtime], Awaitable[None]], *functions: Function, **settings: Any) -> None:
+    """Run `work` with a runtime of `functions`, whose code is in `root`."""
+    (root / "functions").mkdir(exist_ok=True)
+    if not (root / "functions" / "app.py").exists():
+        (root / "functions" / "app.py").write_text(HANDLERS.read_text())
+
+    async def go() -> None:
+        chosen = Settings(root, root / "logs", "http://127.0.0.1:1", {"OVERRIDE": "yes"}, **settings)
+        runtime = Runtime({function.name: function for function in functions}, {"Physical-1": "Echo"}, chosen)
+        try:
+            await work(runtime)
+        finally:
+            await runtime.close()
+
+    asyncio.run(go())
+
+
+def payload(outcome: Outcome) -> Any:
+    return json.loads(outcome.payload)
+
+
+def test_an_answer_and_the_environment_a_function_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a function with one variable, and another variable on this machine
+    monkeypatch.setenv("MACHINE_ONLY", "secret")
+    echo = Function("Echo", "app.echo", timeout=5, memory=300, environment={"TABLE": "t-1"})
+
+    async def work(runtime: Runtime) -> None:
+        # WHEN it is invoked by its logical id, its physical name and its ARN
+        for name in ("Echo", "Physical-1", "arn:aws:lambda:us-east-1:123456789012:function:Physical-1"):
+            outcome = await runtime.invoke(name, '{"say": "你好"}'.encode())
+            assert not outcome.failed
+        seen = payload(outcome)
+
+        # THEN it had the event, its template's environment and Lambda's, and nothing of this machine's
+        assert seen["event"] == {"say": "你好"}
+        assert 3000 < seen["left"] <= 5000
+        environment = seen["environment"]
+        assert (environment["TABLE"], environment["OVERRIDE"]) == ("t-1", "yes")
+        assert (environment["AWS_LAMBDA_FUNCTION_NAME"], environment["AWS_REGION"]) == ("Echo", "us-east-1")
+        assert environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "300"
+        assert "MACHINE_ONLY" not in environment
+        assert seen["arn"].endswith(":function:Echo")
+        assert Path(seen["cwd"]).name == "functions"
+
+    run(tmp_path, work, echo)
+    lines = log_path(tmp_path / "logs", "Echo").read_text(encoding="utf-8").splitlines()
+    assert lines.count("said 你好") == 3
+    reports = [line for line in lines if line.startswith("REPORT")]
+    assert ["Init Duration" in line for line in reports] == [True, False, False]
+    assert all("Memory Size: 300 MB" in line and "Duration: " in line for line in reports)
+
+
+def test_an_exception_has_the_shape_that_a_state_machine_matches(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        outcome = await runtime.invoke("Fail", b'{"what": "luck"}')
+        assert outcome.failed
+        assert payload(outcome)["errorType"] == "TooOdd"
+        assert payload(outcome)["errorMessage"] == "no luck"
+        assert payload(outcome)["stackTrace"]
+
+    run(tmp_path, work, Function("Fail", "app.fail"))
+
+
+def test_a_function_over_its_timeout_is_killed_and_the_next_call_has_a_new_process(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        first = payload(await runtime.invoke("Sleep", b'{"seconds": 0}'))
+        started = time.monotonic()
+        outcome = await runtime.invoke("Sleep", b"{}")
+        assert 0.9 < time.monotonic() - started < 5
+        assert payload(outcome)["errorType"] == "Sandbox.Timedout"
+        assert "Task timed out after 1.00 seconds" in payload(outcome)["errorMessage"]
+        assert payload(await runtime.invoke("Sleep", b'{"seconds": 0}')) != first
+        with pytest.raises(ProcessLookupError):
+            os.kill(first, 0)
+
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=1))
+
+
+def test_a_killed_process_is_reported_at_once(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        call = asyncio.create_task(runtime.invoke("Sleep", b"{}"))
+        pool = runtime.pools["Sleep"]
+        while not (pool.workers and pool.workers[0].busy):
+            await asyncio.sleep(0.02)
+        os.kill(pool.workers[0].pid, signal.SIGKILL)
+        async with asyncio.timeout(2):
+            outcome = await call
+        assert payload(outcome)["errorType"] == "Runtime.ExitError"
+        assert "signal: killed" in payload(outcome)["errorMessage"]
+
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30))
+
+
+def test_a_process_killed_while_idle_costs_nobody_an_event(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        first = payload(await runtime.invoke("Echo", b"{}"))["pid"]
+        os.kill(first, signal.SIGKILL)
+        await asyncio.sleep(0.2)
+        outcome = await runtime.invoke("Echo", b"{}")
+        assert not outcome.failed
+        assert payload(outcome)["pid"] != first
+
+    run(tmp_path, work, Function("Echo", "app.echo"))
+
+
+def test_a_process_that_leaves_is_an_exit_error(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        outcome = await runtime.invoke("Leave", b"{}")
+        assert payload(outcome)["errorType"] == "Runtime.ExitError"
+        assert "exit status 3" in payload(outcome)["errorMessage"]
+
+    run(tmp_path, work, Function("Leave", "app.leave"))
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind", "says"),
+    [
+        ("missing.handler", "Runtime.ImportModuleError", "missing"),
+        ("app.missing", "Runtime.HandlerNotFound", "missing"),
+        ("broken.handler", "ValueError", "no settings"),
+    ],
+)
+def test_an_init_error_is_told(tmp_path: Path, handler: str, kind: str, says: str) -> None:
+    async def work(runtime: Runtime) -> None:
+        outcome = await runtime.invoke("Broken", b"{}")
+        assert outcome.failed
+        assert payload(outcome)["errorType"] == kind
+        assert says in payload(outcome)["errorMessage"]
+
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "broken.py").write_text('raise ValueError("no settings")')
+    run(tmp_path, work, Function("Broken", handler))
+    assert "INIT failed" in log_path(tmp_path / "logs", "Broken").read_text(encoding="utf-8")
+
+
+def test_events_at_once_have_processes_of_their_own_up_to_a_limit(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        calls = (runtime.invoke("Sleep", b'{"seconds": 0.3}') for _ in range(5))
+        outcomes = await asyncio.gather(*calls)
+        assert len({payload(outcome) for outcome in outcomes}) == 2
+
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=10), at_once=2)
+
+
+def test_reserved_concurrency_throttles(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        first = asyncio.create_task(runtime.invoke("Sleep", b'{"seconds": 0.5}'))
+        await asyncio.sleep(0.05)
+        with pytest.raises(Throttled):
+            await runtime.invoke("Sleep", b"{}")
+        assert not (await first).failed
+
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=10, reserved=1))
+
+
+def test_a_changed_source_is_run_by_the_next_event(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        assert "pid" in payload(await runtime.invoke("Echo", b"{}"))
+        (tmp_path / "functions" / "app.py").write_text("def echo(event, context): return 'changed'")
+        await asyncio.sleep(0.3)
+        assert payload(await runtime.invoke("Echo", b"{}")) == "changed"
+
+    run(tmp_path, work, Function("Echo", "app.echo"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's data")
+def test_the_memory_setting_limits_a_process(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        assert not (await runtime.invoke("Hoard", b'{"megabytes": 20}')).failed
+        outcome = await runtime.invoke("Hoard", b'{"megabytes": 200}')
+        assert payload(outcome)["errorType"] == "MemoryError"
+
+    run(tmp_path, work, Function("Hoard", "app.hoard", memory=128))
+
+
+def test_idle_processes_end(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        pid = payload(await runtime.invoke("Echo", b"{}"))["pid"]
+        await asyncio.sleep(0.1)
+        runtime.pools["Echo"].retire_idle()
+        await asyncio.sleep(0.3)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    run(tmp_path, work, Function("Echo", "app.echo"), idle_seconds=0.05)
+
+
+def test_an_unknown_function(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        with pytest.raises(UnknownFunction):
+            await runtime.invoke("Nobody", b"{}")
+
+    run(tmp_path, work, Function("Echo", "app.echo"))
