@@ -2,7 +2,7 @@
 
     python -m local.aws --port 3001 --runtime http://127.0.0.1:3003
 
-moto 5.2 needs four seams to be AWS for the stack; each is one of the functions `_join_*` below.
+moto 5.2 needs five seams to be AWS for the stack: `make_dynamodb_atomic` and the functions `_join_*` below.
 """
 
 import argparse
@@ -28,6 +28,7 @@ def serve(port: int, runtime: str) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request
     from moto.server import ThreadedMotoServer
 
+    make_dynamodb_atomic()
     _join_backends()
     _join_clients()
     _join_lambda(runtime)
@@ -41,6 +42,19 @@ def _replace(owner: object, name: str, value: Any) -> Any:
     before = getattr(owner, name)
     setattr(owner, name, value)
     return before
+
+
+def make_dynamodb_atomic() -> None:
+    """One action at a time: else a read sees an UpdateItem's attributes appear one by one, and two conditions hold."""
+    from moto.dynamodb.responses import DynamoHandler
+
+    acting = threading.RLock()
+
+    def act(self: Any) -> Any:
+        with acting:
+            return call_action(self)
+
+    call_action = _replace(DynamoHandler, "call_action", act)
 
 
 def _join_backends() -> None:

@@ -21,6 +21,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from database import schema
+from local.aws import make_dynamodb_atomic
 from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul import settings as longhaul_settings
@@ -63,6 +64,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[str]:
     """The URL of a moto server; nothing leaves the machine."""
+    make_dynamodb_atomic()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
