@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PORT = 3000
 STATE = Path(".local")
 LLM_KEY = "local-key"  # what the stand-in of the language model accepts
+ACCESS_KEY = {"access_key_id": "local-id", "access_key_secret": "local-secret"}  # what OutboundBot's accepts
+CURSOR_KEY = "local-cursors"  # what seals the cursors of pages
 PARTS = ("gateway", "AWS", "providers", "runtime")  # on PORT, PORT + 1, ...
 
 

@@ -10,7 +10,7 @@ import aiohttp
 import pymysql
 
 from local.database import embedded_secret, external_secret
-from local.options import LLM_KEY, ROOT, Options, StackError
+from local.options import ACCESS_KEY, LLM_KEY, ROOT, Options, StackError
 from local.processes import Service
 
 START_SECONDS = 60.0
@@ -42,12 +42,18 @@ def services_of(options: Options) -> dict[str, Service]:
 
     services = {
         "aws": service("aws", "local.aws", "--port", str(options.port + 1), "--runtime", options.runtime_url),
-        "providers": service("providers", "local.providers", "--port", str(options.port + 2), "--key", LLM_KEY),
+        "providers": service("providers", "local.providers", "--port", str(options.port + 2), *_keys()),
     }
     if options.database_url is None:
         services["database"] = service("database", "local.database", str(options.state.resolve()))
         ready_file(options).unlink(missing_ok=True)
     return services
+
+
+def _keys() -> list[str]:
+    """What the stand-ins accept, as arguments."""
+    access = [word for name, value in ACCESS_KEY.items() for word in (f"--{name.replace('_', '-')}", value)]
+    return ["--key", LLM_KEY, *access]
 
 
 def ready_file(options: Options) -> Path:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -15,11 +14,12 @@ from aiohttp import web
 
 from local import schedules
 from local.control import Control
-from local.deployment import CREDENTIALS, DeploymentError, deploy, store_secrets
+from local.deployment import CREDENTIALS, DeploymentError, deploy
 from local.gateway import Gateway
-from local.issuer import AUDIENCE, Issuer, write_private
+from local.issuer import Issuer, write_private
 from local.model import ACCOUNT, REGION, Blueprint, Deployment, EventRule
-from local.options import LLM_KEY, Options, StackError, check_ports, lock
+from local.options import Options, StackError, check_ports, lock
+from local.parameters import parameters
 from local.pollers import Poller
 from local.processes import Service
 from local.queues import Queues
@@ -112,18 +112,7 @@ class Stack:
         self._gateway.open(blueprint.api, runtime)
 
     def _deploy(self, secret: dict[str, Any]) -> tuple[Blueprint, Deployment]:
-        secrets = {"database": json.dumps(secret), "llm": LLM_KEY}
-        arns = store_secrets(self.options.aws_url, secrets)
-        chosen = {
-            "DatabaseSecretArn": arns["database"],
-            "DatabaseTls": "off",
-            "JwtAudience": AUDIENCE,
-            "JwtIssuer": self.issuer.url,
-            "LlmBaseUrl": f"{self.options.provider_url}/v1",
-            "LlmModel": "local",
-            "LlmSecretArn": arns["llm"],
-            **self.options.parameters,
-        }
+        chosen = parameters(self.options, self.issuer, secret)
         try:
             blueprint = read(self.options.template, chosen)
             deployment = deploy(self.options.aws_url, blueprint)

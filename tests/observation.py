@@ -79,7 +79,11 @@ class Observer:
         return self.get(path_of(task_id))
 
     def cancel(self, task_id: str) -> Answer:
-        return self.request("POST", f"{path_of(task_id)}/cancel")
+        return self.steer(task_id, "cancel")
+
+    def steer(self, task_id: str, action: str) -> Answer:
+        """Ask for `cancel`, `pause` or `resume`."""
+        return self.request("POST", f"{path_of(task_id)}/{action}")
 
     def ended(self, task_id: str, seconds: float = 90.0) -> Row:
         """Wait until the task has ended, by its row; return its document."""

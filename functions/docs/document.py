@@ -6,8 +6,8 @@ It is made when the code changes, not when it is asked for: at run time it would
 they need, into a function that holds no data and no permission; and kept in the repository, a change of the API is
 seen in its review. A test fails while the file is not what the code says.
 
-Which domains there are is read from the folders: an HTTP function is a module `<domain>/serve_<what>.py` with an
-`app`. None is imported by name, so this stands on all of them and depends on none.
+Which domains there are is read from the folders: an HTTP function is a module of a domain with an `app`. None is
+imported by name, so this stands on all of them and depends on none.
 """
 
 import json
@@ -36,7 +36,9 @@ accepts gzip."""
 
 def http_functions() -> list[str]:
     """The modules of the HTTP functions, but for the one that serves this document."""
-    found = sorted(FUNCTIONS.glob("*/serve_*.py"))
+    found = [
+        path for path in sorted(FUNCTIONS.glob("*/*.py")) if "\napp = make_app()\n" in path.read_text(encoding="utf-8")
+    ]
     return [f"{path.parent.name}.{path.stem}" for path in found if path.parent.name != __package__]
 
 

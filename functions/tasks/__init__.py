@@ -1,1 +1,1 @@
-"""Long-running tasks: submit them, follow them, cancel them."""
+"""Long-running tasks: submit them, follow them, steer them."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from longhaul.http import Timestamp
 from longhaul.live import LiveItem
-from longhaul.tasks.model import Status, Task
+from longhaul.tasks.model import ACTIONS, Status, Task, allowed_actions
 from longhaul.tasks.reading import SyncStatus, TaskView
 
 type PriorityName = Literal["low", "normal", "high", "urgent"]
@@ -56,6 +56,7 @@ class TaskDocument(BaseModel):
     updated_at: Timestamp
     finished_at: Timestamp | None = None
     cache_sync_status: SyncStatus | None = Field(None, description="How the live item agrees with the database.")
+    allowed_actions: list[str] = Field(description="What may be asked of it now.", examples=[["cancel", "pause"]])
     links: dict[str, str]
 
 
@@ -84,6 +85,7 @@ def document(task: Task, sync: SyncStatus | None = None) -> TaskDocument:
         updated_at=task.updated_at,
         finished_at=task.finished_at,
         cache_sync_status=sync,
+        allowed_actions=allowed_actions(task.status),
         links=_links(task.task_id),
     )
 
@@ -112,6 +114,7 @@ def _item_document(item: LiveItem, sync: SyncStatus) -> TaskDocument:
             "created_at": item.created_at,
             "updated_at": item.updated_at,
             "cache_sync_status": sync,
+            "allowed_actions": allowed_actions(Status(item.status)),
             "links": _links(item.task_id),
         }
     )
@@ -123,4 +126,4 @@ def location(task_id: str) -> str:
 
 
 def _links(task_id: str) -> dict[str, str]:
-    return {"self": location(task_id), "cancel": f"{location(task_id)}/cancel"}
+    return {"self": location(task_id)} | {action: f"{location(task_id)}/{action}" for action in ACTIONS}

@@ -1,4 +1,4 @@
-"""The HTTP API of tasks: submit, read, list, cancel."""
+"""The HTTP API of tasks: submit, read, list, steer."""
 
 from typing import Annotated, Any
 
@@ -83,6 +83,16 @@ def get_task(task_id: str) -> Response[TaskDocument]:
 @app.post("/api/v1/tasks/<task_id>/cancel", security=needs("tasks:write"), tags=["tasks"], summary="Cancel a task")
 def cancel_task(task_id: str) -> Response[TaskDocument]:
     return respond(document(control.cancel(task_id, caller(app).tenant_id)))
+
+
+@app.post("/api/v1/tasks/<task_id>/pause", security=needs("tasks:write"), tags=["tasks"], summary="Pause a task")
+def pause_task(task_id: str) -> Response[TaskDocument]:
+    return respond(document(control.pause(task_id, caller(app).tenant_id)))
+
+
+@app.post("/api/v1/tasks/<task_id>/resume", security=needs("tasks:write"), tags=["tasks"], summary="Resume a task")
+def resume_task(task_id: str) -> Response[TaskDocument]:
+    return respond(document(control.resume(task_id, caller(app).tenant_id)))
 
 
 @observed

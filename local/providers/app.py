@@ -2,7 +2,8 @@
 
     GET /health                  ok
     GET, PUT, DELETE /control    what goes wrong and how slow it is (`faults.Controls`); DELETE resets
-    GET /calls?ask=&key=         how often each key was asked for, and the calls; DELETE forgets them
+    GET /calls?ask=&key=         how often each key was asked for, and the calls; DELETE forgets them, dialled ones too
+    GET /calls/dialled           how often each person was called or will be: {reference id: number of jobs}
 
 Beside these, each provider's own.
 """
@@ -11,19 +12,27 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from local.providers import llm
+from local.providers.acs import Keys
 from local.providers.faults import Controls, Faults
 from local.providers.journal import Journal
+from local.providers.lines import World
+from local.providers.outbound import OutboundBot
 
 FAULTS = web.AppKey("faults", Faults)
 JOURNAL = web.AppKey("journal", Journal)
+WORLD = web.AppKey("world", World)
+
+LONGEST_URL = 256 * 1024  # OutboundBot's client puts all that it asks into the URL, 99 jobs if need be
 
 
-def make_app(api_key: str = "") -> web.Application:
-    """All stand-ins; `api_key` is the only key accepted, or any when it is empty."""
-    app = web.Application(client_max_size=4 * 1024 * 1024)
-    app[FAULTS] = Faults()
-    app[JOURNAL] = Journal()
-    app.add_routes(llm.Llm(app[FAULTS], app[JOURNAL], api_key).routes())
+def make_app(api_key: str = "", access_key_id: str = "", access_key_secret: str = "") -> web.Application:
+    """All stand-ins; `api_key` is the language model's, the others are OutboundBot's; what is empty is not checked."""
+    app = web.Application(client_max_size=4 * 1024 * 1024, handler_args={"max_line_size": LONGEST_URL})
+    app[FAULTS] = faults = Faults()
+    app[JOURNAL] = journal = Journal()
+    app[WORLD] = world = World(lambda: faults.controls.outbound)
+    app.add_routes(llm.Llm(faults, journal, api_key).routes())
+    app.add_routes(OutboundBot(faults, journal, world, Keys(access_key_id, access_key_secret)).routes())
     app.add_routes(
         [
             web.get("/health", health),
@@ -31,6 +40,7 @@ def make_app(api_key: str = "") -> web.Application:
             web.put("/control", put_control),
             web.delete("/control", reset_control),
             web.get("/calls", get_calls),
+            web.get("/calls/dialled", get_dialled),
             web.delete("/calls", forget_calls),
         ]
     )
@@ -42,7 +52,7 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def get_control(request: web.Request) -> web.Response:
-    return web.json_response(request.app[FAULTS].controls.model_dump())
+    return _controls(request)
 
 
 async def put_control(request: web.Request) -> web.Response:
@@ -51,19 +61,32 @@ async def put_control(request: web.Request) -> web.Response:
         controls = Controls.model_validate_json(await request.read())
     except ValidationError as error:
         return web.json_response({"errors": error.errors(include_url=False, include_context=False)}, status=422)
-    request.app[FAULTS].use(controls)
-    return await get_control(request)
+    return _use(request, controls)
 
 
 async def reset_control(request: web.Request) -> web.Response:
-    request.app[FAULTS].use(Controls())
-    return await get_control(request)
+    return _use(request, Controls())
 
 
 async def get_calls(request: web.Request) -> web.Response:
     return web.json_response(request.app[JOURNAL].report(request.query.get("ask"), request.query.get("key")))
 
 
+async def get_dialled(request: web.Request) -> web.Response:
+    return web.json_response(request.app[WORLD].dialled())
+
+
 async def forget_calls(request: web.Request) -> web.Response:
     request.app[JOURNAL].forget()
+    request.app[WORLD].forget()
     return web.Response(status=204)
+
+
+def _use(request: web.Request, controls: Controls) -> web.Response:
+    request.app[WORLD].advance()
+    request.app[FAULTS].use(controls)
+    return _controls(request)
+
+
+def _controls(request: web.Request) -> web.Response:
+    return web.json_response(request.app[FAULTS].controls.model_dump())

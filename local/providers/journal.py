@@ -1,4 +1,4 @@
-"""Who asked for what: lets a test say how often each district was paid for."""
+"""Who asked for what: lets a test say how often each district was paid for, or each action called."""
 
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ class Call:
     ask: str
     key: str
     batch: int  # 0 where the ask has no batches
-    outcome: str  # "ok" or the fault's name
+    outcome: str  # "ok", the fault's name, or the code with which the provider itself refused
 
 
 class Journal:

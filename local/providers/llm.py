@@ -5,17 +5,20 @@ A prompt that wants an answer holds one line of JSON, which a real model is told
     {"ask": "cities", "province": "440000"}
     {"ask": "districts", "city": "440100"}
     {"ask": "hospitals", "district": "440103", "batch": 1, "batch_size": 20}
+    {"ask": "conversation", "job": "<call_job_id>", "lines": [["Robot", "..."], ...], "today": "2026-11-24"}
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from aiohttp import web
 
 from local.providers import divisions
+from local.providers.conversations import verdict
 from local.providers.faults import Fault, Faults
 from local.providers.hospitals import hospitals_page
 from local.providers.journal import Call, Journal
@@ -23,7 +26,7 @@ from local.providers.journal import Call, Journal
 MODEL = "longhaul-stand-in"
 NOTE = "hospitals are made up"
 HELD_SECONDS = 120  # longer than any client waits
-KEYS = {"cities": "province", "districts": "city", "hospitals": "district"}
+KEYS = {"cities": "province", "districts": "city", "hospitals": "district", "conversation": "job"}
 
 
 class Llm:
@@ -53,8 +56,8 @@ class Llm:
         question = find_question(messages)
         try:
             told = answer(question, self._faults.controls.edition)
-        except (KeyError, TypeError) as error:
-            return _error(400, "invalid_request_error", f"the question lacks {error}")
+        except (KeyError, TypeError, ValueError) as error:
+            return _error(400, "invalid_request_error", f"the question cannot be read: {error!r}")
         key = str(question.get(KEYS.get(question["ask"], ""), ""))
         fault, seconds = self._faults.decide(key)
         self._journal.note(Call(question["ask"], key, question.get("batch", 0), fault or "ok"))
@@ -99,13 +102,14 @@ def find_question(messages: list[str]) -> dict[str, Any]:
 
 
 def answer(question: dict[str, Any], edition: int) -> dict[str, Any]:
-    """What the stand-in knows: divisions as they are, hospitals made up; nothing about what it does not know."""
+    """What the stand-in knows: divisions as they are, hospitals made up, conversations by their words; nothing else."""
     answers: dict[str, Callable[[], dict[str, Any]]] = {
         "cities": lambda: _divisions("cities", divisions.cities(), question["province"]),
         "districts": lambda: _divisions("districts", divisions.districts(), question["city"]),
         "hospitals": lambda: hospitals_page(question["district"], edition, question["batch"], question["batch_size"]),
+        "conversation": lambda: verdict(question["lines"], date.fromisoformat(question["today"])),
     }
-    return answers.get(question["ask"], lambda: {"answer": "我只认识行政区划和医院。"})()
+    return answers.get(question["ask"], lambda: {"answer": "我只认识行政区划、医院和通话。"})()
 
 
 def _divisions(kind: str, children: dict[str, list[divisions.Division]], parent: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import pytest
 from longhaul import database as longhaul_database
 from longhaul import workflows
 from longhaul.errors import WorkflowUnavailable
-from longhaul.tasks import closing, retrying, store
+from longhaul.tasks import closing, executions, retrying, store
 from longhaul.tasks.closing import Outcome
-from longhaul.tasks.dispatch import dispatch, start_workflow
+from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.model import Priority, Status, Task, TaskError
 from longhaul.tasks.submission import Submission, submit
 
@@ -73,12 +73,12 @@ def test_an_attempt_starts_one_execution_however_often_it_is_started(
     running_task: Callable[..., Task],
 ) -> None:
     task = running_task()
-    start_workflow(task)
-    start_workflow(task)
+    executions.start(task)
+    executions.start(task)
     states = boto3.client("stepfunctions")
     machine = (task.execution_arn or "").rpartition(":")[0].replace(":execution:", ":stateMachine:")
-    executions = states.list_executions(stateMachineArn=machine)["executions"]
-    assert [run["name"] for run in executions].count(f"{task.id}-1") == 1
+    runs = states.list_executions(stateMachineArn=machine)["executions"]
+    assert [run["name"] for run in runs].count(f"{task.id}-1") == 1
     assert (task.execution_arn or "").isascii()
 
 

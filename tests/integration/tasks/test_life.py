@@ -12,7 +12,7 @@ from longhaul.errors import IllegalTransition
 from longhaul.tasks import closing, control, reading, store
 from longhaul.tasks.closing import Outcome
 from longhaul.tasks.dispatch import dispatch
-from longhaul.tasks.model import Status, Task
+from longhaul.tasks.model import Status, Task, Transition
 from longhaul.tasks.submission import Submission, submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
@@ -55,13 +55,13 @@ def test_a_cancel_that_loses_its_race_says_what_the_task_has_become(
     running_task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = running_task()
-    cancel = store.cancel
+    stop = store.stop
 
-    def close_first(tx: Session, cancelled: Task, **counted: Any) -> bool:
+    def close_first(tx: Session, cancelled: Task, transition: Transition, **counted: Any) -> bool:
         with_another_connection(lambda: closing.close(task.task_id, 1, Outcome(result={})))
-        return cancel(tx, cancelled, **counted)
+        return stop(tx, cancelled, transition, **counted)
 
-    monkeypatch.setattr(store, "cancel", close_first)
+    monkeypatch.setattr(store, "stop", close_first)
     with pytest.raises(IllegalTransition) as refused:
         control.cancel(task.task_id, "acme")
     assert (refused.value.task_status, refused.value.allowed_actions) == (Status.SUCCEEDED, [])

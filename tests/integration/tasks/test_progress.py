@@ -104,18 +104,20 @@ def test_an_item_of_a_few_large_steps_ahead_is_as_it_should_be(running_task: Run
     assert seen == [(SyncStatus.synced, progress, done) for done, progress in enumerate((36, 52, 68, 84), 1)]
 
 
-@pytest.mark.parametrize("end", ["FAILED", "CANCELLED"])
-def test_a_task_that_ends_early_shows_what_was_done(planned: Task, end: str) -> None:
+@pytest.mark.parametrize("end", ["FAILED", "CANCELLED", "PAUSED"])
+def test_a_task_that_ends_early_or_is_paused_shows_what_was_done(planned: Task, end: str) -> None:
     # GIVEN a task that is a few steps ahead of its row
     recount([finish(planned, code) for code in range(440103, 440111)])
     before = reading.read_task(planned.task_id, "acme").task
     assert before is not None
 
-    # WHEN it ends early
+    # WHEN it ends early, or is paused
     if end == "FAILED":
         closing.close(planned.task_id, 1, Outcome(error=TaskError("bad_answer", "…")))
-    else:
+    elif end == "CANCELLED":
         control.cancel(planned.task_id, "acme")
+    else:
+        control.pause(planned.task_id, "acme")
 
     # THEN its progress has not gone back
     after = reading.read_task(planned.task_id, "acme").task

@@ -10,6 +10,7 @@ from longhaul.errors import WorkflowUnavailable
 from longhaul.tasks import closing, recovery
 from longhaul.tasks.closing import Outcome
 from longhaul.tasks.model import Task, TaskError
+from longhaul.workflows import Attempt
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -29,7 +30,7 @@ def told(monkeypatch: pytest.MonkeyPatch, status: str | None) -> tuple[list[str]
     stopped: list[str] = []
     monkeypatch.setattr(workflows, "describe", lambda arn: status)
     monkeypatch.setattr(workflows, "start", lambda arn, payload: started.append(arn))
-    monkeypatch.setattr(workflows, "stop", lambda arn, cause: stopped.append(arn))
+    monkeypatch.setattr(workflows, "stop", lambda arn, payload, cause: stopped.append(arn))
     return started, stopped
 
 
@@ -46,7 +47,7 @@ def test_a_real_execution_that_does_not_exist_is_told_from_one_that_does(quiet: 
     assert quiet.execution_arn is not None
     assert workflows.describe(quiet.execution_arn) is not None
     assert workflows.describe(quiet.execution_arn + "9") is None
-    workflows.stop(quiet.execution_arn + "9", "not there")
+    workflows.stop(quiet.execution_arn + "9", Attempt(task_id=quiet.task_id, attempt=1), "not there")
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"])

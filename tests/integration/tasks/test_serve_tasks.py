@@ -7,6 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
+from longhaul import connections
+from longhaul import database as longhaul_database
+from longhaul.errors import DatabaseUnavailable
 from longhaul.tasks.model import Task
 from tests.calling import Context
 
@@ -142,7 +145,7 @@ def test_filters_select_by_status_and_kind(api: Api) -> None:
 def test_another_tenants_task_is_not_there(api: Api) -> None:
     _, task, _ = api("POST", "/api/v1/tasks", SUBMIT)
     other = Api(tenant_id="other")
-    for method, path in (("GET", ""), ("POST", "/cancel")):
+    for method, path in (("GET", ""), ("POST", "/cancel"), ("POST", "/pause"), ("POST", "/resume")):
         status, problem, _ = other(method, f"/api/v1/tasks/{task['task_id']}{path}")
         assert (status, problem["code"]) == (404, "not_found")
     assert other("GET", "/api/v1/tasks")[1]["total"] == 0
@@ -156,7 +159,57 @@ def test_an_ended_task_cannot_be_cancelled_and_says_why(running_task: Callable[.
     assert (status, problem["task_status"], problem["allowed_actions"]) == (409, "SUCCEEDED", [])
 
 
+def test_a_task_is_paused_and_resumed_and_says_each_time_what_may_be_asked(running_task: Callable[..., Task]) -> None:
+    api, task = Api(), running_task()
+    place = f"/api/v1/tasks/{quote(task.task_id)}"
+    seen = []
+    for action in ("", "/pause", "/pause", "/resume", "/resume", "/cancel"):
+        status, document, _ = api("POST" if action else "GET", place + action)
+        assert api("GET", place)[1]["allowed_actions"] == document["allowed_actions"]
+        seen.append((status, document["status"], document["allowed_actions"]))
+    assert seen == [
+        (200, "RUNNING", ["cancel", "pause"]),
+        (200, "PAUSED", ["cancel", "resume"]),
+        (200, "PAUSED", ["cancel", "resume"]),
+        (200, "PENDING", ["cancel"]),
+        (200, "PENDING", ["cancel"]),
+        (200, "CANCELLED", []),
+    ]
+    assert document["links"] == {
+        "self": place,
+        "cancel": f"{place}/cancel",
+        "pause": f"{place}/pause",
+        "resume": f"{place}/resume",
+    }
+
+
+def test_a_waiting_task_is_not_paused_and_is_as_good_as_resumed(api: Api) -> None:
+    place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
+    status, problem, _ = api("POST", f"{place}/pause")
+    assert (status, problem["task_status"], problem["allowed_actions"]) == (409, "PENDING", ["cancel"])
+    status, document, _ = api("POST", f"{place}/resume")
+    assert (status, document["status"], document["allowed_actions"]) == (200, "PENDING", ["cancel"])
+
+
+def test_without_the_database_a_task_still_says_what_may_be_asked(
+    running_task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(**_: Any) -> None:
+        raise DatabaseUnavailable
+
+    task = running_task()
+    api, place = Api(), f"/api/v1/tasks/{quote(task.task_id)}"
+    api("POST", f"{place}/pause")
+    longhaul_database.close()
+    monkeypatch.setattr(connections, "open_connection", away)
+    status, document, _ = api("GET", place)
+    assert (status, document["cache_sync_status"]) == (200, "unknown")
+    assert (document["status"], document["allowed_actions"]) == ("PAUSED", ["cancel", "resume"])
+
+
 def test_a_token_without_the_scope_or_the_tenant_is_refused(database: dict[str, Any]) -> None:
+    for action in ("cancel", "pause", "resume"):
+        assert Api(scope="tasks:read")("POST", f"/api/v1/tasks/any/{action}")[0] == 403
     assert Api(scope="tasks:read")("POST", "/api/v1/tasks", SUBMIT)[0] == 403
     nobody = Api()
     nobody.claims = {}

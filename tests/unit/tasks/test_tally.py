@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from longhaul.tasks.kinds import Counter, Kind
+from longhaul.tasks.model import Tally
 from longhaul.tasks.step_store import StepCount
 from longhaul.tasks.tally import tally
 
@@ -82,4 +83,11 @@ def test_progress_is_bounded_and_full_only_when_complete(a: int, b: int, c: int,
 
 def test_weights_must_add_up_to_one() -> None:
     with pytest.raises(ValueError, match=r"add up to 0\.9"):
-        Kind("k", NoParams, "W", {"city": 0.9}, lambda _: "", lambda _: "")
+        Kind("k", NoParams, "W", lambda _: "", lambda _: "", weights={"city": 0.9})
+
+
+def test_a_kind_that_counts_its_own_work_has_no_weights() -> None:
+    kind = Kind(
+        "k", NoParams, "W", lambda _: "", lambda _: "", tally=lambda session, task_id: Tally(7, 3, False, {"calls": 3})
+    )
+    assert kind.weights == {}

@@ -13,6 +13,8 @@ ALLOWED = {
     ("RUNNING", "FAILED"),
     ("RUNNING", "CANCELLED"),
     ("RUNNING", "PENDING"),
+    ("RUNNING", "PAUSED"),
+    ("PAUSED", "PENDING"),
     ("PENDING", "CANCELLED"),
     ("PAUSED", "CANCELLED"),
     ("PENDING", "FAILED"),
@@ -32,6 +34,14 @@ def test_every_transition_has_its_move_and_no_end_has_a_way_out() -> None:
     assert set(ACTIVE) | set(TERMINAL) == set(Status)
 
 
-@pytest.mark.parametrize("status", Status)
-def test_what_a_caller_may_ask_follows_from_the_table(status: Status) -> None:
-    assert allowed_actions(status) == (["cancel"] if status in ACTIVE else [])
+@pytest.mark.parametrize(
+    ("status", "actions"),
+    [
+        (Status.PENDING, ["cancel"]),
+        (Status.RUNNING, ["cancel", "pause"]),
+        (Status.PAUSED, ["cancel", "resume"]),
+        *((status, []) for status in TERMINAL),
+    ],
+)
+def test_what_a_caller_may_ask_follows_from_the_table(status: Status, actions: list[str]) -> None:
+    assert allowed_actions(status) == actions

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -17,6 +18,8 @@ _OTHERS = (2.0, 10.0, 3)
 
 @overload
 def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
+@overload
+def client(service: Literal["s3"]) -> "S3Client": ...
 @overload
 def client(service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
 @overload
@@ -37,7 +40,10 @@ def _client(service: str) -> Any:
 
     connect, read, retries = _TIMEOUTS.get(service, _OTHERS)
     config = Config(
-        connect_timeout=connect, read_timeout=read, retries={"mode": "standard", "total_max_attempts": retries + 1}
+        connect_timeout=connect,
+        read_timeout=read,
+        retries={"mode": "standard", "total_max_attempts": retries + 1},
+        signature_version="s3v4" if service == "s3" else None,  # S3's links would be version 2: none for KMS's objects
     )
     return boto3.client(service, config=config)
 
@@ -47,3 +53,9 @@ def errors() -> tuple[type[Exception], ...]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (BotoCoreError, ClientError)
+
+
+def error_code(error: BaseException) -> str:
+    """The code in a ClientError's answer; empty for any other error."""
+    response: dict[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))

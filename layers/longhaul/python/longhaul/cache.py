@@ -7,28 +7,25 @@ stored under the old generation and never served.
 
 A writer invalidates after its commit. DynamoDB being away means a miss and a warning, never an error; an
 invalidation that it missed is made good by the entry's time to live, which is why each namespace names a tier.
+
+A *mark* (`longhaul.marks`) tells of the world beside the entries, such as when a provider was last asked. It is read in
+the same BatchGetItem and changes without any entry becoming stale.
 """
 
-import json
 import time
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from longhaul import aws, settings
+from longhaul.marks import Item, Mark, key_of, mark_of
 from longhaul.observability import logger, metrics
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
-type Item = Mapping[str, AttributeValueTypeDef]
+from longhaul.packing import pack, unpack
 
 MAX_ENTRY_BYTES = 350_000  # an item may have 400 KB, names and all
-COMPRESS_OVER_BYTES = 1_024
 GENERATION_TTL = 62 * 86_400  # twice the longest tier: no entry outlives the generation it was made from
 REST_SECONDS = 5.0  # how long DynamoDB is left alone after it failed, so that not every request waits for it
 
@@ -56,22 +53,30 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Cached[T]:
-    """A value and whether it came from the cache."""
+    """A value, whether it came from the cache, and those of the marks asked for that there are, by name."""
 
     value: T
     hit: bool
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the table holds for a key: its scope's generation, and the entry if it has not expired."""
+    """What the table holds for a key: its scope's generation, the entry if it has not expired, and the marks."""
 
     generation: str
     entry: Item | None
+    marks: Mapping[str, Mark]
 
 
 def read[T](
-    namespace: Namespace, key: str, scope: str, load: Callable[[], T], *, clock: Callable[[], float] = time.time
+    namespace: Namespace,
+    key: str,
+    scope: str,
+    load: Callable[[], T],
+    *,
+    marks: Sequence[str] = (),
+    clock: Callable[[], float] = time.time,
 ) -> Cached[T]:
     """The cached value of `key`, else what `load` gives, which is then stored for the namespace's tier.
 
@@ -79,15 +84,15 @@ def read[T](
     forgets; `clock` gives seconds since the epoch. DynamoDB raises nothing here; `load` may.
     """
     name = f"{namespace.name}:{namespace.version}:{key}"
-    found = _fetch(name, scope, clock())
+    found = _fetch(name, scope, marks, clock())
     if found and found.entry and found.entry["generation"]["N"] == found.generation:
         _count("CacheHit")
-        return Cached(_decode(found.entry), hit=True)
+        return Cached(unpack(found.entry["value"]["B"]), hit=True, marks=found.marks)
     _count("CacheStale" if found and found.entry else "CacheMiss")
     value = load()
     if found:
         _store(name, found.generation, value, int(clock()) + namespace.tier)
-    return Cached(value, hit=False)
+    return Cached(value, hit=False, marks=found.marks if found else {})
 
 
 def invalidate(*scopes: str) -> None:
@@ -117,13 +122,13 @@ class _Rest:
     until = 0.0
 
 
-def _fetch(name: str, scope: str, now: float) -> _Found | None:
-    """Entry and generation; None when DynamoDB does not give both."""
+def _fetch(name: str, scope: str, marks: Sequence[str], now: float) -> _Found | None:
+    """Entry, generation and marks; None when DynamoDB does not give them."""
     if time.monotonic() < _Rest.until:
         return None
     generation_name = _generation_of(scope)
     try:
-        items = _get(name, generation_name)
+        items = _get(name, generation_name, *map(key_of, marks))
     except aws.errors() as error:
         _Rest.until = time.monotonic() + REST_SECONDS
         logger.warning("cache not read", extra={"key": name, "reason": str(error)})
@@ -134,7 +139,8 @@ def _fetch(name: str, scope: str, now: float) -> _Found | None:
     # DynamoDB deletes an expired item hours later: until then it is absent all the same.
     alive = {item["pk"]["S"]: item for item in items if float(item["expires_at"]["N"]) > now}
     generation = alive.get(generation_name)
-    return _Found(generation["generation"]["N"] if generation else "0", alive.get(name))
+    there = {mark: mark_of(alive[key_of(mark)]) for mark in marks if key_of(mark) in alive}
+    return _Found(generation["generation"]["N"] if generation else "0", alive.get(name), there)
 
 
 def _get(*names: str) -> list[Item] | None:
@@ -154,7 +160,7 @@ def _get(*names: str) -> list[Item] | None:
 
 
 def _store(name: str, generation: str, value: object, expires_at: int) -> None:
-    encoded = _encode(value)
+    encoded = pack(value)
     if len(encoded) > MAX_ENTRY_BYTES:
         logger.info("too large to cache", extra={"key": name, "bytes": len(encoded)})
         return
@@ -170,17 +176,6 @@ def _store(name: str, generation: str, value: object, expires_at: int) -> None:
         )
     except aws.errors() as error:
         logger.warning("cache not written", extra={"key": name, "reason": str(error)})
-
-
-def _encode(value: object) -> bytes:
-    """Compact JSON, deflated when that pays; deflated bytes begin with 0x78, which no JSON does."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return zlib.compress(text) if len(text) > COMPRESS_OVER_BYTES else text
-
-
-def _decode(entry: Item) -> Any:
-    stored = entry["value"]["B"]
-    return json.loads(zlib.decompress(stored) if stored.startswith(b"\x78") else stored)
 
 
 def _generation_of(scope: str) -> str:

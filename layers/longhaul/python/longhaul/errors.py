@@ -4,7 +4,7 @@
     +- TransientError            may succeed when tried again: retried with back-off by the state machine
     |  +- ProviderThrottled, ProviderUnavailable
     |  +- DatabaseUnavailable    MySQL is away, out of connections, or kept deadlocking
-    |  +- WorkflowUnavailable    Step Functions does not answer
+    |  +- WorkflowUnavailable    Step Functions does not answer, or the queue that runs the task
     |  +- LaneFull               the kind's lane holds as many waiting tasks as it may
     +- PermanentError            trying again gives the same: the state machine's Catch takes it
        +- InvalidRequest         the caller's input, with the field's place

@@ -10,7 +10,7 @@ from typing import Any
 
 from longhaul import aws, settings
 from longhaul.observability import logger
-from longhaul.tasks.model import TERMINAL, Task
+from longhaul.tasks.model import Status, Task
 
 KEPT_SECONDS = 24 * 3600
 
@@ -54,7 +54,7 @@ def item_of(task: Task) -> LiveItem:
 
 
 def write(item: LiveItem) -> None:
-    """Store the item unless a newer one is there: of a later attempt, with more steps done, or of an ended task."""
+    """Store the item unless a newer one is there: of a later attempt, with more steps done, or of an ended attempt."""
     _put(
         item,
         ConditionExpression=(
@@ -82,7 +82,7 @@ def _put(item: LiveItem, **condition: Any) -> None:
                 "task_id": {"S": item.task_id},
                 "attempt": {"N": str(item.attempt)},
                 "steps_done": {"N": str(item.steps_done)},
-                "ended": {"BOOL": item.status in TERMINAL},
+                "ended": {"BOOL": item.status != Status.RUNNING},
                 "item": {"S": json.dumps(asdict(item), ensure_ascii=False)},
                 "expires_at": {"N": str(int(time.time()) + KEPT_SECONDS)},
             },

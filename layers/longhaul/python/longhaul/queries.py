@@ -2,7 +2,7 @@
 
 -- name: fetch_task^      one row as a dict, or None
 -- name: list_tasks       every row, a list of dicts
--- name: cancel_task!     the number of rows changed
+-- name: stop_task!       the number of rows changed
 -- name: insert_events*!  many rows as one statement, from a list of dicts
 -- name: count_tasks$     one value
 """

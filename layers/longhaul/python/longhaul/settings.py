@@ -42,7 +42,7 @@ class Kinds(Settings):
 
 
 class Workflows(Settings):
-    """The ARN of each state machine by its logical id, as a JSON object."""
+    """The ARN of each state machine and the URL of each queue that runs tasks, by its logical id, as a JSON object."""
 
     workflow_arns: Json[dict[str, str]]
 
@@ -53,6 +53,26 @@ class DispatchQueue(Settings):
 
 class ProgressQueue(Settings):
     progress_queue_url: str = Field(min_length=1)
+
+
+class SteerQueue(Settings):
+    steer_queue_url: str = Field(min_length=1)
+
+
+class AssignQueue(Settings):
+    assign_queue_url: str = Field(min_length=1)
+
+
+class SyncQueue(Settings):
+    sync_queue_url: str = Field(min_length=1)
+
+
+class AnalyseQueue(Settings):
+    analyse_queue_url: str = Field(min_length=1)
+
+
+class RecordingsQueue(Settings):
+    recordings_queue_url: str = Field(min_length=1)
 
 
 class Live(Settings):
@@ -75,6 +95,36 @@ class Llm(Settings):
     llm_secret_arn: str = Field(min_length=1)
     llm_timeout_seconds: float = Field(gt=0, le=600)
     breaker_table: str = Field(min_length=1)
+
+
+class Outbound(Settings):
+    """Alibaba Cloud OutboundBot at `host[:port]`; the secret holds {access_key_id, access_key_secret}."""
+
+    outbound_endpoint: str = Field(min_length=1)
+    outbound_protocol: Literal["https", "http"]
+    outbound_instance_id: str = Field(min_length=1)
+    outbound_secret_arn: str = Field(min_length=1)
+    breaker_table: str = Field(min_length=1)
+
+
+class Recordings(Settings):
+    """The bucket of recordings, and the hosts they may come from: `host`, `host:port` or `*.suffix`, with commas."""
+
+    recordings_bucket: str = Field(min_length=1)
+    recording_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(min_length=1)
+
+
+class Cursors(Settings):
+    """The secret whose text seals the cursors of pages."""
+
+    cursor_secret_arn: str = Field(min_length=1)
+
+
+class Calls(Settings):
+    """How often the provider may be asked for a job, and for how long a batch of leads is one worker's; in seconds."""
+
+    call_sync_seconds: float = Field(ge=0.1, le=3600)
+    call_lease_seconds: float = Field(ge=0.1, le=3600)
 
 
 class Hospitals(Settings):

@@ -1,6 +1,14 @@
-"""Executions of state machines: start, stop, describe. One execution an attempt, named so that it starts once."""
+"""Executions: start, stop, describe. One execution an attempt, named so that it starts once.
 
-from typing import Any, Literal
+A workflow is a state machine, or a queue. A state machine's execution is Step Functions' own. A queue's is what its
+consumer does: a message says only that the task has changed, and the consumer looks at the task's row and brings the
+world outside in line with it. So starting, pausing, resuming and cancelling are the same message, and sending it twice
+or late does no harm.
+"""
+
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -17,51 +25,68 @@ class Attempt(BaseModel):
 
 type ExecutionStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"]
 
-_GONE = {"ExecutionDoesNotExist", "StateMachineDoesNotExist"}
+_GONE = ("ExecutionDoesNotExist", "StateMachineDoesNotExist")
 
 
 def execution_prefix(workflow: str) -> str:
-    """What an execution's ARN begins with; its name follows.
+    """What an execution's ARN begins with; its name follows. A queue's has its URL: `https://...#<name>`.
 
     (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-arns.html)
     """
     arn: str = settings.of(settings.Workflows).workflow_arns[workflow]
-    return arn.replace(":stateMachine:", ":execution:") + ":"
+    return f"{arn}#" if _of_queue(arn) else arn.replace(":stateMachine:", ":execution:") + ":"
 
 
 def start(execution_arn: str, attempt: Attempt) -> None:
     """Start the execution with this ARN; one that was started before is left alone. Raises WorkflowUnavailable."""
+    if _of_queue(execution_arn):
+        _send(execution_arn, attempt)
+        return
     machine, _, name = execution_arn.rpartition(":")
-    try:
+    with _translated(f"start {name}", but_for=["ExecutionAlreadyExists"]):
         aws.client("stepfunctions").start_execution(
             stateMachineArn=machine.replace(":execution:", ":stateMachine:"),
             name=name,
             input=attempt.model_dump_json(),
         )
-    except aws.errors() as error:
-        if _code(error) != "ExecutionAlreadyExists":
-            raise WorkflowUnavailable(f"cannot start {name}: {error}") from error
 
 
-def stop(execution_arn: str, cause: str) -> None:
+def stop(execution_arn: str, attempt: Attempt, cause: str) -> None:
     """Stop the execution if it runs; one that is gone is stopped. Raises WorkflowUnavailable."""
-    try:
+    if _of_queue(execution_arn):
+        _send(execution_arn, attempt)
+        return
+    with _translated(f"stop {execution_arn}", but_for=_GONE):
         aws.client("stepfunctions").stop_execution(executionArn=execution_arn, cause=cause)
-    except aws.errors() as error:
-        if _code(error) not in _GONE:
-            raise WorkflowUnavailable(f"cannot stop {execution_arn}: {error}") from error
 
 
 def describe(execution_arn: str) -> ExecutionStatus | None:
-    """The execution's status, None when there is no such execution. Raises WorkflowUnavailable."""
-    try:
+    """The execution's status, None when there is no such execution. Raises WorkflowUnavailable.
+
+    A queue's is RUNNING as long as its task: whether it lives, its task's heartbeat says.
+    """
+    if _of_queue(execution_arn):
+        return "RUNNING"
+    with _translated(f"describe {execution_arn}", but_for=_GONE):
         return aws.client("stepfunctions").describe_execution(executionArn=execution_arn)["status"]
+    return None
+
+
+def _of_queue(arn: str) -> bool:
+    return arn.startswith("http")
+
+
+def _send(execution_arn: str, attempt: Attempt) -> None:
+    url, _, name = execution_arn.rpartition("#")
+    with _translated(f"tell the queue of {name}"):
+        aws.client("sqs").send_message(QueueUrl=url, MessageBody=attempt.model_dump_json())
+
+
+@contextmanager
+def _translated(doing: str, *, but_for: Container[str] = ()) -> Iterator[None]:
+    """AWS's errors as WorkflowUnavailable, but for the codes which say that it is done already."""
+    try:
+        yield
     except aws.errors() as error:
-        if _code(error) in _GONE:
-            return None
-        raise WorkflowUnavailable(f"cannot describe {execution_arn}: {error}") from error
-
-
-def _code(error: Exception) -> str:
-    response: dict[str, Any] = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))
+        if aws.error_code(error) not in but_for:
+            raise WorkflowUnavailable(f"cannot {doing}: {error}") from error

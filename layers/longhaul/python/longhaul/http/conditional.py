@@ -26,13 +26,16 @@ def encoded_etag(etag: str) -> str:
 
 def conditional[T](
     app: APIGatewayHttpResolver,
-    load: Callable[[], T],
+    load: Callable[[], T | str],
     *,
     etag: str,
     last_modified: datetime | None = None,
     content_type: str = JSON,
 ) -> Response[T]:
-    """200 with `load()` as its body, or 304 without calling it when the caller has this version already."""
+    """200 with `load()` as its body, or 304 without calling it when the caller has this version already.
+
+    Text is sent as it is: it may be the answer as JSON that was written already, to make its tag.
+    """
     headers = {
         "ETag": etag,
         "Cache-Control": "private, no-cache",

@@ -49,13 +49,12 @@ class ResponseValidation(OpenAPIResponseValidationMiddleware):
 
     def handler(self, app: EventHandlerInstance, next_middleware: NextMiddleware) -> Response[Any]:
         response = next_middleware(app)
-        if not response.is_json():
+        if not response.is_json() or isinstance(response.body, str):  # text was written by who knows what it is
             return response
         if app.context["_route"].dependant.return_param is not None:
             response.body = with_times(response.body)  # else Pydantic would write them its way
             response = self._handle_response(route=app.context["_route"], response=response)
-        if not isinstance(response.body, str):
-            response.body = dumps(response.body)
+        response.body = dumps(response.body)
         return response
 
 

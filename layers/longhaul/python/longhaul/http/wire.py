@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, PlainSerializer
@@ -28,13 +28,13 @@ def dumps(value: Any) -> str:
 
 
 def respond[T](
-    body: T, status: int = 200, headers: Mapping[str, str] | None = None, *, content_type: str = JSON
+    body: T | str, status: int = 200, headers: Mapping[str, str] | None = None, *, content_type: str = JSON
 ) -> Response[T]:
-    """An answer: a model, a dict that the route's return annotation describes, None, or text of another type."""
+    """An answer: a model, a dict that the route's return annotation describes, None, or text, which stays as it is."""
     return Response(
         status_code=status,
         content_type=None if body is None else content_type,
-        body=body,
+        body=cast(T, body),
         headers=dict(headers or {}),
     )
 

@@ -45,9 +45,9 @@ def close_dead(execution_arn: str, task_id: str, attempt: int, error: TaskError)
 def finish(task: Task, transition: Transition, outcome: Outcome) -> bool:
     """To SUCCEEDED or FAILED, frees the lane and wakes the dispatcher; False when the task had moved on."""
 
-    def write(tx: Session) -> bool:
+    def write(tx: Session) -> Task | None:
         final = tally.final_tally(tx, task)
-        return store.finish(
+        closed = store.finish(
             tx,
             task,
             transition,
@@ -56,17 +56,16 @@ def finish(task: Task, transition: Transition, outcome: Outcome) -> bool:
             result=outcome.result,
             error=outcome.error,
         )
+        return store.fetch(tx, task.task_id) if closed else None
 
-    closed = database.run_transaction(write)
-    if closed:
-        settle(task)
-    return closed
+    ended = database.run_transaction(write)
+    if ended is not None:
+        settle(ended)
+    return ended is not None
 
 
 def settle(task: Task) -> None:
-    """After a task's end: its live item says so, and the lane's next one may start."""
-    with database.connection() as session:
-        ended = store.fetch(session, task.task_id) or task
-    live.overwrite(live.item_of(ended))
-    logger.info("task ended", extra=ended.log_context | {"status": ended.status, "error": ended.error_code})
+    """After a task has left its lane or come back to it: its live item says so, and the lane's next one may start."""
+    live.overwrite(live.item_of(task))
+    logger.info("task settled", extra=task.log_context | {"status": task.status, "error": task.error_code})
     hints.hint_dispatch(task.kind)

@@ -1,45 +1,76 @@
-"""What a caller may do to a task."""
+"""What a caller may do to a task. To ask for what is so already is no mistake."""
 
-from longhaul import database, workflows
+from collections.abc import Callable
+
+from longhaul import database
 from longhaul.database import Session
-from longhaul.errors import IllegalTransition, NotFound, WorkflowUnavailable
-from longhaul.observability import logger
-from longhaul.tasks import closing, store, tally
-from longhaul.tasks.model import Status, Task, allowed_actions
+from longhaul.errors import IllegalTransition, NotFound
+from longhaul.tasks import closing, executions, store, tally
+from longhaul.tasks.model import TRANSITIONS, Status, Task, Transition, allowed_actions
 
 
 def cancel(task_id: str, tenant_id: str) -> Task:
-    """The task, CANCELLED; a task that is so already stays so.
+    """The task, CANCELLED.
 
     No step starts after this: each asks the row first. The execution is stopped too, and if that fails it ends by
     itself at its next step. Raises NotFound, IllegalTransition.
     """
-    task = _fetch(task_id, tenant_id)
+    return _stop(task_id, tenant_id, Transition.CANCEL)
 
-    def write(tx: Session) -> bool:
+
+def pause(task_id: str, tenant_id: str) -> Task:
+    """The task, PAUSED: its attempt ends as by `cancel`, its finished steps are kept, its lane is free for another.
+
+    Raises NotFound, IllegalTransition.
+    """
+    return _stop(task_id, tenant_id, Transition.PAUSE)
+
+
+def resume(task_id: str, tenant_id: str) -> Task:
+    """The task, PENDING: its next attempt skips the finished steps. One that waits or runs already stays so.
+
+    Raises NotFound, IllegalTransition.
+    """
+    return _change(task_id, tenant_id, Transition.RESUME, store.resume, so_already=(Status.PENDING, Status.RUNNING))
+
+
+def _stop(task_id: str, tenant_id: str, transition: Transition) -> Task:
+    def write(tx: Session, task: Task) -> bool:
         final = tally.final_tally(tx, task)
-        return store.cancel(tx, task, progress=final.progress, statistics=final.statistics)
+        return store.stop(tx, task, transition, progress=final.progress, statistics=final.statistics)
 
-    if database.run_transaction(write):
-        _stop(task)
-        closing.settle(task)
-    cancelled = _fetch(task_id, tenant_id)
-    if cancelled.status != Status.CANCELLED:
+    return _change(task_id, tenant_id, transition, write, so_already=(TRANSITIONS[transition].target,))
+
+
+def _change(
+    task_id: str,
+    tenant_id: str,
+    transition: Transition,
+    write: Callable[[Session, Task], bool],
+    *,
+    so_already: tuple[Status, ...],
+) -> Task:
+    """The task as `write` has changed it, or as it is when it is `so_already`."""
+    task = _fetch(task_id, tenant_id)
+    # Read again where it was written: it may have come to another attempt since it was read.
+    changed = database.run_transaction(lambda tx: store.fetch(tx, task_id) if write(tx, task) else None)
+    if changed is None:
+        return _as_it_is(task_id, tenant_id, transition, so_already)
+    if changed.status != Status.PENDING:
+        executions.stop(changed, transition)
+    closing.settle(changed)
+    return changed
+
+
+def _as_it_is(task_id: str, tenant_id: str, transition: Transition, so_already: tuple[Status, ...]) -> Task:
+    task = _fetch(task_id, tenant_id)
+    if task.status not in so_already:
         raise IllegalTransition(
-            f"a {cancelled.status} task cannot be cancelled",
-            task_status=cancelled.status,
-            allowed_actions=allowed_actions(cancelled.status),
+            f"a {task.status} task cannot be {transition}",
+            task_status=task.status,
+            allowed_actions=allowed_actions(task.status),
         )
-    return cancelled
-
-
-def _stop(task: Task) -> None:
-    if task.execution_arn is None:
-        return
-    try:
-        workflows.stop(task.execution_arn, "cancelled")
-    except WorkflowUnavailable as error:
-        logger.warning("execution not stopped", extra=task.log_context | {"reason": str(error)})
+    return task
 
 
 def _fetch(task_id: str, tenant_id: str) -> Task:

@@ -6,12 +6,9 @@ from longhaul import database, workflows
 from longhaul.database import Session
 from longhaul.errors import WorkflowUnavailable
 from longhaul.observability import logger
-from longhaul.tasks import retrying, store
+from longhaul.tasks import executions, retrying, store
 from longhaul.tasks.kinds import kind_named, kinds
 from longhaul.tasks.model import Task, TaskError
-from longhaul.workflows import Attempt
-
-SECONDS_ALLOWED = 7200  # a task's deadline, from its first start, unless it has one of its own
 
 
 def dispatch(names: Iterable[str] | None = None) -> int:
@@ -19,28 +16,22 @@ def dispatch(names: Iterable[str] | None = None) -> int:
     return sum(_dispatch_lane(name) for name in (kinds() if names is None else sorted(set(names) & kinds().keys())))
 
 
-def start_workflow(task: Task) -> None:
-    """Start the task's execution; doing so twice starts one. Raises WorkflowUnavailable."""
-    if task.execution_arn is None:
-        raise ValueError(f"{task.task_id} has no attempt to start")
-    workflows.start(task.execution_arn, Attempt(task_id=task.task_id, attempt=task.attempt))
-
-
 def _dispatch_lane(name: str) -> int:
-    prefix = workflows.execution_prefix(kind_named(name).workflow)
+    kind = kind_named(name)
+    prefix = workflows.execution_prefix(kind.workflow)
 
     def claim(tx: Session) -> list[Task]:
         free = store.lock_lane(tx, name)
         picked = store.pick_pending(tx, name, free) if free else []
         if not picked:
             return []
-        store.start(tx, picked, execution_prefix=prefix, seconds_allowed=SECONDS_ALLOWED)
+        store.start(tx, picked, execution_prefix=prefix, seconds_allowed=kind.seconds_allowed)
         return [started for task in picked if (started := store.fetch(tx, task.task_id))]
 
     started = database.run_transaction(claim)
     for task in started:
         try:
-            start_workflow(task)
+            executions.start(task)
             logger.info("task started", extra=task.log_context)
         except WorkflowUnavailable as error:
             retrying.requeue(task, TaskError(error.code, str(error)))

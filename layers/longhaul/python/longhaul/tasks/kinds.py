@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from longhaul import settings
+from longhaul.database import Session
 from longhaul.errors import UnknownKind
+from longhaul.tasks.model import Tally
 
 
 @dataclass(frozen=True)
@@ -24,24 +26,30 @@ class Counter:
 class Kind:
     """A kind of task.
 
-    `params` validates what a caller sends. `workflow` is the state machine's logical id. `weights` says how much of
-    the whole each level of steps is, in the order in which a level plans the next; they add up to 1. `slug` begins the
-    public id, `title` is what a person reads. The lane's limits are what `database/migrate` gives a new lane.
+    `params` validates what a caller sends. `workflow` is the logical id of a state machine or of a queue. `title` is
+    what a person reads, `slug` begins the public id. `weights` says how much of the whole each level of steps is, in
+    the order in which a level plans the next; they add up to 1. A kind whose work is not in its steps counts it itself:
+    `tally(session, task_id)` stands for `weights` and `statistics`. The lane's limits are what `database/migrate` gives
+    a new lane. A task must end `seconds_allowed` after its first start, and an attempt that is not heard of for
+    `stale_seconds` gives way to the next (the default is longer than any function may run).
     """
 
     name: str
     params: type[BaseModel]
     workflow: str
-    weights: Mapping[str, float]
     title: Callable[[Any], str]
     slug: Callable[[Any], str]
+    weights: Mapping[str, float] = field(default_factory=dict)
     statistics: Mapping[str, Counter] = field(default_factory=dict)
+    tally: Callable[[Session, str], Tally] | None = None
     max_concurrent: int = 5
     max_queued: int = 1000
     max_retries: int = 3
+    seconds_allowed: int = 7200
+    stale_seconds: int = 1200
 
     def __post_init__(self) -> None:
-        if abs(sum(self.weights.values()) - 1) > 1e-9:
+        if self.tally is None and abs(sum(self.weights.values()) - 1) > 1e-9:
             raise ValueError(f"the weights of {self.name} add up to {sum(self.weights.values())}, not to 1")
 
 

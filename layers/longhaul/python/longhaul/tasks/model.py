@@ -41,6 +41,8 @@ class Transition(StrEnum):
     FAIL = "failed"
     EXPIRE = "expired"
     CANCEL = "cancelled"
+    PAUSE = "paused"
+    RESUME = "resumed"
     REQUEUE = "requeued"
 
 
@@ -59,12 +61,19 @@ TRANSITIONS: dict[Transition, Move] = {
     # Its deadline passed, also while it waited or was paused.
     Transition.EXPIRE: Move((Status.RUNNING, Status.PENDING, Status.PAUSED), Status.FAILED),
     Transition.CANCEL: Move((Status.PENDING, Status.RUNNING, Status.PAUSED), Status.CANCELLED),
+    # Pausing ends the attempt and keeps its steps; what is resumed waits for its next attempt like any other.
+    Transition.PAUSE: Move((Status.RUNNING,), Status.PAUSED),
+    Transition.RESUME: Move((Status.PAUSED,), Status.PENDING),
     # The attempt came to nothing (not started, died, transient failure): the next one goes on from its steps.
     Transition.REQUEUE: Move((Status.RUNNING,), Status.PENDING),
 }
 
 # What a caller may ask for, by the transition it makes.
-ACTIONS: dict[str, Transition] = {"cancel": Transition.CANCEL}
+ACTIONS: dict[str, Transition] = {
+    "cancel": Transition.CANCEL,
+    "pause": Transition.PAUSE,
+    "resume": Transition.RESUME,
+}
 
 
 def allowed_actions(status: Status) -> list[str]:
@@ -76,6 +85,16 @@ def allowed_actions(status: Status) -> list[str]:
 class TaskError:
     code: str
     message: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How far a task is. `progress` is 0..99: only a task that has closed is at 100. `complete`: nothing is left."""
+
+    progress: int
+    steps_done: int
+    complete: bool
+    statistics: dict[str, Any]
 
 
 @dataclass(frozen=True)

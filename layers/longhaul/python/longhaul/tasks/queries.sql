@@ -86,13 +86,19 @@ SET status = :target,
     finished_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND attempt = :attempt AND status IN :sources;
 
--- name: cancel_task!
+-- name: stop_task!
+-- A caller cancels it, or pauses it, which is not its end. How far it was is written down either way.
 UPDATE tasks
-SET status = 'CANCELLED',
+SET status = :target,
     progress = GREATEST(progress, :progress),
     statistics = :statistics,
     updated_at = UTC_TIMESTAMP(6),
-    finished_at = UTC_TIMESTAMP(6)
+    finished_at = IF(:target = 'CANCELLED', UTC_TIMESTAMP(6), NULL)
+WHERE task_id = :task_id AND tenant_id = :tenant_id AND status IN :sources;
+
+-- name: resume_task!
+UPDATE tasks
+SET status = 'PENDING', run_after = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND tenant_id = :tenant_id AND status IN :sources;
 
 -- name: write_progress!
@@ -106,6 +112,10 @@ SET progress = GREATEST(progress, :progress),
     heartbeat_at = UTC_TIMESTAMP(6),
     updated_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND attempt = :attempt AND status = 'RUNNING' AND steps_done < :steps_done;
+
+-- name: beat!
+-- No change that a reader could see, so `updated_at` stays.
+UPDATE tasks SET heartbeat_at = UTC_TIMESTAMP(6) WHERE task_id IN :task_ids AND status = 'RUNNING';
 
 -- name: insert_events!
 INSERT INTO task_events (task_id, attempt, event, status, detail, created_at)

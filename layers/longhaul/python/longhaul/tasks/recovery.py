@@ -5,12 +5,12 @@ import time
 from longhaul import database, live, workflows
 from longhaul.errors import WorkflowUnavailable
 from longhaul.observability import logger
-from longhaul.tasks import closing, dispatch, retrying, store
+from longhaul.tasks import closing, executions, retrying, store
 from longhaul.tasks.closing import Outcome
+from longhaul.tasks.kinds import kind_named
 from longhaul.tasks.model import Task, TaskError, Transition
 
 QUIET_SECONDS = 30  # a task not heard of for so long is looked at
-STALE_SECONDS = 1200  # longer than any function may run: an execution that does nothing is stopped
 BATCH = 100
 
 
@@ -28,8 +28,8 @@ def recover() -> dict[str, int]:
 def _fail_overdue(task: Task) -> bool:
     error = TaskError("deadline_exceeded", f"the task had not ended by {task.deadline:%Y-%m-%d %H:%M:%S} UTC")
     closed = closing.finish(task, Transition.EXPIRE, Outcome(error=error))
-    if closed and task.execution_arn:
-        _stop(task, error.code)
+    if closed:
+        executions.stop(task, error.code)
     return closed
 
 
@@ -40,7 +40,7 @@ def _recover(task: Task) -> bool:
         status = workflows.describe(task.execution_arn)
         if status is None:
             # Its dispatcher died before it started it, or Step Functions lost it; the same name starts once.
-            dispatch.start_workflow(task)
+            executions.start(task)
             logger.warning("execution was gone, started again", extra=task.log_context)
             return True
     except WorkflowUnavailable as error:
@@ -54,18 +54,14 @@ def _recover(task: Task) -> bool:
 
 
 def _requeue_stale(task: Task) -> bool:
+    allowed = kind_named(task.kind).stale_seconds
     seen = max(
         task.heartbeat_at.timestamp() if task.heartbeat_at else 0.0,
         item.updated_at if (item := live.read(task.task_id)) and item.attempt == task.attempt else 0.0,
     )
-    if time.time() - seen < STALE_SECONDS:
+    if time.time() - seen < allowed:
         return False
-    _stop(task, "stale")
-    return retrying.requeue(task, TaskError("stale", f"no step has finished for {STALE_SECONDS} s"))
-
-
-def _stop(task: Task, cause: str) -> None:
-    try:
-        workflows.stop(task.execution_arn or "", cause)
-    except WorkflowUnavailable as error:
-        logger.warning("execution not stopped", extra=task.log_context | {"reason": str(error)})
+    moved = retrying.requeue(task, TaskError("stale", f"nothing has been heard of it for {allowed} s"))
+    if moved:
+        executions.stop(task, "stale")
+    return moved

@@ -123,18 +123,30 @@ def finish(
     return bool(moved)
 
 
-def cancel(tx: Session, task: Task, *, progress: int, statistics: dict[str, Any]) -> bool:
-    """To CANCELLED, unless it has ended meanwhile."""
-    moved = _queries.cancel_task(
+def stop(tx: Session, task: Task, transition: Transition, *, progress: int, statistics: dict[str, Any]) -> bool:
+    """To CANCELLED or PAUSED, if its status still allows it."""
+    moved = _queries.stop_task(
         tx,
         task_id=task.task_id,
         tenant_id=task.tenant_id,
-        sources=_sources(Transition.CANCEL),
+        target=TRANSITIONS[transition].target,
+        sources=_sources(transition),
         progress=progress,
         statistics=dumps(statistics),
     )
     if moved:
-        record(tx, [task.task_id], Transition.CANCEL)
+        record(tx, [task.task_id], transition)
+    return bool(moved)
+
+
+def resume(tx: Session, task: Task) -> bool:
+    """PAUSED -> PENDING, to be picked at once; failed steps are tried anew."""
+    moved = _queries.resume_task(
+        tx, task_id=task.task_id, tenant_id=task.tenant_id, sources=_sources(Transition.RESUME)
+    )
+    if moved:
+        _queries.reset_failed_steps(tx, task_id=task.task_id)
+        record(tx, [task.task_id], Transition.RESUME)
     return bool(moved)
 
 
@@ -157,6 +169,11 @@ def write_progress(session: Session, seen: LiveItem) -> bool:
             statistics=dumps(seen.statistics),
         )
     )
+
+
+def beat(session: Session, task_ids: Sequence[str]) -> int:
+    """How many of these tasks are RUNNING."""
+    return int(_queries.beat(session, task_ids=list(task_ids)))
 
 
 def list_quiet(session: Session, seconds: int, limit: int) -> list[Task]:

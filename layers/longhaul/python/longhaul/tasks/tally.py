@@ -1,31 +1,21 @@
-"""The tally of a task's steps: how much of it is done, in per cent and in the figures its kind reports.
+"""The tally of a task: how much of it is done, in per cent and in the figures its kind reports.
 
-Always recounted from the rows, so that an event delivered twice, late or out of order changes nothing.
+Its steps are counted, or what its kind counts instead. Always recounted from the rows, so that an event delivered
+twice, late or out of order changes nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from longhaul import database, live
 from longhaul.database import Session
 from longhaul.progress import ProgressEvent
 from longhaul.tasks import step_store, store
 from longhaul.tasks.kinds import Kind, kind_named
-from longhaul.tasks.model import Status, StepStatus, Task
+from longhaul.tasks.model import Status, StepStatus, Tally, Task
 from longhaul.tasks.step_store import StepCount
 
 PROGRESS_UPDATE_INTERVAL = 5  # the row is written each time so many more steps have finished
-
-
-@dataclass(frozen=True)
-class Tally:
-    """`progress` is 0..99: only a task that has closed is at 100. `complete`: every planned step has finished."""
-
-    progress: int
-    steps_done: int
-    complete: bool
-    statistics: dict[str, Any]
 
 
 def tally(kind: Kind, counts: Sequence[StepCount]) -> Tally:
@@ -51,7 +41,7 @@ def tally(kind: Kind, counts: Sequence[StepCount]) -> Tally:
 
 
 def recount(events: Sequence[ProgressEvent]) -> None:
-    """Count the steps of the running task that these events are of: the row in its turn, the live item each time.
+    """Count the work of the running task that these events are of: the row in its turn, the live item each time.
 
     The row first: a reader between the two never finds the item further ahead than a turn. Events of an attempt that
     the task no longer runs change nothing. Raises DatabaseUnavailable.
@@ -61,7 +51,7 @@ def recount(events: Sequence[ProgressEvent]) -> None:
         fresh = [event for event in events if task and event.attempt == task.attempt]
         if task is None or task.status != Status.RUNNING or not fresh:
             return
-        now = tally(kind_named(task.kind), step_store.count_steps(session, task.task_id))
+        now = _count(session, task)
         seen = replace(
             live.item_of(task),
             steps_done=now.steps_done,
@@ -76,13 +66,20 @@ def recount(events: Sequence[ProgressEvent]) -> None:
 
 
 def final_tally(session: Session, task: Task) -> Tally:
-    """How far a task was when it ended; its statistics name the steps that failed (the first hundred)."""
-    final = tally(kind_named(task.kind), step_store.count_steps(session, task.task_id))
+    """How far a task was when it ended or was paused; its statistics name the steps that failed (the first hundred)."""
+    final = _count(session, task)
     failed = step_store.list_failed_steps(session, task.task_id, limit=100)
     if not failed:
         return final
     named = [{"key": row["step_key"], "name": row["label"], "error": row["error_message"]} for row in failed]
     return replace(final, statistics=final.statistics | {"failed": named})
+
+
+def _count(session: Session, task: Task) -> Tally:
+    kind = kind_named(task.kind)
+    if kind.tally is not None:
+        return kind.tally(session, task.task_id)
+    return tally(kind, step_store.count_steps(session, task.task_id))
 
 
 def _weighed(kind: Kind, planned: dict[str, int], finished: dict[str, int]) -> float:

@@ -1,0 +1,26 @@
+"""Brings a campaign's jobs at the provider in line with its task."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from calls.steering import steer
+from longhaul import settings
+from longhaul.batches import handle_batch
+from longhaul.observability import observed
+from longhaul.workflows import Attempt
+
+settings.require(
+    settings.Database,
+    settings.Kinds,
+    settings.Cache,
+    settings.AssignQueue,
+    settings.DispatchQueue,
+    settings.Live,
+    settings.Outbound,
+)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return handle_batch(event, Attempt, lambda change: change.task_id, lambda changes: steer(changes[0].task_id))

@@ -1,0 +1,18 @@
+"""How a value lies in an attribute of DynamoDB: compact JSON, deflated when that pays."""
+
+import json
+import zlib
+from typing import Any
+
+COMPRESS_OVER_BYTES = 1_024
+DEFLATED = b"\x78"  # what deflated bytes begin with, and no JSON does
+
+
+def pack(value: object) -> bytes:
+    """TypeError for what JSON does not have."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return zlib.compress(text) if len(text) > COMPRESS_OVER_BYTES else text
+
+
+def unpack(stored: bytes) -> Any:
+    return json.loads(zlib.decompress(stored) if stored.startswith(DEFLATED) else stored)

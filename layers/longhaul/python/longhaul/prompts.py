@@ -1,0 +1,36 @@
+"""What a language model is told: one Markdown file each in the `prompts/` beside a domain's modules.
+
+A prompt ends with one line of JSON that says the same in a form a program can read; the local stand-in for the model
+answers that line.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+
+class Prompts:
+    """The prompts of one folder, each read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._template = cache(self._read)
+
+    def system(self) -> str:
+        """Who the model is to be: `system.md`."""
+        return self._template("system").substitute()
+
+    def render(self, name: str, question: dict[str, Any], **values: str) -> str:
+        """The prompt `name`, its blanks filled with `values`. KeyError when one is left."""
+        request = json.dumps({"ask": name, **question}, ensure_ascii=False)
+        return self._template(name).substitute(values, request=request)
+
+    def _read(self, name: str) -> Template:
+        return Template((self._folder / f"{name}.md").read_text(encoding="utf-8").strip())
+
+
+def load(module_file: str) -> Prompts:
+    """The prompts in the `prompts/` beside `module_file`."""
+    return Prompts(Path(module_file).with_name("prompts"))
