@@ -44,6 +44,8 @@ def fetch_counts(session: Session, task_id: str) -> tuple[int, Mapping[str, int]
 
 def find_leads(session: Session, task_id: str, leads_ids: Collection[str], phones: Collection[str]) -> set[str]:
     """Those of these ids and numbers that the campaign has."""
+    if not leads_ids or not phones:
+        return set()
     rows = _queries.find_leads(session, task_id=task_id, leads_ids=list(leads_ids), phones=list(phones))
     return {row[name] for row in rows for name in ("leads_id", "phone")}
 

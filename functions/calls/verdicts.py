@@ -15,7 +15,7 @@ from calls.model import FOLLOWED, INTERESTED, Campaign
 from calls.scopes import scope_of
 from longhaul import cache, database, llm, prompts
 from longhaul.database import Session
-from longhaul.errors import BadAnswer
+from longhaul.errors import BadAnswer, TransientError
 from longhaul.observability import logger
 
 JUDGING_SECONDS = 360.0  # longer than its function may run: who holds a conversation for longer is dead
@@ -44,9 +44,10 @@ class Verdict(BaseModel):
 
 
 def judge(message: AnalyseMessage) -> None:
-    """Give the job's lead its follow-up, unless it has one or somebody else is at it. Raises as `llm.ask` when away.
+    """Give the job's lead its follow-up, unless it has one or somebody else is at it.
 
-    A conversation of which the model makes nonsense twice gets a remark that says so: the campaign must end.
+    A model that is away is asked again after the next sweep. A conversation of which it makes nonsense twice gets a
+    remark that says so: the campaign must end.
     """
     task_id, job_seq = message.task_id, message.job_seq
     with database.connection() as session:
@@ -57,13 +58,14 @@ def judge(message: AnalyseMessage) -> None:
         return
     try:
         verdict = _ask(conversation)
+    except TransientError as error:
+        logger.warning("conversation put off", extra={"task_id": task_id, "job_seq": job_seq, "reason": error.code})
+        with database.connection() as session:
+            job_store.release_conversation(session, task_id, job_seq)
+        return
     except BadAnswer as error:
         logger.warning("conversation not judged", extra={"task_id": task_id, "job_seq": job_seq, "reason": str(error)})
         verdict = Verdict(is_interested=False, leads_remark=UNJUDGED, next_follow_time=None, is_arrive=False)
-    except BaseException:
-        with database.connection() as session:  # it comes again with the message; nobody need wait for the claim
-            job_store.release_conversation(session, task_id, job_seq)
-        raise
     campaign = database.run_transaction(lambda tx: _write(tx, task_id, job_seq, conversation, verdict))
     if campaign is not None:
         cache.invalidate(scope_of(task_id))

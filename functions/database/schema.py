@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pymysql
 from pymysql.cursors import Cursor
 from yoyo.backends.core.mysql import MySQLBackend
 from yoyo.connections import parse_uri
@@ -17,12 +18,28 @@ from longhaul.tasks import store
 from longhaul.tasks.kinds import kinds
 
 LOCK_SECONDS = 10
+THERE_ALREADY = (1060, 1061)  # MySQL's numbers for a column and a key of that name
 MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class _Cursor(Cursor):
+    """Passes over what is there already: the migration was killed after it made that, and MySQL 8 has no ADD COLUMN IF
+    NOT EXISTS. (An ALTER TABLE is done whole or not at all.)
+    """
+
+    def execute(self, query: str, args: Any = None) -> int:
+        try:
+            return super().execute(query, args)
+        except pymysql.OperationalError as error:
+            if connections.error_number(error) not in THERE_ALREADY:
+                raise
+            logger.info("there already", extra={"reason": str(error)})
+            return 0
 
 
 class _Backend(MySQLBackend):  # yoyo knows only URIs; our connection has a verified TLS context and a secret
     def connect(self, dburi: Any) -> Any:
-        return connections.open_connection(cursorclass=Cursor, autocommit=False, read_timeout=None)
+        return connections.open_connection(cursorclass=_Cursor, autocommit=False, read_timeout=None)
 
 
 def migrate() -> list[str]:

@@ -83,4 +83,4 @@ def _called(module: Module) -> Iterator[tuple[str, str]]:
 
 
 def _is_load(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "load"
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "queries.load"

@@ -30,6 +30,7 @@ from longhaul.tasks import kinds as longhaul_kinds
 from longhaul.tasks.model import Task
 
 TESTS = Path(__file__).parent
+QUEUES = ("dispatch", "progress", "steer", "assign", "sync", "analyse", "recordings")
 TABLES = {"live": "task_id", "cache": "pk", "breaker": "circuit"}
 READ_COMMITTED = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
@@ -85,12 +86,14 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         POWERTOOLS_SERVICE_NAME="longhaul",
         POWERTOOLS_METRICS_NAMESPACE="Longhaul",
         DATABASE_TLS="off",
-        KIND_MODULES="hospitals.kinds",
+        KIND_MODULES="hospitals.kinds,calls.kinds",
         LIVE_TABLE="live",
         CACHE_TABLE="cache",
         BREAKER_TABLE="breaker",
         MAX_DISTRICTS_IN_FLIGHT="5",
         HOSPITALS_BATCH_SIZE="20",
+        CALL_SYNC_SECONDS="30",
+        CALL_LEASE_SECONDS="60",
     )
     secret = {
         "host": engine.get("host", "localhost"),
@@ -104,8 +107,11 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
     secrets_manager = boto3.client("secretsmanager")
     created = secrets_manager.create_secret(Name=dbname, SecretString=json.dumps(secret))
     os.environ["DATABASE_SECRET_ARN"] = created["ARN"]
+    os.environ["CURSOR_SECRET_ARN"] = secrets_manager.create_secret(Name=f"{dbname}-cursors", SecretString="sealed")[
+        "ARN"
+    ]
     sqs = boto3.client("sqs")
-    for name in ("dispatch", "progress"):
+    for name in QUEUES:
         os.environ[f"{name.upper()}_QUEUE_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
     dynamodb = boto3.client("dynamodb")
     for name, key in TABLES.items():
@@ -115,7 +121,9 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-    os.environ["WORKFLOW_ARNS"] = json.dumps({"RefreshHospitals": _idle_machine()})
+    os.environ["WORKFLOW_ARNS"] = json.dumps(
+        {"RefreshHospitals": _idle_machine(), "SteerQueue": os.environ["STEER_QUEUE_URL"]}
+    )
     forget()
     schema.migrate()
     yield {"dbname": dbname, "engine": engine, "endpoint": moto_server}
@@ -148,7 +156,7 @@ def sql(database: dict[str, Any]) -> Iterator[Callable[..., list[dict[str, Any]]
 
 @pytest.fixture
 def sent(database: dict[str, Any]) -> Callable[[str], list[dict[str, Any]]]:
-    """Takes what was sent to the `dispatch` or `progress` queue."""
+    """Takes what was sent to a queue: `dispatch`, `progress`, `steer`, ..."""
     return lambda name: drain(f"{name.upper()}_QUEUE_URL")
 
 
@@ -237,7 +245,7 @@ def _empty(environment: dict[str, Any]) -> None:
     finally:
         connection.close()
     sqs = boto3.client("sqs")
-    for name in ("dispatch", "progress"):  # made anew: draining would leave the messages that are delayed
+    for name in QUEUES:  # made anew: draining would leave the messages that are delayed
         sqs.delete_queue(QueueUrl=os.environ[f"{name.upper()}_QUEUE_URL"])
         sqs.create_queue(QueueName=name)
     dynamodb = boto3.client("dynamodb")

@@ -5,6 +5,7 @@ from typing import Any
 
 from longhaul.database import Opened
 
+CAMPAIGN_ID = "call_campaign_20261122_143052_00000003"
 TASK_ID = "province_广东省_20261122_143052_00000007"
 STATUSES = ("SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED", "PENDING", "RUNNING")
 KINDS = ("hospital_province_refresh", "hospital_full_refresh")
@@ -12,7 +13,10 @@ BEGIN = datetime(2026, 11, 1)
 
 # A value for each named parameter of any query, of the type that its callers give.
 SAMPLES: dict[str, Any] = {
+    "added": 2,
+    "assigned": 2,
     "attempt": 1,
+    "block": 0,
     "code": "440104",
     "codes": ["440103", "440104"],
     "city_code": "440100",
@@ -20,31 +24,48 @@ SAMPLES: dict[str, Any] = {
     "delay_microseconds": 1_000_000,
     "detail": None,
     "district_code": "440104",
+    "ended": 1,
     "error_code": "bad_answer",
     "error_message": "no JSON",
     "event": "start",
     "execution_prefix": "arn:aws:states:eu-central-1:123456789012:execution:RefreshHospitals:",
+    "first_block": 0,
     "first_code": "440000",
+    "first_id": 100,
+    "first_seq": 1,
     "ids": [1, 2],
     "idempotency_key": "key-1",
+    "is_interested": True,
+    "job_group_id": "group-1",
+    "job_seq": 7,
     "kind": KINDS[0],
     "kinds": list(KINDS),
     "label": "越秀区",
+    "last_block": 1,
     "last_code": "449999",
+    "last_id": 198,
+    "last_seq": 20,
+    "leads_ids": ["L-3", "L-4"],
     "level": "三级甲等",
     "levels": ["三级甲等", "二级甲等"],
     "limit": 20,
     "max_concurrent": 5,
     "max_queued": 1000,
     "max_retries": 3,
+    "microseconds": 30_000_000,
     "names": ["医院1", "医院2"],
     "offset": 40,
+    "open": False,
     "output": "{}",
     "params": "{}",
     "pattern": "医院1%",
+    "phones": ["+8613800000003", "+8613800000004"],
     "priority": 0,
     "progress": 50,
+    "provider_state": "suspended",
     "province_code": "440000",
+    "recording_state": "ready",
+    "recording_url": "s3://recordings/1.wav",
     "request_digest": "0" * 64,
     "result": "{}",
     "rows": "[]",
@@ -58,6 +79,7 @@ SAMPLES: dict[str, Any] = {
     "step_key": "district/7",
     "steps": '[{"step_key": "district/440104", "level": "district", "label": "越秀区"}]',
     "steps_done": 5,
+    "stopped": False,
     "target": "FAILED",
     "task_id": TASK_ID,
     "task_ids": [TASK_ID],
@@ -67,12 +89,15 @@ SAMPLES: dict[str, Any] = {
     "user_id": "ada",
 }
 
+# Where a domain's rows have other keys.
+OF_DOMAIN: dict[str, dict[str, Any]] = {"calls": {"task_id": CAMPAIGN_ID}}
 # Where a query wants another value: what it inserts must be new.
 OTHER: dict[str, dict[str, Any]] = {"insert_task": {"task_id": "new", "idempotency_key": "new"}}
 
 
 def fill(connection: Opened, share: float = 1.0) -> None:
-    """3,000 tasks of 30 tenants, 3,000 steps of 20 tasks, 340 cities, 2,900 districts, 8,700 hospitals, or a share."""
+    """3,000 tasks of 30 tenants, 3,000 steps of 20 tasks, 340 cities, 2,900 districts, 8,700 hospitals, 9,000 leads of 90
+    campaigns with their follow-ups; or a share."""
     tables = {
         "tasks": [_task(number) for number in range(int(3000 * share))],
         "task_steps": [_step(number) for number in range(int(3000 * share))],
@@ -81,6 +106,11 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "cities": [_city(number) for number in range(int(340 * share))],
         "districts": [_district(number) for number in range(int(2900 * share))],
         "hospitals": [_hospital(number) for number in range(int(8700 * share))],
+        "call_campaigns": [_campaign(number) for number in range(max(10, int(500 * share)))],
+        "call_counts": [_count(number) for number in range(max(10, int(3000 * share)))],
+        "call_blocks": [_block(number) for number in range(max(10, int(3000 * share)))],
+        "leads_task_list": [_lead(number) for number in range(max(10, int(9000 * share)))],
+        "dcc_leads_follow": [_follow(number) for number in range(max(10, int(9000 * share)))],
     }
     with connection.cursor() as cursor:
         cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
@@ -176,4 +206,53 @@ def _hospital(number: int) -> dict[str, Any]:
         "added_by": TASK_ID,
         "created_at": BEGIN,
         "updated_at": BEGIN,
+    }
+
+
+def _campaign_id(number: int) -> str:
+    return f"call_campaign_20261122_143052_{number:08x}"
+
+
+def _campaign(number: int) -> dict[str, Any]:
+    return {
+        "task_id": _task_id(number) if number % 2 else _campaign_id(number),
+        "tenant_id": f"tenant-{number % 30}",
+        "open": 0,
+        "leads": 100,
+        "assigned": 90,
+        "provider_state": ("running", "ended", "ended", "ended", "ended")[number % 5],
+        "created_at": BEGIN + timedelta(minutes=number),
+    }
+
+
+def _count(number: int) -> dict[str, Any]:
+    return {"task_id": _campaign_id(number // 6), "name": f"count-{number % 6}", "number": number}
+
+
+def _block(number: int) -> dict[str, Any]:
+    due = None if number % 10 else BEGIN + timedelta(seconds=number)
+    moment = {"due_at": due, "synced_at": BEGIN}
+    return {"task_id": _campaign_id(number // 6), "block": number % 6, "open_jobs": 3, **moment}
+
+
+def _lead(number: int) -> dict[str, Any]:
+    campaign, place = divmod(number, 100)
+    return {
+        "task_id": _campaign_id(campaign),
+        "tenant_id": f"tenant-{campaign % 30}",
+        "leads_id": f"L-{place}",
+        "phone": f"+86138{place:08}",
+        "job_seq": place + 1 if place < 90 else None,
+        "call_job_id": f"job-{number}" if place < 90 else None,
+        "call_status": ("Succeeded", "Failed", "Succeeded", "Executing")[place % 4] if place < 90 else None,
+        "leads_follow_id": number + 1 if place % 4 < 2 else None,
+    }
+
+
+def _follow(number: int) -> dict[str, Any]:
+    return {
+        "id": number + 1,
+        "tenant_id": f"tenant-{number % 30}",
+        "leads_id": f"L-{number}",
+        "leads_remark": "无人接听",
     }

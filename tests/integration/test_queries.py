@@ -16,7 +16,7 @@ from longhaul import database, queries
 from longhaul.database import Opened
 from tests.architecture.repository import ROOT
 from tests.architecture.sql import NAME
-from tests.integration.rows import OTHER, SAMPLES, fill
+from tests.integration.rows import OF_DOMAIN, OTHER, SAMPLES, fill
 
 FILES = sorted([*ROOT.glob("functions/*/queries.sql"), *ROOT.glob("layers/**/queries.sql")])
 QUERIES = [
@@ -52,9 +52,9 @@ def test_the_query_is_valid(path: Path, name: str, rows: Opened) -> None:
     query = getattr(queries.load(str(path)), name)
     with pytest.raises(_Undo), database.transaction() as tx:
         if "*" in _operation(path, name):
-            query(tx, [_parameters(name, query), _parameters(name, query)])
+            query(tx, [_parameters(path, name, query), _parameters(path, name, query)])
         else:
-            query(tx, **_parameters(name, query))
+            query(tx, **_parameters(path, name, query))
         raise _Undo
 
 
@@ -63,7 +63,7 @@ def test_the_query_is_valid(path: Path, name: str, rows: Opened) -> None:
 def test_the_plan_uses_indexes(path: Path, name: str, rows: Opened) -> None:
     query = getattr(queries.load(str(path)), name)
     with rows.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {query.sql}", _parameters(name, query))
+        cursor.execute(f"EXPLAIN {query.sql}", _parameters(path, name, query))
         plan = cursor.fetchall()
     assert [step for step in plan if _reads_whole(name, step)] == []
 
@@ -90,6 +90,6 @@ def _operation(path: Path, name: str) -> str:
     return text.split(f"-- name: {name}", 1)[1].split("\n", 1)[0]
 
 
-def _parameters(name: str, query: Any) -> dict[str, Any]:
-    samples = SAMPLES | OTHER.get(name, {})
+def _parameters(path: Path, name: str, query: Any) -> dict[str, Any]:
+    samples = SAMPLES | OF_DOMAIN.get(path.parent.name, {}) | OTHER.get(name, {})
     return {parameter: samples[parameter] for parameter in samples if f"%({parameter})s" in query.sql}

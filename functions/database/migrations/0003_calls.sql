@@ -31,13 +31,8 @@ CREATE TABLE IF NOT EXISTS dcc_leads_follow (
     PRIMARY KEY (id)
 ) CHARACTER SET utf8mb4;
 
--- Neither MySQL 8 nor the embedded engine has ADD COLUMN IF NOT EXISTS, and a migration may have been killed.
-SET @missing = (
-    SELECT COUNT(*) = 0 FROM information_schema.columns
-    WHERE table_schema = DATABASE() AND table_name = 'leads_task_list' AND column_name = 'job_seq'
-);
-SET @ddl = IF(@missing, 'ALTER TABLE leads_task_list
-    ADD COLUMN tenant_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '''',
+ALTER TABLE leads_task_list
+    ADD COLUMN tenant_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
     ADD COLUMN job_seq INT,
     ADD COLUMN phone VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
     ADD COLUMN name VARCHAR(50),
@@ -47,20 +42,10 @@ SET @ddl = IF(@missing, 'ALTER TABLE leads_task_list
     ADD COLUMN duration_ms INT,
     ADD COLUMN judging_at DATETIME(6),
     ADD COLUMN recording_state VARCHAR(8),
-    ADD COLUMN recording_at DATETIME(6)', 'DO 0');
-PREPARE change_leads FROM @ddl;
-EXECUTE change_leads;
-DEALLOCATE PREPARE change_leads;
+    ADD COLUMN recording_at DATETIME(6);
 
-SET @missing = (
-    SELECT COUNT(*) = 0 FROM information_schema.columns
-    WHERE table_schema = DATABASE() AND table_name = 'dcc_leads_follow' AND column_name = 'tenant_id'
-);
-SET @ddl = IF(@missing, 'ALTER TABLE dcc_leads_follow
-    ADD COLUMN tenant_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT ''''', 'DO 0');
-PREPARE change_follow FROM @ddl;
-EXECUTE change_follow;
-DEALLOCATE PREPARE change_follow;
+ALTER TABLE dcc_leads_follow
+    ADD COLUMN tenant_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '';
 
 -- Jobs that were there get their ordinals: dense, from 1 in each task, in the order in which pages showed them.
 UPDATE leads_task_list
@@ -72,27 +57,13 @@ JOIN (
 SET leads_task_list.job_seq = numbered.job_seq
 WHERE leads_task_list.job_seq IS NULL;
 
-SET @missing = (
-    SELECT COUNT(*) = 0 FROM information_schema.statistics
-    WHERE table_schema = DATABASE() AND table_name = 'leads_task_list' AND index_name = 'leads_by_seq'
-);
-SET @ddl = IF(@missing, 'ALTER TABLE leads_task_list
+ALTER TABLE leads_task_list
     ADD UNIQUE KEY leads_by_seq (task_id, job_seq),
     ADD UNIQUE KEY leads_by_lead (task_id, leads_id),
     ADD KEY leads_by_phone (task_id, phone),
-    ADD KEY leads_to_judge (task_id, leads_follow_id, call_status)', 'DO 0');
-PREPARE index_leads FROM @ddl;
-EXECUTE index_leads;
-DEALLOCATE PREPARE index_leads;
+    ADD KEY leads_to_judge (task_id, leads_follow_id, call_status);
 
-SET @missing = (
-    SELECT COUNT(*) = 0 FROM information_schema.statistics
-    WHERE table_schema = DATABASE() AND table_name = 'dcc_leads_follow' AND index_name = 'follow_by_lead'
-);
-SET @ddl = IF(@missing, 'ALTER TABLE dcc_leads_follow ADD UNIQUE KEY follow_by_lead (tenant_id, leads_id)', 'DO 0');
-PREPARE index_follow FROM @ddl;
-EXECUTE index_follow;
-DEALLOCATE PREPARE index_follow;
+ALTER TABLE dcc_leads_follow ADD UNIQUE KEY follow_by_lead (tenant_id, leads_id);
 
 -- A campaign beside its task. `leads` and `assigned` count its rows above; `open` says that more leads may come.
 -- `assigning_*` is the batch of leads that is being handed to the provider, in ids of leads_task_list. `provider_state` is

@@ -17,7 +17,7 @@ from darabonba.core import DaraCore
 
 from calls.provider import provider
 from local.providers.app import make_app
-from longhaul import aws, settings
+from longhaul import aws, llm, settings
 
 KEYS = {"access_key_id": "an-id-of-the-tests", "access_key_secret": "a-secret-of-the-tests"}
 BUCKET = "recordings"
@@ -119,3 +119,34 @@ def secret_of_the_provider(**values: str) -> None:
     aws.client("secretsmanager").put_secret_value(
         SecretId=os.environ["OUTBOUND_SECRET_ARN"], SecretString=json.dumps(KEYS | values)
     )
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider may be asked again at once, and a lost batch be handed over again at once."""
+    monkeypatch.setenv("CALL_SYNC_SECONDS", "0.1")
+    monkeypatch.setenv("CALL_LEASE_SECONDS", "0.1")
+
+
+@pytest.fixture
+def outbound(quick: None, database: dict[str, Any], bucket: str, stand_in: StandIn) -> StandIn:
+    """The provider, which makes its calls in no time, with an empty database and a bucket that takes its recordings."""
+    os.environ["RECORDING_HOSTS"] = stand_in.endpoint  # `bucket` puts back what was there
+    settings.of.cache_clear()
+    stand_in.control(call_seconds=0.01, call_lines=10_000)
+    return stand_in
+
+
+@pytest.fixture
+def model(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """The same process as the language model that judges conversations."""
+    name = f"llm-{secrets.token_hex(4)}"
+    secret = boto3.client("secretsmanager").create_secret(Name=name, SecretString="any")
+    monkeypatch.setenv("LLM_BASE_URL", f"{stand_in.url}/v1")
+    monkeypatch.setenv("LLM_MODEL", name)
+    monkeypatch.setenv("LLM_SECRET_ARN", secret["ARN"])
+    monkeypatch.setenv("LLM_TIMEOUT_SECONDS", "5")
+    settings.of.cache_clear()
+    llm._client.cache_clear()
+    llm._circuit.cache_clear()
+    return stand_in

@@ -449,16 +449,21 @@ def test_a_secret_of_another_shape_is_not_told(stand_in: StandIn, value: str) ->
     assert raised.value.__suppress_context__
 
 
-@pytest.mark.parametrize("fault", ["drop", "html", "500", "refused", "nonsense", "throttled", "lost_answer"])
+@pytest.mark.parametrize("status", [0, 200, 400, 403, 500])
+@pytest.mark.parametrize("success", ["true", "false"])
 def test_no_phone_number_and_no_key_is_ever_told(
-    stand_in: StandIn, group: str, fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    stand_in: StandIn, status: int, success: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By a provider that repeats what it was asked in each field, or is not there (0): that error has the URL."""
     told: list[str] = []
     monkeypatch.setattr(logger.handlers[0], "emit", lambda record: told.append(logger.handlers[0].format(record)))
-    stand_in.control(fail_keys={"AssignJobs": fault})
-    with caplog.at_level(logging.INFO):
+    echo = f"POST /?InstanceId=..&JobsJson.1={PHONE.format(1)} 王1 {KEYS}".replace('"', "")
+    body = (
+        f'{{"Code": "Odd", "Success": {success}, "Message": "{echo}", "JobsId": {{"{echo}": 1}}, "Detail": "{echo}"}}'
+    )
+    with answering(status or 200, {}, body.encode()) as url, caplog.at_level(logging.INFO):
         try:
-            provider().assign(group, leads(3))
+            pointed_at(url if status else "http://127.0.0.1:1").assign("group-1", leads(3))
         except LonghaulError:
             logger.exception("assigning failed")
     text = "\n".join([*told, caplog.text])
@@ -531,6 +536,8 @@ def _serving(
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

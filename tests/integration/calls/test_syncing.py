@@ -1,0 +1,201 @@
+"""What the provider says of jobs, written down once, with its counters. (sync_jobs)"""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from calls import assignment, campaigns, job_store, syncing
+from calls.model import block_of, seqs_of
+from local.providers.calls import ending
+from longhaul import database, marks, settings
+from tests.integration.calls.campaigning import (
+    Sql,
+    assert_counted,
+    assigned,
+    fetched,
+    open_jobs,
+    started,
+    synced,
+)
+from tests.integration.calls.conftest import StandIn
+
+
+@pytest.mark.parametrize(("seq", "block"), [(1, 0), (99, 0), (100, 1), (198, 1), (199, 2)])
+def test_blocks_are_ninety_nine_ordinals(seq: int, block: int) -> None:
+    assert block_of(seq) == block
+    first, last = seqs_of(block)
+    assert first <= seq <= last
+    assert last - first == 98
+
+
+def test_a_sync_writes_what_has_changed_and_counts_it(outbound: StandIn, sql: Sql, sent: Any) -> None:
+    # GIVEN a campaign whose calls are over at the provider
+    task = synced(60)
+
+    # THEN its rows say how each call went, and the counters agree
+    rows = sql("SELECT * FROM leads_task_list")
+    assert {row["call_status"] for row in rows} == {"Succeeded", "Failed"}
+    assert_counted(sql, task)
+
+    # AND each connected call has its conversation, and is to be judged
+    talked = [row for row in rows if row["call_status"] == "Succeeded"]
+    assert all(row["call_conversation"] and row["call_task_id"] and row["duration_ms"] for row in talked)
+    assert sorted(m["job_seq"] for m in sent("analyse")) == sorted(row["job_seq"] for row in talked)
+
+    # AND each other has its follow-up already, which says how it went
+    others = [row for row in rows if row["call_status"] == "Failed"]
+    remarks = {row["id"]: row for row in sql("SELECT * FROM dcc_leads_follow")}
+    assert len(remarks) == len(others) > 0
+    for row in others:
+        follow = remarks[row["leads_follow_id"]]
+        assert (follow["leads_id"], follow["tenant_id"]) == (row["leads_id"], "acme")
+        assert follow["leads_remark"] in ("无人接听", "占线", "已关机", "空号", "无法接通", "已停机", "呼叫失败")
+        assert follow["frist_follow_time"] == follow["new_follow_time"] == follow["follow_time"]
+
+    # AND progress was announced
+    assert {message["level"] for message in sent("progress")} == {"job"}
+
+
+def test_a_sync_that_changes_nothing_writes_nothing(outbound: StandIn, sql: Sql, sent: Any) -> None:
+    outbound.control(call_lines=0)  # every job waits for its line
+    task = assigned(3)
+    before = sql("SELECT * FROM leads_task_list ORDER BY id")
+    assert syncing.sync_blocks(task.task_id, [0])
+    assert outbound.calls("ListJobs")["count"] == 1
+    assert sql("SELECT * FROM leads_task_list ORDER BY id") == before
+    assert sent("progress") == []
+    assert_counted(sql, task)
+
+
+def test_a_block_is_asked_for_once_in_a_while_whoever_wants_it(
+    outbound: StandIn, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALL_SYNC_SECONDS", "30")
+    settings.of.cache_clear()
+    outbound.control(call_lines=0)
+    task = assigned(3)
+
+    def sync() -> None:
+        syncing.sync_blocks(task.task_id, [0])
+        database.close()
+
+    workers = [threading.Thread(target=sync) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert outbound.calls("ListJobs")["count"] == 1
+
+
+def test_the_same_jobs_synced_twice_at_once_count_once(outbound: StandIn, sql: Sql) -> None:
+    # GIVEN calls that are over, and two workers that both have the provider's answer
+    task = assigned(40)
+    time.sleep(0.1)
+    with database.connection() as session:
+        rows = job_store.list_open_jobs(session, task.task_id, 0)
+    said = {job.job_id: job for job in syncing.provider().list_jobs([row.call_job_id for row in rows])}
+
+    # WHEN both write it down
+    written = []
+
+    def write() -> None:
+        written.append(database.run_transaction(lambda tx: syncing._write(tx, task.task_id, 0, said)))
+        database.close()
+
+    workers = [threading.Thread(target=write) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    # THEN one has changed the rows, and the counters are exact
+    assert sorted(len(one.changes) for one in written if one) == [0, 0, 40]
+    assert_counted(sql, task)
+
+
+def test_what_is_over_stays_over(outbound: StandIn, sql: Sql) -> None:
+    task = synced(5)
+    before = sql("SELECT * FROM leads_task_list ORDER BY id")
+    sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6)")
+    syncing.sync_blocks(task.task_id, [0])
+    assert sql("SELECT * FROM leads_task_list ORDER BY id") == before
+
+
+@pytest.mark.parametrize("fault", ["throttled", "500", "html", "refused", "nonsense", "drop"])
+def test_a_provider_that_does_not_answer_costs_a_warning(
+    fault: str, outbound: StandIn, sql: Sql, warnings: list[str]
+) -> None:
+    task = assigned(3)
+    outbound.control(fail_keys={"ListJobs": fault}, call_seconds=0.01)
+    assert syncing.sync_blocks(task.task_id, [0]) is False
+    assert "jobs not synced" in warnings
+    assert open_jobs(task, 0) == 3
+    outbound.control(call_seconds=0.01)
+    time.sleep(0.15)
+    assert syncing.sync_blocks(task.task_id, [0])
+    assert open_jobs(task, 0) == 0
+    assert_counted(sql, task)
+
+
+def test_a_failure_leaves_a_mark_and_a_success_another(outbound: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[dict[str, float]] = []
+    monkeypatch.setattr(marks, "write", lambda name, **moments: written.append({"name": name, **moments}))
+    task = assigned(3)
+    outbound.control(script=["500"])
+    syncing.sync_blocks(task.task_id, [0])
+    time.sleep(0.15)
+    syncing.sync_blocks(task.task_id, [0])
+    assert [set(one) - {"name"} for one in written] == [{"failed_at"}, {"synced_at"}]
+
+
+def test_a_caller_in_a_hurry_is_answered_in_his_time(outbound: StandIn) -> None:
+    task = assigned(3)
+    outbound.control(slow_keys={"ListJobs": 5_000})
+    started_at = time.monotonic()
+    assert syncing.sync_blocks(task.task_id, [0], seconds=0.6) is False
+    assert time.monotonic() - started_at < 2
+
+
+def test_a_lead_keeps_its_one_follow_up_over_campaigns(outbound: StandIn, sql: Sql) -> None:
+    # GIVEN a lead that was not reached in one campaign
+    synced(30)
+    (first,) = sql("SELECT * FROM dcc_leads_follow ORDER BY id LIMIT 1")
+
+    # WHEN it is called in another
+    later = synced(30)
+
+    # THEN it has the one row, whose first time stayed and whose latest is new
+    rows = sql("SELECT * FROM dcc_leads_follow WHERE leads_id = %s", first["leads_id"])
+    (row,) = rows
+    assert row["frist_follow_time"] == first["frist_follow_time"]
+    assert row["new_follow_time"] >= first["new_follow_time"]
+    assert_counted_of(sql, later)
+
+
+def assert_counted_of(sql: Sql, task: Any) -> None:
+    rows = sql("SELECT * FROM leads_task_list WHERE task_id = %s", task.task_id)
+    (counted,) = sql("SELECT number FROM call_counts WHERE task_id = %s AND name = 'followed'", task.task_id)
+    assert counted["number"] == sum(row["leads_follow_id"] is not None for row in rows)
+
+
+def test_a_campaign_of_unreached_leads_closes_by_itself(outbound: StandIn, sql: Sql) -> None:
+    # GIVEN one whose only lead will not answer
+    task = started(1)
+    campaigns.opened(task)
+    (lead,) = sql("SELECT id FROM leads_task_list")
+    seed = next(seed for seed in range(1000) if ending(str(lead["id"]), seed).status == "NoAnswer")
+    outbound.control(call_seconds=0.01, seed=seed)
+
+    # WHEN its call is over and synced
+    assignment.assign_batch(task.task_id)
+    time.sleep(0.05)
+    syncing.sync_blocks(task.task_id, [0])
+
+    # THEN nothing is left to wait for
+    ended = fetched(task)
+    assert (ended.status, ended.result) == (
+        "SUCCEEDED",
+        {"leads": 1, "final": 1, "no_answer": 1, "interested": 0, "followed": 1, "talk_seconds": 0},
+    )
