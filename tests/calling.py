@@ -1,6 +1,13 @@
 """Calling a function's handler as Lambda does."""
 
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+EVENTS = Path(__file__).parents[1] / "events"
 
 
 class Context(LambdaContext):
@@ -11,3 +18,24 @@ class Context(LambdaContext):
         self._memory_limit_in_mb = 128
         self._invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:function"
         self._aws_request_id = "a-lambda-request"
+
+
+def sample(domain: str, name: str) -> dict[str, Any]:
+    """The function's sample event."""
+    event: dict[str, Any] = json.loads((EVENTS / domain / f"{name}.json").read_text(encoding="utf-8"))
+    return event
+
+
+def call(domain: str, name: str, event: dict[str, Any]) -> Any:
+    """What the function answers; it is imported now, as it reads its environment then."""
+    return import_module(f"{domain}.{name}").handler(event, Context())
+
+
+def records(*bodies: Any) -> dict[str, Any]:
+    """A batch from SQS: m0, m1, ..."""
+    return {
+        "Records": [
+            {"messageId": f"m{i}", "body": body if isinstance(body, str) else json.dumps(body)}
+            for i, body in enumerate(bodies)
+        ]
+    }

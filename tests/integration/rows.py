@@ -96,8 +96,8 @@ OTHER: dict[str, dict[str, Any]] = {"insert_task": {"task_id": "new", "idempoten
 
 
 def fill(connection: Opened, share: float = 1.0) -> None:
-    """3,000 tasks of 30 tenants, 3,000 steps of 20 tasks, 340 cities, 2,900 districts, 8,700 hospitals, 9,000 leads of 90
-    campaigns with their follow-ups; or a share."""
+    """3,000 tasks of 30 tenants, 3,000 steps of 20 tasks, 340 cities, 2,900 districts, 8,700 hospitals, 9,000 leads of
+    90 campaigns with their follow-ups; or a share."""
     tables = {
         "tasks": [_task(number) for number in range(int(3000 * share))],
         "task_steps": [_step(number) for number in range(int(3000 * share))],

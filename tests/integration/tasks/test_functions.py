@@ -5,38 +5,16 @@
 
 import json
 from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from longhaul.tasks.model import Task
 from longhaul.tasks.submission import Submission, submit
-from tests.calling import Context
+from tests.calling import call, records, sample
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
-
-EVENTS = Path(__file__).parents[3] / "events"
-
-
-def sample(domain: str, name: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((EVENTS / domain / f"{name}.json").read_text(encoding="utf-8"))
-    return event
-
-
-def call(domain: str, name: str, event: dict[str, Any]) -> Any:
-    return import_module(f"{domain}.{name}").handler(event, Context())
-
-
-def records(*bodies: Any) -> dict[str, Any]:
-    return {
-        "Records": [
-            {"messageId": f"m{i}", "body": body if isinstance(body, str) else json.dumps(body)}
-            for i, body in enumerate(bodies)
-        ]
-    }
 
 
 def test_dispatch_tasks_starts_what_a_hint_or_the_clock_says(database: dict[str, Any], sql: Sql) -> None:
