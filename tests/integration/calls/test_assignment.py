@@ -10,7 +10,7 @@ import pytest
 from calls import assignment
 from calls.campaigns import opened
 from longhaul import database, settings
-from tests.integration.calls.campaigning import Sql, assert_counted, assigned, fetched, started
+from tests.integration.calls.campaigning import Sql, assert_counted, assigned, fetched, leads, started
 from tests.integration.calls.conftest import StandIn
 
 
@@ -41,6 +41,18 @@ def test_what_is_told_of_a_lead(outbound: StandIn, sql: Sql) -> None:
     (row,) = sql("SELECT phone, extras, name FROM leads_task_list")
     assert row == {"phone": "+862087654321", "extras": json.dumps(extra, ensure_ascii=False), "name": "王女士"}
     assert fetched(task).status == "RUNNING"
+
+
+def test_leads_that_have_much_to_tell_go_in_smaller_batches(outbound: StandIn, sql: Sql) -> None:
+    extras = {"备注": "很长的说明" * 100}
+    many = [lead | {"extras": extras} for lead in leads(20)]
+    task = started(leads=[*many, *leads(1, 90)])
+    handed = []
+    while more := assignment.assign_batch(task.task_id):
+        handed.append(more)
+    assert sum(handed) == 21
+    assert max(handed) < 10
+    assert set(outbound.dialled().values()) == {1}
 
 
 @pytest.mark.parametrize("lost", ["lost_answer", "drop", "500", "html"])

@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from calls.provider import Job, Lead, Line, Provider, provider
-from calls.statuses import Outcome
-from longhaul import settings
+from calls.statuses import JobStatus, Outcome
+from longhaul import aws, settings
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from longhaul.observability import logger
 from tests.integration.calls.conftest import KEYS, StandIn, secret_of_the_provider
@@ -83,8 +86,8 @@ def test_a_job_that_waits_has_no_call(stand_in: StandIn, group: str) -> None:
     stand_in.control(call_lines=0)
     [job_id] = provider().assign(group, leads(1))
     [job] = provider().list_jobs([job_id])
-    assert job == Job(job_id, job.status, "lead-1", *[None] * 8, ())
-    assert job.status == "Scheduling"
+    nothing = (None, None, None, None, None, None, None, None)
+    assert job == Job(job_id, JobStatus.SCHEDULING, "lead-1", *nothing, ())
 
 
 def test_what_is_sent_arrives_as_it_was(group: str) -> None:
@@ -302,6 +305,13 @@ def test_a_page_that_is_none_is_not_taken_for_an_empty_one(stand_in: StandIn, jo
         pointed_at(url).find_jobs("group-1", ["lead-1"])
 
 
+def test_of_two_jobs_for_a_lead_the_first_counts(stand_in: StandIn) -> None:
+    jobs = [{"JobId": f"job-{n}", "Contacts": [{"ReferenceId": "lead-1"}]} for n in (1, 2)]
+    page = {"List": jobs, "TotalCount": 3}
+    with answering(200, {}, json.dumps({"Success": True, "Jobs": page}).encode()) as url:
+        assert pointed_at(url).find_jobs("group-1", ["lead-1", "lead-2"]) == {"lead-1": "job-1"}
+
+
 @pytest.mark.parametrize(
     ("told", "error"),
     [
@@ -414,10 +424,15 @@ def test_five_failures_in_a_row_open_the_circuit(stand_in: StandIn, group: str) 
 
 
 def test_a_refusal_is_an_answer_and_opens_no_circuit(stand_in: StandIn) -> None:
+    reads: list[str] = []
+    events = aws.client("secretsmanager").meta.events
+    events.register("before-send.secretsmanager", lambda request, **_: reads.append(request.url), unique_id="reads")
     for _ in range(6):
         with pytest.raises(BadAnswer, match="NotExist"):
             provider().count_jobs("no-such-group")
+    events.unregister("before-send.secretsmanager", unique_id="reads")
     assert stand_in.calls("DescribeJobGroup")["count"] == 6
+    assert len(reads) == 1, "the key is not in question"
 
 
 @pytest.mark.parametrize("wrong", [{"access_key_id": "somebody-else"}, {"access_key_secret": "guessed"}])
@@ -441,8 +456,6 @@ def test_a_rotated_key_is_read_again(stand_in: StandIn) -> None:
 
 @pytest.mark.parametrize("value", ["no JSON", "{}", '{"access_key_id": "", "access_key_secret": "s"}', "[]"])
 def test_a_secret_of_another_shape_is_not_told(stand_in: StandIn, value: str) -> None:
-    from longhaul import aws
-
     aws.client("secretsmanager").put_secret_value(SecretId=os.environ["OUTBOUND_SECRET_ARN"], SecretString=value)
     with pytest.raises(ProviderUnavailable, match="access_key_id, access_key_secret") as raised:
         provider().count_jobs("group-1")
@@ -474,9 +487,6 @@ def test_no_phone_number_and_no_key_is_ever_told(
 
 
 def test_importing_it_imports_no_sdk() -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys, calls.provider, calls.downloads; "
         "print([m for m in ('boto3', 'darabonba', 'alibabacloud_outboundbot20191226', 'requests') if m in sys.modules])"
@@ -520,8 +530,6 @@ def recording(answer: dict[str, Any] | None = None) -> Iterator[tuple[str, list[
 def _serving(
     status: int, headers: dict[str, str], body: bytes, seen: list[tuple[str, dict[str, str]]]
 ) -> Iterator[str]:
-    from urllib.parse import parse_qsl, urlsplit
-
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             seen.append((self.headers["x-acs-action"], dict(parse_qsl(urlsplit(self.path).query))))
