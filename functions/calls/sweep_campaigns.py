@@ -18,6 +18,7 @@ settings.require(
     settings.AnalyseQueue,
     settings.DispatchQueue,
     settings.Live,
+    settings.Calls,
 )
 
 

@@ -7,11 +7,10 @@ from calls.campaigns import KIND, close_if_complete, end
 from calls.messages import hint_analyse, hint_assign, hint_steer, hint_sync
 from calls.model import Campaign, ProviderState
 from calls.verdicts import JUDGING_SECONDS
-from longhaul import database, marks
+from longhaul import database, marks, settings
 from longhaul.tasks.heartbeat import beat
 from longhaul.tasks.model import TERMINAL, Status
 
-HINTING_SECONDS = 50.0
 MOST_BLOCKS, MOST_CAMPAIGNS, MOST_CONVERSATIONS = 1000, 500, 100
 
 
@@ -49,7 +48,7 @@ def _look_at(campaign: Campaign) -> None:
 
 def _find_unjudged(task_id: str) -> None:
     """Conversations whose message may be lost; most often it only waits its turn, so not each time."""
-    if not marks.claim(f"unjudged:{task_id}", "hinted_at", every=HINTING_SECONDS):
+    if not marks.claim(f"unjudged:{task_id}", "hinted_at", every=settings.of(settings.Calls).call_sync_seconds):
         return
     with database.connection() as session:
         hint_analyse(task_id, job_store.list_unjudged(session, task_id, JUDGING_SECONDS, MOST_CONVERSATIONS))
