@@ -1,11 +1,15 @@
-"""Calling a function's handler as Lambda does."""
+"""Calling functions as Lambda does: with its context, by their sample events, several at once."""
 
 import json
+import threading
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from longhaul import database
 
 EVENTS = Path(__file__).parents[1] / "events"
 
@@ -39,3 +43,19 @@ def records(*bodies: Any) -> dict[str, Any]:
             for i, body in enumerate(bodies)
         ]
     }
+
+
+def at_once(number: int, work: Callable[[], object]) -> None:
+    """Do the work in so many threads, each with a connection of its own, as execution environments have."""
+
+    def once() -> None:
+        try:
+            work()
+        finally:
+            database.close()
+
+    workers = [threading.Thread(target=once) for _ in range(number)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()

@@ -73,8 +73,8 @@ def _sync_block(task_id: str, block: int, seconds: float | None) -> None:
     with database.connection() as session:
         if not job_store.claim_block(session, task_id, block, settings.of(settings.Calls).call_sync_seconds):
             return
-        asked = job_store.list_open_jobs(session, task_id, block)
-    said = {job.job_id: job for job in provider().list_jobs([row.call_job_id for row in asked], seconds=seconds)}
+        asked = [row.call_job_id for row in job_store.list_open_jobs(session, task_id, block)]
+    said = {job.job_id: job for job in provider().list_jobs(asked, seconds=seconds)} if asked else {}
     written = database.run_transaction(lambda tx: _write(tx, task_id, block, said))
     marks.write(mark_of(task_id, block), synced_at=time.time())
     if written is not None and written.changes:

@@ -1,23 +1,18 @@
 """The OutboundBot stand-in, served in a thread of the test's process, and a bucket for recordings."""
 
-import asyncio
 import json
 import os
 import secrets
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
 import pytest
-import urllib3
-from aiohttp import web
 from darabonba.core import DaraCore
 
 from calls.provider import provider
-from local.providers.app import make_app
 from longhaul import aws, llm, settings
+from tests import serving
 
 KEYS = {"access_key_id": "an-id-of-the-tests", "access_key_secret": "a-secret-of-the-tests"}
 BUCKET = "recordings"
@@ -28,58 +23,33 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"))
 
 
-@dataclass(frozen=True)
-class StandIn:
-    """The stand-in's address, and its controls."""
-
-    url: str
-    pool: urllib3.PoolManager
+class StandIn(serving.StandIn):
+    """OutboundBot, which answers at once unless it is told to be slow; its controls are its own."""
 
     @property
     def endpoint(self) -> str:
         return self.url.removeprefix("http://")
 
     def control(self, **outbound: Any) -> None:
-        answer = self.pool.request("PUT", f"{self.url}/control", json={"outbound": {"latency_ms": 0, **outbound}})
-        assert answer.status == 200, answer.data
+        super().control(outbound={"latency_ms": 0, **outbound})
 
-    def calls(self, ask: str = "", key: str = "") -> dict[str, Any]:
-        """What the provider was asked: {count, by_key, by_outcome, calls}."""
-        answer = self.pool.request("GET", f"{self.url}/calls", fields={"ask": ask, "key": key})
-        report: dict[str, Any] = answer.json()
-        return report
+    def control_model(self, **controls: Any) -> None:
+        """What goes wrong with the language model in the same process."""
+        super().control(**{"latency_ms": 0, **controls})
 
     def dialled(self) -> dict[str, int]:
         """How often each person was called, or will be."""
         counts: dict[str, int] = self.pool.request("GET", f"{self.url}/calls/dialled").json()
         return counts
 
-    def reset(self) -> None:
-        self.control()
-        self.pool.request("DELETE", f"{self.url}/calls")
-
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[StandIn]:
-    loop = asyncio.new_event_loop()
-    app = make_app(**KEYS)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    loop.run_until_complete(runner.setup())
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    loop.run_until_complete(site.start())
-    port = runner.addresses[0][1]
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    pool = urllib3.PoolManager()
-    yield StandIn(f"http://127.0.0.1:{port}", pool)
-    pool.clear()
+    with serving.served(StandIn, **KEYS) as stand_in:
+        yield stand_in
     for session in DaraCore._sessions.values():  # the SDK keeps them as long as the process lives
         session.close()
     DaraCore._sessions.clear()
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
 
 
 @pytest.fixture

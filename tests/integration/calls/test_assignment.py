@@ -1,7 +1,6 @@
 """Handing leads to the provider: 99 at a time, each once, also when an answer is lost. (assign_jobs)"""
 
 import json
-import threading
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from calls import assignment
 from calls.campaigns import opened
 from longhaul import database, settings
+from tests.calling import at_once
 from tests.integration.calls.campaigning import Sql, assert_counted, assigned, fetched, leads, started
 from tests.integration.calls.conftest import StandIn
 
@@ -96,24 +96,12 @@ def test_workers_at_once_hand_over_each_lead_once(outbound: StandIn, sql: Sql, m
     monkeypatch.setenv("CALL_LEASE_SECONDS", "60")
     settings.of.cache_clear()
     task = started(150)
-    workers = [threading.Thread(target=_work, args=(task.task_id,)) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    at_once(4, lambda: [assignment.assign_batch(task.task_id) for _ in range(3)])
     while assignment.assign_batch(task.task_id):
         pass
     assert set(outbound.dialled().values()) == {1}
     assert len(outbound.dialled()) == 150
     assert_counted(sql, task)
-
-
-def _work(task_id: str) -> None:
-    try:
-        for _ in range(3):
-            assignment.assign_batch(task_id)
-    finally:
-        database.close()
 
 
 def test_a_throttled_batch_is_put_off_not_lost(outbound: StandIn, sql: Sql, sent: Any) -> None:

@@ -1,6 +1,5 @@
 """What the provider says of jobs, written down once, with its counters. (sync_jobs)"""
 
-import threading
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ from calls import assignment, campaigns, job_store, syncing
 from calls.model import block_of, seqs_of
 from local.providers.calls import ending
 from longhaul import database, marks, settings
+from tests.calling import at_once
 from tests.integration.calls.campaigning import (
     Sql,
     assert_counted,
@@ -76,16 +76,7 @@ def test_a_block_is_asked_for_once_in_a_while_whoever_wants_it(
     settings.of.cache_clear()
     outbound.control(call_lines=0)
     task = assigned(3)
-
-    def sync() -> None:
-        syncing.sync_blocks(task.task_id, [0])
-        database.close()
-
-    workers = [threading.Thread(target=sync) for _ in range(8)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    at_once(8, lambda: syncing.sync_blocks(task.task_id, [0]))
     assert outbound.calls("ListJobs")["count"] == 1
 
 
@@ -98,17 +89,8 @@ def test_the_same_jobs_synced_twice_at_once_count_once(outbound: StandIn, sql: S
     said = {job.job_id: job for job in syncing.provider().list_jobs([row.call_job_id for row in rows])}
 
     # WHEN both write it down
-    written = []
-
-    def write() -> None:
-        written.append(database.run_transaction(lambda tx: syncing._write(tx, task.task_id, 0, said)))
-        database.close()
-
-    workers = [threading.Thread(target=write) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    written: list[syncing.Written | None] = []
+    at_once(3, lambda: written.append(database.run_transaction(lambda tx: syncing._write(tx, task.task_id, 0, said))))
 
     # THEN one has changed the rows, and the counters are exact
     assert sorted(len(one.changes) for one in written if one) == [0, 0, 40]

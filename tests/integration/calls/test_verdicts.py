@@ -1,7 +1,6 @@
 """Conversations judged once, and recordings copied once. (analyse_conversation, fetch_recordings)"""
 
 import json
-import threading
 from typing import Any
 
 import pytest
@@ -9,17 +8,12 @@ import pytest
 from calls import recordings, verdicts
 from calls.messages import AnalyseMessage, RecordingsMessage
 from local.providers.conversations import verdict
-from longhaul import aws, database
+from longhaul import aws, settings
 from longhaul.errors import ProviderUnavailable
 from longhaul.tasks.model import Task
+from tests.calling import at_once
 from tests.integration.calls.campaigning import Sql, assert_counted, synced
 from tests.integration.calls.conftest import StandIn
-
-
-def control(stand_in: StandIn, **model: Any) -> None:
-    """What goes wrong with the language model."""
-    answer = stand_in.pool.request("PUT", f"{stand_in.url}/control", json={"latency_ms": 0, **model})
-    assert answer.status == 200, answer.data
 
 
 @pytest.fixture
@@ -63,16 +57,7 @@ def test_a_time_is_meant_in_china() -> None:
 
 def test_the_same_message_many_times_and_at_once_asks_once(talked: Task, sql: Sql, outbound: StandIn) -> None:
     seq = conversations(sql)[0]["job_seq"]
-
-    def work() -> None:
-        judge(talked, seq)
-        database.close()
-
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    at_once(4, lambda: judge(talked, seq))
     judge(talked, seq)
     assert outbound.calls("conversation")["count"] == 1
     assert_counted(sql, talked)
@@ -90,18 +75,18 @@ def test_a_worker_that_died_holds_its_conversation_for_a_while_only(talked: Task
 
 def test_a_model_that_is_away_is_asked_later(talked: Task, sql: Sql, outbound: StandIn) -> None:
     row = conversations(sql)[0]
-    control(outbound, fail_keys={row["call_job_id"]: "500"})
+    outbound.control_model(fail_keys={row["call_job_id"]: "500"})
     judge(talked, row["job_seq"])
     (after,) = sql("SELECT judging_at, leads_follow_id FROM leads_task_list WHERE id = %s", row["id"])
     assert after == {"judging_at": None, "leads_follow_id": None}
-    control(outbound)
+    outbound.control_model()
     judge(talked, row["job_seq"])
     assert conversations(sql)[0]["leads_follow_id"] is not None
 
 
 def test_a_model_that_makes_nonsense_leaves_it_to_people(talked: Task, sql: Sql, outbound: StandIn) -> None:
     row = conversations(sql)[0]
-    control(outbound, fail_keys={row["call_job_id"]: "wrong_schema"})
+    outbound.control_model(fail_keys={row["call_job_id"]: "wrong_schema"})
     judge(talked, row["job_seq"])
     (follow,) = sql("SELECT leads_remark FROM dcc_leads_follow WHERE leads_id = %s", row["leads_id"])
     assert follow["leads_remark"] == verdicts.UNJUDGED
@@ -146,8 +131,6 @@ def test_no_recording_of_a_call_that_nobody_took(talked: Task, sql: Sql, outboun
 def test_a_recording_from_a_host_that_is_not_allowed_is_none(
     talked: Task, sql: Sql, outbound: StandIn, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
-    from longhaul import settings
-
     monkeypatch.setenv("RECORDING_HOSTS", "*.aliyuncs.com")
     settings.of.cache_clear()
     row = conversations(sql)[0]
