@@ -1,8 +1,10 @@
 # Every command of the project; `make` alone lists them. Each prepares what it needs: on a fresh machine that is
 # python3, git and make, and everything below comes into folders of this checkout.
 
+WORKLOAD ?= hospitals
 PROVINCE ?= 广东省
 FULL ?=
+LEADS ?= 200
 PORT ?= 3000
 STATE ?= .local
 STACK ?= longhaul
@@ -30,9 +32,9 @@ endif
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.ready ## Refresh a province's hospitals through the whole stack (PROVINCE=江苏省, FULL=1 for all 34)
-	@exec $(RUN) -m local demo --port "$(PORT)" --state "$(STATE)" --province "$(PROVINCE)" \
-		$(if $(filter-out 0,$(FULL)),--full)
+demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省, FULL=1; WORKLOAD=calls LEADS=200)
+	@exec $(RUN) -m local demo --port "$(PORT)" --state "$(STATE)" --workload "$(WORKLOAD)" \
+		--province "$(PROVINCE)" $(if $(filter-out 0,$(FULL)),--full) --leads "$(LEADS)"
 
 up: .venv/.ready ## Serve the stack on this machine until Ctrl-C (PORT=3000 STATE=.local DATABASE_URL=mysql://...)
 	@exec $(RUN) -m local up --port "$(PORT)" --state "$(STATE)"

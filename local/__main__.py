@@ -3,12 +3,19 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from local import demo, stack, tail
 from local.issuer import SCOPES, Issuer
 from local.options import PORT, ROOT, STATE, Options, StackError
+
+WORKLOADS: Mapping[str, Callable[[argparse.Namespace], demo.Workload]] = {
+    "hospitals": lambda given: demo.Hospitals(None if given.full else given.province),
+    "calls": lambda given: demo.Calls(given.leads),
+}
+MOST_LEADS = 2_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,22 +31,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local", description="The whole stack on this machine.")
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong argument as everything else that goes wrong is told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"local: {message}\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m local", description="The whole stack on this machine.")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--state", type=Path, default=STATE, help="folder of database, key and logs (%(default)s)")
     common.add_argument(
-        "--port", type=_port, default=PORT, help="the API's port; the next three are used too (%(default)s)"
+        "--port",
+        type=_between(1, 65532),
+        default=PORT,
+        help="the API's port; the next three are used too (%(default)s)",
     )
 
     _add_up(commands.add_parser("up", parents=[common], help="start the stack and run it until Ctrl-C"))
 
-    show = commands.add_parser("demo", parents=[common], help="refresh a province's hospitals and watch it happen")
-    show.add_argument("--province", default="广东省", help="which province (%(default)s)")
-    show.add_argument("--full", action="store_true", help="all provinces")
-    show.set_defaults(run=lambda given: demo.run(given.state, given.port, None if given.full else given.province))
+    _add_demo(commands.add_parser("demo", parents=[common], help="run a workload on a stack of its own and watch it"))
 
     token = commands.add_parser("token", parents=[common], help="print a token for the running stack")
     token.add_argument("--tenant", default="local", help="(%(default)s)")
@@ -77,11 +91,25 @@ def _add_up(up: argparse.ArgumentParser) -> None:
     up.set_defaults(run=_up)
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= 65532:
-        raise argparse.ArgumentTypeError(f"{port} is not between 1 and 65532")
-    return port
+def _add_demo(show: argparse.ArgumentParser) -> None:
+    show.add_argument("--workload", choices=WORKLOADS, default="hospitals", help="which one (%(default)s)")
+    hospitals = show.add_argument_group("hospitals")
+    hospitals.add_argument("--province", default="广东省", help="which province (%(default)s)")
+    hospitals.add_argument("--full", action="store_true", help="all provinces")
+    calls = show.add_argument_group("calls")
+    calls.add_argument(
+        "--leads", type=_between(1, MOST_LEADS), default=200, help="how many people are called (%(default)s)"
+    )
+    show.set_defaults(run=lambda given: demo.run(given.state, given.port, WORKLOADS[given.workload](given)))
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most}")
+        return int(text)
+
+    return number
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -20,7 +20,12 @@ os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Longhaul")
 os.environ.pop("DATABASE_URL", None)  # a stack would use that database, and the tests would empty it
 
 LLM_TIMEOUT_SECONDS = 2
+CALL_SYNC_SECONDS = 1
+CALL_LEASE_SECONDS = 5
 MINUTE_SECONDS = 3.0
+
+# Tasks first: what still runs finds its task gone, and ends. What belongs to a task goes with it.
+EMPTIED = ("tasks", "leads_task_list", "dcc_leads_follow", "hospitals", "districts", "cities")
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +44,11 @@ def stack(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         tmp_path_factory.mktemp("stack"),
         template=template,
         minute=MINUTE_SECONDS,
-        parameters={"LlmTimeoutSeconds": str(LLM_TIMEOUT_SECONDS)},
+        parameters={
+            "LlmTimeoutSeconds": str(LLM_TIMEOUT_SECONDS),
+            "CallSyncSeconds": str(CALL_SYNC_SECONDS),
+            "CallLeaseSeconds": str(CALL_LEASE_SECONDS),
+        },
     ) as running:
         yield running
 
@@ -59,8 +68,8 @@ def caller(stack: RunningStack) -> Iterator[Observer]:
 
 @pytest.fixture
 def observer(caller: Observer, provider: Provider) -> Iterator[Observer]:
-    """The same, of a stack at rest: no task, an empty directory, open lanes, a provider without faults or memory."""
-    for table in ("tasks", "hospitals", "districts", "cities"):  # what still runs finds its task gone, and ends
+    """The same, of a stack at rest: no task, no lead, an empty directory, open lanes, a provider without faults."""
+    for table in EMPTIED:
         caller.sql(f"DELETE FROM {table}")
     caller.sql("UPDATE lanes SET paused = 0, max_concurrent = 5, max_queued = 1000")
     provider.reset()

@@ -8,7 +8,7 @@ import functools
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +21,17 @@ from local.running import RunningStack
 from local.testing import eventually
 
 KIND = "hospital_province_refresh"
+PAGE = "/api/query-task-execution"
 TENANT = "local"
+FIGURES = (  # of a task's statistics: what has been done, which only grows
+    "cities_processed",
+    "districts_processed",
+    "hospitals_found",
+    "final",
+    "connected",
+    "interested",
+    "talk_seconds",
+)
 LOOK_EVERY = 0.1
 SETTLE_SECONDS = 60.0
 
@@ -40,7 +50,7 @@ class Watch:
         progress = [document["progress"] for document in self.documents]
         assert progress == sorted(progress)
         assert progress[-1] <= 100
-        for name in ("cities_processed", "districts_processed", "hospitals_found"):
+        for name in FIGURES:
             figures = [document["statistics"].get(name, 0) for document in self.documents]
             assert figures == sorted(figures), name
 
@@ -68,12 +78,24 @@ class Observer:
         document: Row = answer.json()
         return document
 
+    def post(self, path: str, body: Row) -> Row:
+        answer = self.request("POST", path, json=body)
+        assert answer.status in (200, 202), answer.body.decode()
+        document: Row = answer.json()
+        return document
+
     def submit(self, province: str) -> str:
         """Submit a refresh; return the task's id."""
-        answer = self.request("POST", "/api/v1/tasks", json={"kind": KIND, "params": {"province": province}})
-        assert answer.status == 202, answer.body.decode()
-        task_id: str = answer.json()["task_id"]
-        return task_id
+        return str(self.post("/api/v1/tasks", {"kind": KIND, "params": {"province": province}})["task_id"])
+
+    def call(self, leads: Sequence[Row], **params: Any) -> str:
+        """Submit a campaign; return the task's id."""
+        params = {"name": "秋季回访", "script_id": "script-1", "leads": list(leads), **params}
+        return str(self.post("/api/v1/tasks", {"kind": "call_campaign", "params": params})["task_id"])
+
+    def page(self, task_id: str, **asked: Any) -> Row:
+        """A page of a campaign's calls."""
+        return self.post(PAGE, {"task_id": task_id, **asked})
 
     def read(self, task_id: str) -> Row:
         return self.get(path_of(task_id))

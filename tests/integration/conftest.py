@@ -66,6 +66,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 def moto_server() -> Iterator[str]:
     """The URL of a moto server; nothing leaves the machine."""
     make_dynamodb_atomic()
+    os.environ["MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR"] = "false"  # a queue may be purged for each test
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -244,11 +245,10 @@ def _empty(environment: dict[str, Any]) -> None:
                 cursor.execute(f"DELETE FROM {table}")
     finally:
         connection.close()
-    sqs = boto3.client("sqs")
-    for name in QUEUES:  # made anew: draining would leave the messages that are delayed
-        sqs.delete_queue(QueueUrl=os.environ[f"{name.upper()}_QUEUE_URL"])
-        sqs.create_queue(QueueName=name)
-    dynamodb = boto3.client("dynamodb")
+    sqs = aws.client("sqs")
+    for name in QUEUES:  # draining would leave the messages that are delayed
+        sqs.purge_queue(QueueUrl=os.environ[f"{name.upper()}_QUEUE_URL"])
+    dynamodb = aws.client("dynamodb")
     for table, key in TABLES.items():
         for item in dynamodb.scan(TableName=table)["Items"]:
             dynamodb.delete_item(TableName=table, Key={key: item[key]})

@@ -5,6 +5,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from local import demo
 from local.__main__ import main
 from local.issuer import AUDIENCE, Issuer
 from local.logs import log_path
@@ -42,3 +43,44 @@ def test_a_pair_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["up", "--env", "nonsense"])
     assert "is not NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--workload", "sms"], "argument --workload: invalid choice: 'sms' (choose from 'hospitals', 'calls')"),
+        (["--workload", "calls", "--leads", "0"], "argument --leads: '0' is not between 1 and 2000"),
+        (["--workload", "calls", "--leads", "2001"], "argument --leads: '2001' is not between 1 and 2000"),
+        (["--workload", "calls", "--leads", "many"], "argument --leads: 'many' is not between 1 and 2000"),
+        (["--port", "65533"], "argument --port: '65533' is not between 1 and 65532"),
+    ],
+)
+def test_a_demo_that_cannot_be_is_refused_on_one_line(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", *arguments])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"local: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "workload"),
+    [
+        ([], demo.Hospitals("广东省")),
+        (["--province", "海南省"], demo.Hospitals("海南省")),
+        (["--full"], demo.Hospitals(None)),
+        (["--workload", "calls"], demo.Calls(200)),
+        (["--workload", "calls", "--leads", "2000"], demo.Calls(2_000)),
+        (["--workload", "calls", "--leads", "1"], demo.Calls(1)),
+    ],
+)
+def test_a_demo_runs_the_workload_it_was_asked_for(
+    arguments: list[str], workload: demo.Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(demo, "run", lambda *given: asked.append(given) or 0)
+
+    assert main(["demo", "--state", str(tmp_path), "--port", "4000", *arguments]) == 0
+
+    assert asked == [(tmp_path, 4000, workload)]

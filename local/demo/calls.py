@@ -1,0 +1,158 @@
+"""The demo of calls: a campaign until everybody was called, then its first page, with a recording that plays."""
+
+import io
+import time
+import wave
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from local.demo.api import Document, ask, fetch
+from local.demo.workload import seconds
+from local.options import StackError
+from local.running import RunningStack
+
+MOST_AT_ONCE = 1_000  # leads in one request
+CALL_SECONDS = 3
+ROUNDS = 5  # each line makes about so many calls, however many leads there are
+
+PAGE = "/api/query-task-execution"
+PAGE_SIZE = 10
+LINES_SHOWN = 4  # of each conversation
+RECORDINGS_SECONDS = 60.0
+LOOK_EVERY = 0.5
+
+OUTCOMES = (
+    "connected",
+    "no_answer",
+    "busy",
+    "powered_off",
+    "not_connected",
+    "empty_number",
+    "out_of_service",
+    "cancelled",
+    "failed",
+)
+SURNAMES = "王李张刘陈杨黄赵吴周"
+CHINA = ZoneInfo("Asia/Shanghai")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """`leads`: how many people are called."""
+
+    leads: int
+
+    minute: ClassVar[float] = 3.0
+    parameters: ClassVar[Mapping[str, str]] = {"CallSyncSeconds": "1"}
+
+    def submit(self, stack: RunningStack) -> Document:
+        """The campaign with all its leads, a thousand in each request."""
+        pace = {"call_seconds": CALL_SECONDS, "call_lines": -(-self.leads // ROUNDS)}
+        fetch(f"{stack.provider_url}/control", "PUT", {"outbound": pace})
+        first, *others = batched(map(_lead, range(1, self.leads + 1)), MOST_AT_ONCE, strict=False)
+        params = {"name": "秋季回访", "script_id": "demo", "leads": first, "open": bool(others)}
+        task = ask(stack, "POST", "/api/v1/tasks", {"kind": "call_campaign", "params": params})
+        for number, more in enumerate(others, 1):
+            body = {"leads": more, "last": number == len(others)}
+            ask(stack, "POST", f"/api/v1/campaigns/{task['task_id']}/leads", body)
+        return task
+
+    def doing(self, task: Document) -> str:
+        if not (figures := task["statistics"]):
+            return str(task["status"])
+        told = {name: figures.get(name, 0) for name in ("final", "leads", "connected", "interested")}
+        return "{final} of {leads} calls are over, {connected} connected, {interested} interested".format_map(told)
+
+    def summary(self, task: Document) -> Mapping[str, object]:
+        result = task["result"]
+        names = ("leads", *OUTCOMES, "interested")
+        figures = {name.replace("_", " "): result.get(name, 0) for name in names}
+        return {**figures, "talk time": f"{result['talk_seconds']} s", "seconds": seconds(task)}
+
+    def show(self, console: Console, stack: RunningStack, task: Document) -> None:
+        """The first page of calls, and one of its recordings."""
+        page = _page_with_recordings(stack, task["task_id"])
+        console.print(_table(page))
+        call = next((call for call in page["items"] if call["recording_status"] == "ready"), None)
+        if call is None:
+            console.print("None of these calls was connected, so there is no recording.")
+            return
+        recording = fetch(call["recording_url"])
+        path = stack.options.state / "recording.wav"
+        path.write_bytes(recording)
+        console.print(f"The recording of job {call['job_seq']}, as long as the stack runs:")
+        console.print(call["recording_url"], soft_wrap=True, highlight=False)
+        console.print(f"It plays {_length(recording):.1f} s in {len(recording)} bytes; kept in {path}", soft_wrap=True)
+
+
+def _lead(number: int) -> Document:
+    title = "女士" if number % 2 else "先生"
+    return {
+        "leads_id": f"L-{number:05}",
+        "phone": f"138{number:08}",
+        "name": SURNAMES[number % len(SURNAMES)] + title,
+    }
+
+
+def _page_with_recordings(stack: RunningStack, task_id: str) -> Document:
+    """The first page, once all of its recordings are there; to ask for them has them fetched."""
+    deadline = time.monotonic() + RECORDINGS_SECONDS
+    asked = {"task_id": task_id, "page": 1, "page_size": PAGE_SIZE, "skip_recording": False}
+    while True:
+        page = ask(stack, "POST", PAGE, asked)
+        pending = sum(call["recording_status"] == "pending" for call in page["items"])
+        if not pending:
+            return page
+        if time.monotonic() > deadline:
+            raise StackError(f"{pending} recordings of the page were not there after {RECORDINGS_SECONDS:.0f} s")
+        time.sleep(LOOK_EVERY)
+
+
+def _table(page: Document) -> Table:
+    title = (
+        f"The first {len(page['items'])} of {page['total']} calls from POST {PAGE}. Nobody was called: calls, "
+        "conversations and recordings are made up by the provider's stand-in."
+    )
+    table = Table(title=title, title_justify="left", show_lines=True)
+    for name in ("job", "lead and call", "conversation", "follow-up"):
+        table.add_column(name, overflow="fold")
+    for call in page["items"]:
+        table.add_row(str(call["job_seq"]), _call(call), _conversation(call), _follow_up(call))
+    return table
+
+
+def _call(call: Document) -> str:
+    told = (call["leads_id"], call["name"], call["call_status"], call["call_result"])
+    return "\n".join([*told, f"recording {call['recording_status']}"])
+
+
+def _conversation(call: Document) -> str:
+    lines = call["call_conversation"] or []
+    shown = [f"{line['speaker']}：{line['script']}" for line in lines[:LINES_SHOWN]]
+    left = len(lines) - len(shown)
+    return "\n".join([*shown, f"({left} more lines)"] if left else shown)
+
+
+def _follow_up(call: Document) -> str:
+    interest = {True: "interested", False: "not interested", None: ""}[call["is_interested"]]
+    when = call["follow_data"]["next_follow_time"]
+    again = f"next {datetime.fromisoformat(when).astimezone(CHINA):%d %b, %H:%M} in China" if when else ""
+    return "\n".join(filter(None, (interest, call["follow_data"]["leads_remark"], again)))
+
+
+def _length(data: bytes) -> float:
+    """Seconds that a WAV plays; raises StackError for what is none."""
+    try:
+        with wave.open(io.BytesIO(data)) as sound:
+            frames = sound.readframes(sound.getnframes())
+            length: float = len(frames) / (sound.getsampwidth() * sound.getnchannels() * sound.getframerate())
+            return length
+    except (wave.Error, EOFError) as error:
+        raise StackError(f"the recording does not play: {error}") from error
