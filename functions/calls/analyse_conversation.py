@@ -17,6 +17,9 @@ settings.require(
     settings.DispatchQueue,
     settings.Live,
     settings.Llm,
+    settings.AnalyseQueue,
+    settings.ProgressQueue,
+    settings.Calls,
 )
 
 

@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from calls.sdk import MISSHAPEN
-from calls.statuses import JobStatus, Outcome, outcome_of
+from calls.statuses import JobStatus, Outcome, outcome_of_job
 from longhaul.observability import logger
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A job that ended before anyone was called.
-_UNCALLED = {JobStatus.CANCELLED: Outcome.CANCELLED, JobStatus.FAILED: Outcome.FAILED}
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def _job(told: Any) -> Job:
         failure_reason=_optional(told.failure_reason),
         call_task_id=text(call.task_id) if call else None,
         task_status=task_status,
-        outcome=outcome_of(task_status) if task_status else _UNCALLED.get(status),
+        outcome=outcome_of_job(status, task_status),
         calling_number=_optional(values.get("calling_number")),
         planed_time=_time(values.get("planed_time")),
         actual_time=_time(values.get("actual_time")),

@@ -23,8 +23,8 @@ def tally(session: Session, task_id: str) -> Tally:
 
 
 def summary(leads: int, counts: Mapping[str, int]) -> dict[str, Any]:
-    """The figures of a campaign as its task reports them: leads, each outcome there is, and the talk in seconds."""
-    outcomes = {str(outcome): counts[outcome] for outcome in Outcome if outcome in counts}
+    """The figures of a campaign as its task reports them: leads, each outcome, and the talk in seconds."""
+    outcomes = {str(outcome): counts.get(outcome, 0) for outcome in Outcome if outcome != Outcome.CALLING}
     return {
         "leads": leads,
         "final": sum(counts.get(status, 0) for status in JobStatus if status.is_final),

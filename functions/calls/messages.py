@@ -50,9 +50,10 @@ def hint_sync(task_id: str, blocks: Sequence[int]) -> None:
     queues.send(url, [SyncMessage(task_id=task_id, blocks=list(part)) for part in parts], task_id=task_id)
 
 
-def hint_analyse(task_id: str, job_seqs: Iterable[int]) -> None:
+def hint_analyse(task_id: str, job_seqs: Iterable[int], *, delay: float = 0.0) -> None:
     url = settings.of(settings.AnalyseQueue).analyse_queue_url
-    queues.send(url, [AnalyseMessage(task_id=task_id, job_seq=seq) for seq in job_seqs], task_id=task_id)
+    messages = [AnalyseMessage(task_id=task_id, job_seq=seq) for seq in job_seqs]
+    queues.send(url, messages, delay=delay, task_id=task_id)
 
 
 def hint_recordings(task_id: str, job_seqs: Sequence[int]) -> None:

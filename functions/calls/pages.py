@@ -14,13 +14,13 @@ from calls.model import block_of
 from calls.page_store import PageHead
 from calls.positions import Position, at_cursor, at_page
 from calls.scopes import mark_of, scope_of
-from calls.statuses import JobStatus
+from calls.statuses import JobStatus, outcome_of_job
 from calls.syncing import sync_blocks
 from calls.views import PageQuery
 from longhaul import cache, database, settings
 from longhaul.cache import Cached, Namespace, Tier
 from longhaul.errors import NotFound
-from longhaul.http import rfc3339
+from longhaul.http import etag_of, rfc3339
 
 WAIT_SECONDS = 3.0
 FOLLOW_COLUMNS = (
@@ -47,12 +47,17 @@ def query(asked: PageQuery, tenant_id: str) -> dict[str, Any]:
     if asked.wait_for_sync and age.stale:
         whole = sync_blocks(position.task_id, age.stale, seconds=WAIT_SECONDS)
         source, waited = "bypass", "synced" if whole else "cut_short"
-        found = _read(position, tenant_id, anew=True)
+        found = _read(position, tenant_id)  # what the sync has changed made it stale
         age = _age(position, found)
     refresh(position.task_id, age, found.marks)
     if not asked.skip_recording:
         _want_recordings(position, found)
     return _answer(asked, position, found.value, age) | {"waited": waited, "cache": source}
+
+
+def tag_of(answer: dict[str, Any]) -> str:
+    """The answer's ETag: of what the page says, not of how it was come by."""
+    return etag_of({name: value for name, value in answer.items() if name not in ("cache", "waited")})
 
 
 def _position(asked: PageQuery) -> Position:
@@ -62,15 +67,12 @@ def _position(asked: PageQuery) -> Position:
     return at_cursor(asked.task_id, asked.cursor, size)
 
 
-def _read(position: Position, tenant_id: str, *, anew: bool = False) -> Cached[Content]:
-    """The page with the marks of its blocks; `anew` also where it is cached."""
+def _read(position: Position, tenant_id: str) -> Cached[Content]:
+    """The page with the marks of its blocks."""
     task_id = position.task_id
     key = json.dumps([tenant_id, task_id, position.first, position.size], ensure_ascii=False)
     names = [mark_of(task_id, block) for block in position.blocks]
     known = [*names, _recordings_mark(position)]
-    if anew:
-        marked = cache.read(_PAGES, key, scope_of(task_id), lambda: _load(position, tenant_id), marks=known)
-        return Cached(_load(position, tenant_id), hit=False, marks=marked.marks) if marked.hit else marked
     return cache.read(_PAGES, key, scope_of(task_id), lambda: _load(position, tenant_id), marks=known)
 
 
@@ -108,6 +110,7 @@ def _item(row: dict[str, Any]) -> dict[str, Any]:
     lines, url = row["call_conversation"], row["recording_url"]
     told["call_conversation"] = json.loads(lines) if lines else None
     told["recording_url"] = downloads.link_for(url) if url else None
+    told["outcome"] = outcome_of_job(JobStatus(row["call_status"]), row["call_result"])
     told["is_interested"] = _bool(row["is_interested"])
     told["follow_data"] = None
     if row["leads_follow_id"] is not None:

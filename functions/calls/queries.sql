@@ -4,7 +4,8 @@
 -- name: fetch_page_head^
 -- What stands above a page: the task, its counters, and when the oldest of the page's blocks was synced.
 SELECT
-    tasks.kind, tasks.status, tasks.title, campaign.leads, campaign.assigned,
+    tasks.kind, tasks.status, tasks.title, campaign.assigned,
+    COALESCE(campaign.leads, JSON_LENGTH(tasks.params, '$.leads')) AS leads,
     (SELECT JSON_OBJECTAGG(name, number) FROM call_counts WHERE task_id = :task_id) AS counts,
     (
         SELECT MIN(synced_at) FROM call_blocks WHERE task_id = :task_id AND block BETWEEN :first_block AND :last_block
@@ -130,9 +131,9 @@ SET provider_state = IF(:assigned > 0 AND :stopped, 'running', provider_state),
 WHERE task_id = :task_id;
 
 -- name: add_to_blocks!
--- [[block, open_jobs], ...]; a new job is due at once.
+-- [[block, open_jobs], ...]; a new job is due at once, as it was never asked for.
 INSERT INTO call_blocks (task_id, block, open_jobs, due_at, synced_at)
-SELECT :task_id, said.block, said.open_jobs, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+SELECT :task_id, said.block, said.open_jobs, UTC_TIMESTAMP(6), '1970-01-01'
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (block INT PATH '$[0]', open_jobs INT PATH '$[1]')) AS said
 ON DUPLICATE KEY UPDATE
     open_jobs = call_blocks.open_jobs + VALUES(open_jobs), due_at = COALESCE(call_blocks.due_at, VALUES(due_at));
@@ -185,19 +186,28 @@ UPDATE call_blocks
 SET due_at = IF(open_jobs <= :ended, NULL, due_at), open_jobs = open_jobs - :ended, synced_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND block = :block;
 
--- name: save_follow_ups!
--- [[leads_id, follow_time, leads_remark, next_follow_time, is_arrive], ...]; a lead has one row, whose first times stay.
+-- name: save_attempts!
+-- Calls without a conversation as [[leads_id, follow_time, leads_remark], ...]. A lead has one row, whose first times stay,
+-- and so does what an earlier conversation came to.
+INSERT INTO dcc_leads_follow (
+    tenant_id, leads_id, follow_time, leads_remark, frist_follow_time, new_follow_time, is_arrive
+)
+SELECT :tenant_id, said.leads_id, said.follow_time, said.leads_remark, said.follow_time, said.follow_time, 0
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
+    leads_id VARCHAR(64) PATH '$[0]', follow_time VARCHAR(26) PATH '$[1]', leads_remark VARCHAR(1000) PATH '$[2]'
+)) AS said
+ON DUPLICATE KEY UPDATE follow_time = VALUES(follow_time), new_follow_time = VALUES(new_follow_time);
+
+-- name: save_follow_up!
+-- What a conversation came to.
 INSERT INTO dcc_leads_follow (
     tenant_id, leads_id, follow_time, leads_remark, frist_follow_time, new_follow_time, next_follow_time, is_arrive,
     frist_arrive_time
 )
-SELECT
-    :tenant_id, said.leads_id, said.follow_time, said.leads_remark, said.follow_time, said.follow_time,
-    said.next_follow_time, said.is_arrive, IF(said.is_arrive = 1, said.follow_time, NULL)
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
-    leads_id VARCHAR(64) PATH '$[0]', follow_time VARCHAR(26) PATH '$[1]', leads_remark VARCHAR(1000) PATH '$[2]',
-    next_follow_time VARCHAR(26) PATH '$[3]', is_arrive INT PATH '$[4]'
-)) AS said
+VALUES (
+    :tenant_id, :leads_id, :follow_time, :leads_remark, :follow_time, :follow_time, :next_follow_time, :is_arrive,
+    IF(:is_arrive, :follow_time, NULL)
+)
 ON DUPLICATE KEY UPDATE
     follow_time = VALUES(follow_time),
     leads_remark = VALUES(leads_remark),

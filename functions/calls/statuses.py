@@ -67,6 +67,8 @@ _OUTCOMES = {
     "HighRiskSipCode": Outcome.FAILED,
 }
 
+_UNCALLED = {JobStatus.CANCELLED: Outcome.CANCELLED, JobStatus.FAILED: Outcome.FAILED}
+
 _WORDS = {
     Outcome.CALLING: "呼叫中",
     Outcome.CONNECTED: "已接通",
@@ -79,6 +81,11 @@ _WORDS = {
     Outcome.CANCELLED: "已取消",
     Outcome.FAILED: "呼叫失败",
 }
+
+
+def outcome_of_job(status: JobStatus, task_status: str | None) -> Outcome | None:
+    """How a job's latest call went, or that the job ended before anyone was called; None while it waits."""
+    return outcome_of(task_status) if task_status else _UNCALLED.get(status)
 
 
 def outcome_of(task_status: str) -> Outcome:

@@ -113,16 +113,32 @@ def set_state(tx: Session, task_id: str, state: ProviderState) -> None:
     _queries.set_state(tx, task_id=task_id, provider_state=state)
 
 
-def save_follow_ups(
-    tx: Session, campaign: Campaign, follow_ups: Iterable[tuple[str, str, str, str | None, bool]]
+def save_follow_up(
+    tx: Session, campaign: Campaign, *, leads_id: str, at: str, remark: str, next_at: str | None, arrives: bool
 ) -> None:
-    """Follow-ups of (leads_id, time, remark, next time, arrived), and each lead's row linked with its own."""
-    rows = [[*follow_up[:4], int(follow_up[4])] for follow_up in follow_ups]
+    """What a conversation came to, in the lead's one row, which the campaign's is linked with."""
+    _queries.save_follow_up(
+        tx,
+        tenant_id=campaign.tenant_id,
+        leads_id=leads_id,
+        follow_time=at,
+        leads_remark=remark,
+        next_follow_time=next_at,
+        is_arrive=arrives,
+    )
+    _link(tx, campaign, [leads_id])
+
+
+def save_attempts(tx: Session, campaign: Campaign, attempts: Iterable[tuple[str, str, str]]) -> None:
+    """Calls without a conversation as (leads_id, time, how it went). What was said in an earlier one stays."""
+    rows = list(attempts)
     if rows:
-        _queries.save_follow_ups(tx, tenant_id=campaign.tenant_id, rows=dumps(rows))
-        _queries.link_follow_ups(
-            tx, tenant_id=campaign.tenant_id, task_id=campaign.task_id, leads_ids=[row[0] for row in rows]
-        )
+        _queries.save_attempts(tx, tenant_id=campaign.tenant_id, rows=dumps(rows))
+        _link(tx, campaign, [row[0] for row in rows])
+
+
+def _link(tx: Session, campaign: Campaign, leads_ids: Sequence[str]) -> None:
+    _queries.link_follow_ups(tx, tenant_id=campaign.tenant_id, task_id=campaign.task_id, leads_ids=list(leads_ids))
 
 
 def _campaign(row: dict[str, Any] | None) -> Campaign | None:

@@ -18,7 +18,6 @@ settings.require(
     settings.AnalyseQueue,
     settings.DispatchQueue,
     settings.Live,
-    settings.Calls,
 )
 
 

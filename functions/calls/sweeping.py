@@ -7,10 +7,11 @@ from calls.campaigns import KIND, close_if_complete, end
 from calls.messages import hint_analyse, hint_assign, hint_steer, hint_sync
 from calls.model import Campaign, ProviderState
 from calls.verdicts import JUDGING_SECONDS
-from longhaul import database, marks, settings
+from longhaul import database, marks
 from longhaul.tasks.heartbeat import beat
 from longhaul.tasks.model import TERMINAL, Status
 
+HINTING_SECONDS = 60.0  # however short the schedule's minute is
 MOST_BLOCKS, MOST_CAMPAIGNS, MOST_CONVERSATIONS = 1000, 500, 100
 
 
@@ -47,8 +48,8 @@ def _look_at(campaign: Campaign) -> None:
 
 
 def _find_unjudged(task_id: str) -> None:
-    """Conversations whose message may be lost; most often it only waits its turn, so not each time."""
-    if not marks.claim(f"unjudged:{task_id}", "hinted_at", every=settings.of(settings.Calls).call_sync_seconds):
+    """Conversations whose message may be lost. Most often it only waits its turn, and another would wait behind it."""
+    if not marks.claim(f"unjudged:{task_id}", "hinted_at", every=HINTING_SECONDS):
         return
     with database.connection() as session:
         hint_analyse(task_id, job_store.list_unjudged(session, task_id, JUDGING_SECONDS, MOST_CONVERSATIONS))

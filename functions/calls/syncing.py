@@ -21,7 +21,7 @@ from calls.scopes import mark_of, scope_of
 from calls.statuses import JobStatus, Outcome
 from longhaul import cache, database, marks, progress, settings
 from longhaul.database import Session
-from longhaul.errors import TransientError
+from longhaul.errors import BadAnswer, TransientError
 from longhaul.observability import logger
 from longhaul.tasks.model import Status
 
@@ -50,9 +50,10 @@ class Written(NamedTuple):
 
 
 def sync_blocks(task_id: str, blocks: Iterable[int], *, seconds: float | None = None) -> bool:
-    """Bring these blocks up to date; whether all that were due were, within `seconds` if given.
+    """Bring these blocks up to date; whether the provider was asked for all of them, within `seconds` if given.
 
-    A provider that does not answer costs a warning: the blocks are due again soon.
+    A block that somebody else has just asked for is left to him. A provider that does not answer, or refuses, costs a
+    warning: the block is due again soon.
     """
     deadline = time.monotonic() + seconds if seconds else None
     whole = True
@@ -61,24 +62,25 @@ def sync_blocks(task_id: str, blocks: Iterable[int], *, seconds: float | None = 
         if left is not None and left <= 0:
             return False
         try:
-            _sync_block(task_id, block, left)
-        except TransientError as error:
-            logger.warning("jobs not synced", extra={"task_id": task_id, "block": block, "reason": error.code})
+            whole &= _sync_block(task_id, block, left)
+        except (TransientError, BadAnswer) as error:
+            logger.warning("jobs not synced", extra={"task_id": task_id, "block": block, "reason": str(error)})
             marks.write(mark_of(task_id, block), failed_at=time.time())
             whole = False
     return whole
 
 
-def _sync_block(task_id: str, block: int, seconds: float | None) -> None:
+def _sync_block(task_id: str, block: int, seconds: float | None) -> bool:
     with database.connection() as session:
         if not job_store.claim_block(session, task_id, block, settings.of(settings.Calls).call_sync_seconds):
-            return
+            return False
         asked = [row.call_job_id for row in job_store.list_open_jobs(session, task_id, block)]
     said = {job.job_id: job for job in provider().list_jobs(asked, seconds=seconds)} if asked else {}
     written = database.run_transaction(lambda tx: _write(tx, task_id, block, said))
     marks.write(mark_of(task_id, block), synced_at=time.time())
     if written is not None and written.changes:
         _tell(written)
+    return True
 
 
 def _write(tx: Session, task_id: str, block: int, said: dict[str, Job]) -> Written | None:
@@ -94,7 +96,7 @@ def _write(tx: Session, task_id: str, block: int, said: dict[str, Job]) -> Writt
     ]
     followed = [change for change in changes if change.ended and not change.to_judge]
     job_store.update_jobs(tx, task_id, [_row(change) for change in changes])
-    store.save_follow_ups(tx, campaign, [_follow_up(change) for change in followed])
+    store.save_attempts(tx, campaign, [_attempt(change) for change in followed])
     store.count(tx, task_id, _differences(changes) | {FOLLOWED: len(followed)})
     job_store.finish_sync(tx, task_id, block, sum(change.ended for change in changes))
     return Written(campaign, changes)
@@ -116,16 +118,14 @@ def _row(change: Change) -> list[str | int | None]:
     ]
 
 
-def _follow_up(change: Change) -> tuple[str, str, str, str | None, bool]:
+def _attempt(change: Change) -> tuple[str, str, str]:
     """For a call without a conversation: that it was tried, and how it went."""
     at = sql_time(change.job.actual_time or datetime.now(UTC)) or ""
-    return change.row.leads_id, at, _outcome(change).words, None, False
+    return change.row.leads_id, at, _outcome(change).words
 
 
 def _outcome(change: Change) -> Outcome:
-    if change.job.outcome is not None:
-        return change.job.outcome
-    return Outcome.CANCELLED if change.job.status == JobStatus.CANCELLED else Outcome.FAILED
+    return change.job.outcome or Outcome.FAILED
 
 
 def _differences(changes: Sequence[Change]) -> Counter[str]:

@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from calls import job_store, store
 from calls.campaigns import close_if_complete
 from calls.job_store import Conversation, sql_time
-from calls.messages import AnalyseMessage
+from calls.messages import AnalyseMessage, hint_analyse
 from calls.model import FOLLOWED, INTERESTED, Campaign
 from calls.scopes import scope_of
-from longhaul import cache, database, llm, prompts
+from longhaul import cache, database, llm, progress, prompts, settings
 from longhaul.database import Session
 from longhaul.errors import BadAnswer, TransientError
 from longhaul.observability import logger
@@ -46,7 +46,7 @@ class Verdict(BaseModel):
 def judge(message: AnalyseMessage) -> None:
     """Give the job's lead its follow-up, unless it has one or somebody else is at it.
 
-    A model that is away is asked again after the next sweep. A conversation of which it makes nonsense twice gets a
+    A model that is away is asked again later. A conversation of which it makes nonsense twice gets a
     remark that says so: the campaign must end.
     """
     task_id, job_seq = message.task_id, message.job_seq
@@ -59,9 +59,7 @@ def judge(message: AnalyseMessage) -> None:
     try:
         verdict = _ask(conversation)
     except TransientError as error:
-        logger.warning("conversation put off", extra={"task_id": task_id, "job_seq": job_seq, "reason": error.code})
-        with database.connection() as session:
-            job_store.release_conversation(session, task_id, job_seq)
+        _put_off(message, error)
         return
     except BadAnswer as error:
         logger.warning("conversation not judged", extra={"task_id": task_id, "job_seq": job_seq, "reason": str(error)})
@@ -69,7 +67,18 @@ def judge(message: AnalyseMessage) -> None:
     campaign = database.run_transaction(lambda tx: _write(tx, task_id, job_seq, conversation, verdict))
     if campaign is not None:
         cache.invalidate(scope_of(task_id))
+        label = f"正在整理跟进：{campaign.followed + 1}/{campaign.leads}"
+        progress.announce(task_id, campaign.attempt, "job", label)
         close_if_complete(task_id)
+
+
+def _put_off(message: AnalyseMessage, error: TransientError) -> None:
+    """The model is away: another worker asks it in a while."""
+    logger.warning("conversation put off", extra=message.model_dump() | {"reason": error.code})
+    with database.connection() as session:
+        job_store.release_conversation(session, message.task_id, message.job_seq)
+    delay = max(error.retry_after or 0.0, settings.of(settings.Calls).call_sync_seconds)
+    hint_analyse(message.task_id, [message.job_seq], delay=delay)
 
 
 def _ask(conversation: Conversation) -> Verdict:
@@ -89,8 +98,15 @@ def _write(tx: Session, task_id: str, job_seq: int, conversation: Conversation, 
     if campaign is None or not job_store.save_interest(tx, task_id, job_seq, verdict.is_interested):
         return None
     at = sql_time(_aware(conversation.called_at or datetime.now(UTC))) or ""
-    follow_up = (conversation.leads_id, at, verdict.leads_remark, _next(verdict), verdict.is_arrive)
-    store.save_follow_ups(tx, campaign, [follow_up])
+    store.save_follow_up(
+        tx,
+        campaign,
+        leads_id=conversation.leads_id,
+        at=at,
+        remark=verdict.leads_remark,
+        next_at=_next(verdict),
+        arrives=verdict.is_arrive,
+    )
     store.count(tx, task_id, {FOLLOWED: 1, INTERESTED: int(verdict.is_interested)})
     return campaign
 

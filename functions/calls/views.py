@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from calls.freshness import Freshness
 from calls.kinds import MOST_LEADS_AT_ONCE
 from calls.leads import NewLead, Unique
+from calls.statuses import Outcome
 from longhaul.http import Timestamp
 from longhaul.tasks.model import Status
 
@@ -69,6 +70,7 @@ class CallItem(BaseModel):
     call_job_id: str
     call_status: str = Field(examples=["Succeeded"])
     call_result: str | None = Field(description="The provider's word for how the call went.", examples=["NoAnswer"])
+    outcome: Outcome | None = Field(description="The same in the words of the task's result; null while it waits.")
     planed_time: Timestamp | None
     actual_time: Timestamp | None
     duration_ms: int | None

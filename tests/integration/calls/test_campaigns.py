@@ -8,6 +8,7 @@ from calls import campaigns, verdicts
 from calls.errors import CampaignClosed, WrongKind
 from calls.leads import NewLead
 from calls.messages import AnalyseMessage
+from calls.statuses import Outcome
 from longhaul import database
 from longhaul.errors import InvalidRequest, NotFound
 from longhaul.tasks import control, tally
@@ -24,6 +25,11 @@ from tests.integration.calls.campaigning import (
     synced,
 )
 from tests.integration.calls.conftest import StandIn
+
+NOTHING = {
+    **dict.fromkeys(("leads", "final", "interested", "followed", "talk_seconds"), 0),
+    **{str(outcome): 0 for outcome in Outcome if outcome != Outcome.CALLING},
+}
 
 
 def new(number: int, first: int = 0) -> list[NewLead]:
@@ -96,7 +102,7 @@ def test_an_open_campaign_waits_for_its_last_page(outbound: StandIn, sql: Sql) -
     ended = fetched(task)
     assert (ended.status, ended.result) == (
         "SUCCEEDED",
-        {"leads": 0, "final": 0, "interested": 0, "followed": 0, "talk_seconds": 0},
+        NOTHING,
     )
     with pytest.raises(CampaignClosed):
         campaigns.add_leads(task.task_id, TENANT, new(1), last=True)

@@ -117,7 +117,7 @@ def test_a_page_past_the_end_is_empty_and_knows_the_total(outbound: StandIn) -> 
 
 def test_a_campaign_without_jobs_has_an_empty_page(database: Any) -> None:
     answer = query(submitted(3))
-    assert (answer["items"], answer["total"], answer["leads"], answer["status"]) == ([], 0, 0, "PENDING")
+    assert (answer["items"], answer["total"], answer["leads"], answer["status"]) == ([], 0, 3, "PENDING")
 
 
 def test_whose_page_it_is(outbound: StandIn) -> None:
@@ -143,10 +143,8 @@ def test_cursors_that_are_refused(outbound: StandIn) -> None:
     assert query(task, cursor=cursor, page_size=2)["page"] == 2
 
 
-def test_what_a_page_costs(
-    outbound: StandIn, model: StandIn, patient: None, statements: list[str], requests: list[str]
-) -> None:
-    task = assigned(30)
+def test_what_a_page_costs(outbound: StandIn, statements: list[str], requests: list[str]) -> None:
+    task = synced(30)
     cache.invalidate(f"calls:{task.task_id}")
 
     # WHEN it is not cached, THEN it costs two statements, and two requests to DynamoDB
@@ -171,12 +169,9 @@ def test_what_a_page_costs(
 def test_a_stale_page_is_served_and_refreshed_once_for_all_readers(
     outbound: StandIn, patient: None, sql: Sql, sent: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN a page that was synced a while ago
+    # GIVEN a page that was never synced
     outbound.control(call_lines=0)
     task = assigned(120)
-    assert query(task)["freshness"] == "fresh"
-    sql("UPDATE call_blocks SET synced_at = TIMESTAMPADD(SECOND, -31, UTC_TIMESTAMP(6))")
-    cache.invalidate(f"calls:{task.task_id}")
     asked = outbound.calls()["count"]
 
     # WHEN many read it
@@ -288,10 +283,7 @@ def test_over_http(outbound: StandIn) -> None:
     assert first["statusCode"] == 200
     assert json.loads(first["body"])["total"] == 5
     event["headers"]["if-none-match"] = first["headers"]["ETag"]
-    call("calls", "query_page", event)  # the first was a miss, and says so
-    second = call("calls", "query_page", event)
-    event["headers"]["if-none-match"] = second["headers"]["ETag"]
-    assert call("calls", "query_page", event)["statusCode"] == 304
+    assert call("calls", "query_page", event)["statusCode"] == 304, "that it is cached now makes no difference"
     event["body"] = json.dumps({"task_id": task.task_id, "page": 1, "cursor": "x"})
     refused = call("calls", "query_page", event)
     assert (refused["statusCode"], json.loads(refused["body"])["errors"][0]["detail"]) == (

@@ -73,12 +73,16 @@ def test_a_worker_that_died_holds_its_conversation_for_a_while_only(talked: Task
     assert outbound.calls("conversation")["count"] == 1
 
 
-def test_a_model_that_is_away_is_asked_later(talked: Task, sql: Sql, outbound: StandIn) -> None:
+def test_a_model_that_is_away_is_asked_later(
+    talked: Task, sql: Sql, outbound: StandIn, sent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = conversations(sql)[0]
+    sent("analyse")
     outbound.control_model(fail_keys={row["call_job_id"]: "500"})
     judge(talked, row["job_seq"])
     (after,) = sql("SELECT judging_at, leads_follow_id FROM leads_task_list WHERE id = %s", row["id"])
     assert after == {"judging_at": None, "leads_follow_id": None}
+    assert sent("analyse") == [{"task_id": talked.task_id, "job_seq": row["job_seq"]}]
     outbound.control_model()
     judge(talked, row["job_seq"])
     assert conversations(sql)[0]["leads_follow_id"] is not None
