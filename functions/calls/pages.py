@@ -20,9 +20,10 @@ from calls.views import PageQuery
 from longhaul import cache, database, settings
 from longhaul.cache import Cached, Namespace, Tier
 from longhaul.errors import NotFound
-from longhaul.http import etag_of, rfc3339
+from longhaul.http import dumps, etag_of, rfc3339
 
 WAIT_SECONDS = 3.0
+HOW = ("waited", "cache")  # how the page was come by
 FOLLOW_COLUMNS = (
     "follow_time",
     "leads_remark",
@@ -55,9 +56,11 @@ def query(asked: PageQuery, tenant_id: str) -> dict[str, Any]:
     return _answer(asked, position, found.value, age) | {"waited": waited, "cache": source}
 
 
-def tag_of(answer: dict[str, Any]) -> str:
-    """The answer's ETag: of what the page says, not of how it was come by."""
-    return etag_of({name: value for name, value in answer.items() if name not in ("cache", "waited")})
+def written(answer: dict[str, Any]) -> tuple[str, str]:
+    """The answer as JSON, and its ETag: of what the page says, not of how it was come by."""
+    page = dumps({name: value for name, value in answer.items() if name not in HOW})
+    how = dumps({name: answer[name] for name in HOW})
+    return f"{page[:-1]},{how[1:]}", etag_of(page)
 
 
 def _position(asked: PageQuery) -> Position:

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from calls import pages
 from calls.views import PageAnswer, PageQuery
 from longhaul import settings
-from longhaul.http import Response, caller, conditional, dumps, make_app, needs
+from longhaul.http import Response, caller, conditional, make_app, needs
 from longhaul.observability import observed
 
 settings.require(
@@ -33,8 +33,8 @@ app = make_app()
 
 @app.post("/api/query-task-execution", security=needs("tasks:read"), tags=["calls"], summary="Read a page of calls")
 def query_page(query: Annotated[PageQuery, Body()]) -> Response[PageAnswer]:
-    answer = pages.query(query, caller(app).tenant_id)
-    return conditional(app, lambda: dumps(answer), etag=pages.tag_of(answer))
+    answer, tag = pages.written(pages.query(query, caller(app).tenant_id))
+    return conditional(app, lambda: answer, etag=tag)
 
 
 @observed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calls.statuses import JobStatus, outcome_of
+from calls.statuses import JobStatus, Outcome, outcome_of
 from local.providers.recordings import tone
 from local.requests import Answer, send
 from local.testing import eventually
@@ -37,11 +37,11 @@ def rows_of(observer: Observer, task_id: str) -> list[Row]:
 
 def recounted(rows: Sequence[Row]) -> Row:
     """What the result of a campaign with these rows has to be."""
-    outcomes = Counter(str(outcome_of(row["call_result"])) for row in rows)
+    outcomes = Counter(outcome_of(row["call_result"]) for row in rows)
     return {
         "leads": len(rows),
         "final": sum(JobStatus(row["call_status"]).is_final for row in rows),
-        **outcomes,
+        **{str(outcome): outcomes[outcome] for outcome in Outcome if outcome != Outcome.CALLING},
         "interested": sum(row["is_interested"] or 0 for row in rows),
         "followed": sum(row["leads_follow_id"] is not None for row in rows),
         "talk_seconds": sum(row["duration_ms"] for row in rows) // 1000,

@@ -16,7 +16,8 @@ _ENCODED = '-gzip"'  # what the tag of a compressed answer ends with: a strong t
 
 def etag_of(*parts: object) -> str:
     """A strong ETag of whatever decides the answer: its versions (cheap), or the body itself."""
-    return f'"{hashlib.sha256(dumps(parts).encode()).hexdigest()[:32]}"'
+    text = parts[0] if len(parts) == 1 and isinstance(parts[0], str) else dumps(parts)
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 def encoded_etag(etag: str) -> str:

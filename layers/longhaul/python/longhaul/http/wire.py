@@ -14,8 +14,8 @@ JSON = "application/json"
 
 def rfc3339(moment: datetime) -> str:
     """`moment` in UTC, milliseconds, `Z`. A naive moment is UTC already: the database's are."""
-    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return aware.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    naive = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    return naive.isoformat(timespec="milliseconds") + "Z"
 
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none")]
