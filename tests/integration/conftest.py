@@ -132,6 +132,12 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
     _administer(engine, f"DROP DATABASE {dbname}")
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is not what the tests are about: DynamoDB may take its time, where it is not to be slow."""
+    monkeypatch.setitem(aws._TIMEOUTS, "dynamodb", (10, 30, 1))
+
+
 @pytest.fixture
 def database(environment: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """An empty, migrated database with its lanes; queues and tables empty too."""
