@@ -94,12 +94,12 @@ def end(campaign: Campaign) -> None:
 
 
 def _opened(tx: Session, task: Task) -> Campaign:
-    params = CampaignParams.model_validate(task.params)
-    created = store.create_campaign(tx, task.task_id, more_leads=params.open)
+    created = store.create_campaign(tx, task.task_id, more_leads=task.params["open"])
     campaign = store.lock_campaign(tx, task.task_id)
     if campaign is None:
         raise NotFound(f"there is no task {task.task_id}")
     if created:
+        params = CampaignParams.model_validate(task.params)
         store.insert_leads(tx, campaign, [lead.row() for lead in params.leads], more_leads=params.open)
         return store.lock_campaign(tx, task.task_id) or campaign
     return campaign

@@ -27,8 +27,8 @@ _prompts = prompts.load(__file__)
 
 
 def _moment(text: str | None) -> str | None:
-    if text is not None:
-        datetime.fromisoformat(text)
+    if text is not None and not 2000 <= datetime.fromisoformat(text).year < 2100:
+        raise ValueError("no time to call somebody at")
     return text
 
 
@@ -46,8 +46,8 @@ class Verdict(BaseModel):
 def judge(message: AnalyseMessage) -> None:
     """Give the job's lead its follow-up, unless it has one or somebody else is at it.
 
-    A model that is away is asked again later. A conversation of which it makes nonsense twice gets a
-    remark that says so: the campaign must end.
+    A model that is away is asked again later. A conversation of which it makes nonsense twice gets a remark that says
+    so: the campaign must end.
     """
     task_id, job_seq = message.task_id, message.job_seq
     with database.connection() as session:
