@@ -1,0 +1,175 @@
+"""Where the time of a page query goes: its handler called as Lambda calls it, watched part by part.
+
+A part's time is its functions' own, without the parts below it. Of the function it is processor time, which does not
+grow when other programs want the processor too; of what it waits for, SQL and AWS, it is the time that passed.
+"""
+
+import contextlib
+import functools
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+SQL, AWS = "sql", "aws"  # what is waited for; of AWS each action is a part, `aws:PutItem`
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the handler: its own milliseconds by part, those it waited for, and those of the processor in all."""
+
+    parts: dict[str, float]
+    sql_ms: float
+    aws_ms: float
+    processor_ms: float
+    counts: Counter[str]
+    answer: dict[str, Any]
+
+    @property
+    def own_ms(self) -> float:
+        return sum(self.parts.values())
+
+
+@dataclass
+class Stopwatch:
+    """The clock runs for one part at a time: the innermost."""
+
+    worked: Counter[str] = field(default_factory=Counter)  # seconds of this thread's processor time
+    passed: Counter[str] = field(default_factory=Counter)  # seconds
+    counts: Counter[str] = field(default_factory=Counter)
+    _running: list[str] = field(default_factory=list)
+    _since: tuple[float, float] = (0.0, 0.0)
+
+    def reset(self) -> None:
+        for counter in (self.worked, self.passed, self.counts):
+            counter.clear()
+
+    def enter(self, part: str) -> None:
+        self._lap()
+        self.counts[part] += 1
+        self._running.append(part)
+
+    def leave(self) -> None:
+        self._lap()
+        self._running.pop()
+
+    def watch(self, owner: object, name: str, part: str) -> None:
+        """Have the time of this function or method go to `part`."""
+        watched = getattr(owner, name)
+
+        @functools.wraps(watched)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self.enter(part)
+            try:
+                return watched(*args, **kwargs)
+            finally:
+                self.leave()
+
+        setattr(owner, name, timed)
+
+    def _lap(self) -> None:
+        worked, passed = time.thread_time(), time.perf_counter()
+        if self._running:
+            part, (worked_before, passed_before) = self._running[-1], self._since
+            self.worked[part] += worked - worked_before
+            self.passed[part] += passed - passed_before
+        self._since = worked, passed
+
+
+class Context(LambdaContext):
+    """What Lambda passes beside the event."""
+
+    def __init__(self) -> None:
+        self._function_name = "query_page"
+        self._memory_limit_in_mb = 512
+        self._invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:query_page"
+        self._aws_request_id = "a-lambda-request"
+
+
+def watched_handler() -> Callable[[dict[str, Any]], Call]:
+    """`query_page`'s handler, which tells what each call took."""
+    from calls import downloads, pages, query_page
+    from longhaul import aws, cache, database
+    from longhaul.http.app import Api
+    from longhaul.http.exchange import RequestValidation
+
+    watch = Stopwatch()
+    watch.watch(database.Session, "run", SQL)
+    for service in ("dynamodb", "sqs"):
+        events = aws.client(service).meta.events  # type: ignore[call-overload] # one of those it knows
+        events.register("provide-client-params.*", lambda model, **_: watch.enter(f"{AWS}:{model.name}"))
+        events.register("after-call.*", lambda **_: watch.leave())
+        events.register("after-call-error.*", lambda **_: watch.leave())
+    watch.watch(RequestValidation, "handler", "parse, validate")
+    watch.watch(pages, "query", "page")
+    watch.watch(pages, "_content", "rows to items")
+    watch.watch(downloads, "link_for", "sign links")
+    watch.watch(pages, "_answer", "answer")
+    watch.watch(cache, "pack", "pack for the cache")
+    watch.watch(cache, "unpack", "unpack")
+    watch.watch(pages, "written", "write JSON")
+    watch.watch(pages, "etag_of", "ETag")
+    watch.watch(Api, "_build_response", "gzip, headers")
+
+    def call(event: dict[str, Any]) -> Call:
+        watch.reset()
+        with contextlib.redirect_stdout(io.StringIO()):  # the metrics, which Lambda takes from there
+            watch.enter("route, log")
+            try:
+                answer = query_page.handler(event, Context())
+            finally:
+                watch.leave()
+        parts = {
+            part: seconds * 1000 for part, seconds in watch.worked.items() if part != SQL and not part.startswith(AWS)
+        }
+        aws = sum(seconds for part, seconds in watch.passed.items() if part.startswith(AWS))
+        worked = sum(watch.worked.values())  # with what PyMySQL and boto3 do before and after they wait
+        return Call(parts, watch.passed[SQL] * 1000, aws * 1000, worked * 1000, Counter(watch.counts), answer)
+
+    return call
+
+
+def event_of(body: dict[str, Any], tenant_id: str) -> dict[str, Any]:
+    """What API Gateway's HTTP API passes on for a browser's page query."""
+    path = "/api/query-task-execution"
+    claims = {"iss": "https://issuer.example.com", "sub": "ada", "tenant_id": tenant_id, "scope": "tasks:read"}
+    return {
+        "version": "2.0",
+        "routeKey": f"POST {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "accept": "application/json",
+            "accept-encoding": "gzip, deflate, br",
+            "authorization": "Bearer eyJ...",
+            "content-type": "application/json",
+            "host": "api.example.com",
+            "user-agent": "Mozilla/5.0",
+            "x-forwarded-for": "203.0.113.7",
+        },
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "a1b2c3d4e5",
+            "domainName": "api.example.com",
+            "http": {
+                "method": "POST",
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "203.0.113.7",
+                "userAgent": "Mozilla/5.0",
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": f"POST {path}",
+            "stage": "$default",
+            "time": "24/Nov/2026:14:30:52 +0000",
+            "timeEpoch": 1795530652000,
+            "authorizer": {"jwt": {"claims": claims, "scopes": ["tasks:read"]}},
+        },
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }
