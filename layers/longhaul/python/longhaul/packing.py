@@ -5,13 +5,14 @@ import zlib
 from typing import Any
 
 COMPRESS_OVER_BYTES = 1_024
+LEVEL = 3  # on a page of conversations nearly three times as fast as the usual 6, for a tenth more bytes
 DEFLATED = b"\x78"  # what deflated bytes begin with, and no JSON does
 
 
 def pack(value: object) -> bytes:
     """TypeError for what JSON does not have."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return zlib.compress(text) if len(text) > COMPRESS_OVER_BYTES else text
+    return zlib.compress(text, LEVEL) if len(text) > COMPRESS_OVER_BYTES else text
 
 
 def unpack(stored: bytes) -> Any:
