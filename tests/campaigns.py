@@ -22,6 +22,7 @@ from calls.statuses import JobStatus, outcome_of
 from local.options import ACCESS_KEY
 from local.requests import send
 from local.testing import eventually
+from longhaul.marks import key_of
 from tests.observation import Observer, Row
 from tests.providing import Provider
 
@@ -119,6 +120,15 @@ class Campaigns:
         eventually(look, seconds, pause=0.3)
         return self._observer.read(task_id)
 
+    def hand_over(self, task_id: str, count: int) -> None:
+        """Wait, in a hurry, until so many leads have their job."""
+
+        def look() -> bool:
+            self.hurry(task_id)
+            return self.assigned(task_id) == count
+
+        eventually(look)
+
     # -------------------------------------------------------------------------------------------- in the database
 
     def row(self, task_id: str) -> Row:
@@ -215,7 +225,7 @@ class Campaigns:
     # ------------------------------------------------------------------------------------------ time, in a hurry
 
     def hurry(self, task_id: str) -> None:
-        """As if it were an hour later for what dead workers hold of the campaign, and for every open circuit."""
+        """As if it were later for what dead workers hold of the campaign and for open circuits; then sweep."""
         held = list(self._held(task_id))
         if not any(self._observer.stack.pids(function, busy=True) for function in WORKERS.values()):
             for one in held:  # whoever held it is dead, unless it has another value by now
@@ -225,7 +235,10 @@ class Campaigns:
                     one.row,
                     one.value,
                 )
+        hinted = {"pk": {"S": key_of(f"unjudged:{task_id}")}}
+        self._observer.aws("dynamodb").delete_item(TableName=self._observer.physical("CacheTable"), Key=hinted)
         self.mend()
+        self._observer.aws("lambda").invoke(FunctionName=self._observer.physical("SweepCampaigns"), Payload=b"{}")
 
     def mend(self) -> None:
         """As if every circuit had been open for long: its provider is tried again."""

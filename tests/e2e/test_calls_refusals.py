@@ -1,5 +1,7 @@
 """Bad input to the page query and to campaigns: refused with a problem that names the field, never a 500."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -374,9 +376,6 @@ def test_a_campaign_that_has_ended_takes_no_leads(caller: Observer, campaigns: C
 
 def post_bytes(caller: Observer, path: str, body: bytes) -> Answer:
     """The answer to a body that is no JSON, perhaps."""
-    import urllib.error
-    import urllib.request
-
     request = urllib.request.Request(caller.stack.url + path, body, method="POST")
     request.add_header("Authorization", f"Bearer {caller.token}")
     request.add_header("Content-Type", "application/json")

@@ -68,7 +68,7 @@ def test_syncs_of_the_same_jobs_at_once_count_them_once(
     eventually(lambda: campaigns.assigned(task_id) == 15)
     campaigns.make_due(task_id, seconds=60)
     observer.settle()
-    provider.control(outbound={"call_seconds": 0.01, "slow_keys": {"ListJobs": 4_000}})
+    provider.control(outbound={"call_seconds": 0.01, "slow_keys": {"ListJobs": 3_000}})
     eventually(lambda: campaigns.progress(task_id).executing == campaigns.progress(task_id).scheduling == 0)
     known = provider.calls("ListJobs")["count"]
 

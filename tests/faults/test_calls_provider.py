@@ -3,11 +3,11 @@
 import time
 
 from local.testing import eventually
-from tests.campaigns import Campaigns
+from tests.campaigns import Campaigns, Timed
+from tests.conftest import CALL_SYNC_SECONDS
 from tests.observation import Observer
 from tests.providing import Provider
 
-SYNC_SECONDS = 1.0  # the stack's CallSyncSeconds
 BLOCK_JOBS = 99  # as many as the provider takes at once
 FRESH, REFRESHING, UNAVAILABLE = "fresh", "stale, refreshing", "provider_unavailable"
 AT_ONCE = 3.0  # seconds, however busy the machine is: a page takes some milliseconds
@@ -23,8 +23,13 @@ def test_a_provider_that_is_away_costs_only_time(campaigns: Campaigns, provider:
     # WHEN the provider breaks connections and has a proxy's page for an answer, and another campaign is submitted
     provider.control(outbound={"call_lines": 0, "rates": {"drop": 0.5, "html": 0.5}})
     waiting = campaigns.submit(5)
-    answers = [campaigns.timed(running)]
-    eventually(lambda: answers.append(campaigns.timed(running)) or answers[-1].page["freshness"] == UNAVAILABLE)
+    answers: list[Timed] = []
+
+    def unavailable() -> bool:
+        answers.append(campaigns.timed(running))
+        return bool(answers[-1].page["freshness"] == UNAVAILABLE)
+
+    eventually(unavailable)
 
     # THEN the pages say so, with what is known of their jobs, and take no longer than ever
     assert {answer.page["total"] for answer in answers} == {30}
@@ -46,12 +51,7 @@ def test_answers_that_are_lost_have_nobody_called_twice(campaigns: Campaigns, pr
     # WHEN a campaign of two batches is handed over, which lie on two of the provider's pages
     count = BLOCK_JOBS + 2
     task_id = campaigns.submit(count)
-
-    def assigned() -> bool:
-        campaigns.hurry(task_id)
-        return campaigns.assigned(task_id) == count
-
-    eventually(assigned, 60)
+    campaigns.hand_over(task_id, count)
 
     # THEN each batch was assigned once and found again, by its leads
     assert provider.calls("CreateJobGroup")["by_outcome"] == {"lost_answer": 1, "ok": 1}
@@ -76,7 +76,7 @@ def test_a_provider_that_throttles_is_asked_no_more_often(
     provider.control(outbound={"call_lines": 0, "fail_keys": {"ListJobs": "throttled"}})
     before = provider.calls("ListJobs")["by_key"]
     started = time.monotonic()
-    while time.monotonic() < started + 3 * SYNC_SECONDS:
+    while time.monotonic() < started + 2.5 * CALL_SYNC_SECONDS:
         campaigns.send("SyncQueue", {"task_id": task_id, "blocks": [0, 1]}, {"task_id": task_id, "blocks": [1, 0]})
         campaigns.pages(task_id)
     asked = provider.calls("ListJobs")
@@ -85,7 +85,7 @@ def test_a_provider_that_throttles_is_asked_no_more_often(
     # THEN it was asked for each block no more often than ever
     times = [number - before.get(key, 0) for key, number in asked["by_key"].items()]
     assert len(times) == 2
-    assert 0 < min(times) <= max(times) <= seconds / SYNC_SECONDS + 1
+    assert 0 < min(times) <= max(times) <= seconds / CALL_SYNC_SECONDS + 1
     assert asked["by_outcome"]["throttled"] == sum(times)
 
     # AND when it has had enough, the pages are fresh again
@@ -145,7 +145,7 @@ def test_a_provider_that_fails_in_every_way_costs_only_time(campaigns: Campaigns
     task_id = campaigns.submit(3, open=True)
     for last in (False, False, True):
         count = campaigns.add(task_id, 4, last=last)
-        eventually(lambda count=count: campaigns.hurry(task_id) or campaigns.assigned(task_id) == count)
+        campaigns.hand_over(task_id, count)
     campaigns.ended(task_id, hurry=True)
 
     # THEN all of it was done, and none of it twice

@@ -21,7 +21,7 @@ from tests.providing import Provider
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # the SDK's own
 
-READERS, SECONDS = 24, 6.0
+READERS, SECONDS = 24, 5.0
 LEADS, PAGES, PAGE_SIZE = 50, 6, 10
 
 

@@ -14,7 +14,7 @@ from tests.providing import Provider
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # the SDK's own
 
 BLOCK_JOBS = 99
-KILLS = 3
+KILLS = 2
 
 
 def test_workers_killed_while_they_hand_over_leads_have_nobody_called_twice(
@@ -29,7 +29,7 @@ def test_workers_killed_while_they_hand_over_leads_have_nobody_called_twice(
     for batch in (1, 2):
         eventually(lambda batch=batch: provider.calls("AssignJobs")["count"] == batch, pause=0.02)
         assert campaigns.kill("AssignJobs")
-        eventually(lambda batch=batch: _assigned(campaigns, task_id, min(batch * BLOCK_JOBS, count)))
+        campaigns.hand_over(task_id, min(batch * BLOCK_JOBS, count))
 
     # THEN each was found again, and handed over once
     assert provider.calls("AssignJobs")["count"] == 2
@@ -38,23 +38,19 @@ def test_workers_killed_while_they_hand_over_leads_have_nobody_called_twice(
     campaigns.assert_counted(task_id)
 
 
-def _assigned(campaigns: Campaigns, task_id: str, count: int) -> bool:
-    campaigns.hurry(task_id)
-    return campaigns.assigned(task_id) == count
-
-
 def test_workers_killed_while_they_sync_and_judge_cost_only_time(
     campaigns: Campaigns, provider: Provider, stack: RunningStack
 ) -> None:
     # GIVEN a campaign whose provider and whose model take their time to answer
     log = stack.log("SyncJobs"), stack.log("AnalyseConversation")
-    provider.control(latency_ms=400, outbound={"slow_keys": {"ListJobs": 300}, "call_seconds": 1, "call_lines": 8})
-    task_id = campaigns.submit(16)
+    provider.control(latency_ms=250, outbound={"slow_keys": {"ListJobs": 300}, "call_seconds": 1, "call_lines": 8})
+    task_id = campaigns.submit(14)
 
     # WHEN those are killed who wait for either, between one answer and the next commit or wherever they are
     def kill(function: str) -> Callable[[], bool]:
         def look() -> bool:
-            campaigns.pages(task_id)
+            campaigns.make_due(task_id)
+            campaigns.page(task_id)
             return bool(campaigns.kill(function))
 
         return look
@@ -86,9 +82,9 @@ def test_workers_killed_while_they_fetch_recordings_leave_one_of_each(
 ) -> None:
     # GIVEN a campaign that has ended, and a provider whose recordings take their time
     provider.control(outbound={"call_seconds": 0.2})
-    task_id = campaigns.submit(9)
+    task_id = campaigns.submit(7)
     campaigns.ended(task_id)
-    provider.control(outbound={"slow_keys": {"DownloadRecording": 200, "recording": 200}})
+    provider.control(outbound={"slow_keys": {"DownloadRecording": 100, "recording": 100}})
 
     # WHEN those who copy them are killed while a reader wants to hear them all
     def states() -> list[str]:
@@ -96,7 +92,7 @@ def test_workers_killed_while_they_fetch_recordings_leave_one_of_each(
         return [item["recording_status"] for item in page["items"]]
 
     killed = 0
-    while killed < 3:
+    while killed < 2:
         states()
         killed += campaigns.kill("FetchRecordings")
         campaigns.hurry(task_id)
