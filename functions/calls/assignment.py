@@ -16,7 +16,7 @@ from calls.campaigns import opened
 from calls.kinds import CampaignParams
 from calls.leads import dialled
 from calls.messages import hint_assign, hint_steer
-from calls.model import LARGEST_BATCH, Campaign, WaitingLead
+from calls.model import LARGEST_BATCH, Campaign, ProviderState, WaitingLead
 from calls.provider import Lead, provider
 from calls.scopes import scope_of
 from calls.statuses import JobStatus
@@ -47,6 +47,8 @@ def assign_batch(task_id: str) -> int:
     with database.connection() as session:
         task = task_store.fetch(session, task_id)
     if task is None or task.status != Status.RUNNING:
+        if task is not None:
+            _leave(task)
         return 0
     opened(task)
     batch = database.run_transaction(lambda tx: _claim(tx, task_id))
@@ -54,6 +56,8 @@ def assign_batch(task_id: str) -> int:
         return 0
     try:
         group_id = batch.campaign.job_group_id or _make_group(task)
+        if not _still_runs(task):
+            return 0
         jobs = _hand_over(group_id, batch)
     except TransientError as error:
         _put_off(task, error)
@@ -63,6 +67,33 @@ def assign_batch(task_id: str) -> int:
         return 0
     _save(task, batch, jobs)
     return len(jobs)
+
+
+def _still_runs(task: Task) -> bool:
+    """Whether people may be called now: to make a group took a while. If not, the batch is left to whoever resumes."""
+    with database.connection() as session:
+        now = task_store.fetch(session, task.task_id)
+        if now is not None and now.status == Status.RUNNING:
+            return True
+        store.release_assigning(session, task.task_id)
+    _leave(task)
+    return False
+
+
+def _leave(task: Task) -> None:
+    """Of a batch whose answer was lost there may be jobs nobody knows of: they have to be told what the task wants."""
+
+    def write(tx: Session) -> bool:
+        campaign = store.lock_campaign(tx, task.task_id)
+        if campaign is None or campaign.assigning_first is None or campaign.assigning:
+            return False
+        if campaign.provider_state in (ProviderState.closing, ProviderState.ended):
+            return False
+        store.set_state(tx, task.task_id, ProviderState.outdated)
+        return True
+
+    if database.run_transaction(write):
+        hint_steer(task.task_id, task.attempt)
 
 
 def _claim(tx: Session, task_id: str) -> Batch | None:

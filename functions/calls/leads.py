@@ -64,15 +64,15 @@ class NewLead(BaseModel):
         return [self.leads_id, self.phone, self.name, json.dumps(self.extras, ensure_ascii=False)]
 
 
-def duplicates(leads: Sequence[NewLead], known: Collection[str] = ()) -> list[tuple[int, Unique]]:
-    """(index, field) of each lead whose id or number is `known`, or another lead's before it."""
+def duplicates(leads: Sequence[NewLead], known: Collection[tuple[Unique, str]] = ()) -> list[tuple[int, Unique]]:
+    """(index, field) of each lead whose id or number is `known`, as (field, value), or another lead's before it."""
     seen = set(known)
     found: list[tuple[int, Unique]] = []
     for index, lead in enumerate(leads):
-        if lead.leads_id in seen:
+        if ("leads_id", lead.leads_id) in seen:
             found.append((index, "leads_id"))
-        elif lead.phone in seen:
+        elif ("phone", lead.phone) in seen:
             found.append((index, "phone"))
         else:
-            seen |= {lead.leads_id, lead.phone}
+            seen |= {("leads_id", lead.leads_id), ("phone", lead.phone)}
     return found

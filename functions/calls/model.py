@@ -27,12 +27,17 @@ def seqs_of(block: int) -> tuple[int, int]:
 
 
 class ProviderState(StrEnum):
-    """What the provider's jobs of a campaign were last told; `closing` and `ended` are about the campaign itself."""
+    """What the provider's jobs of a campaign were last told.
+
+    `changing`: they are being told. `outdated`: there are jobs again that were not. The last two are about the campaign
+    itself.
+    """
 
     running = "running"
     suspended = "suspended"
     cancelled = "cancelled"
     changing = "changing"
+    outdated = "outdated"
     closing = "closing"
     ended = "ended"
 

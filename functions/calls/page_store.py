@@ -36,7 +36,7 @@ def fetch_head(session: Session, task_id: str, tenant_id: str, first_seq: int, l
         first_block=block_of(first_seq),
         last_block=block_of(last_seq),
     )
-    if row is None:
+    if row is None or row["task_id"] != task_id:  # to MySQL, a space behind it makes no difference
         return None
     return PageHead(
         kind=row["kind"],

@@ -4,7 +4,7 @@
 -- name: fetch_page_head^
 -- What stands above a page: the task, its counters, and when the oldest of the page's blocks was synced.
 SELECT
-    tasks.kind, tasks.status, tasks.title, campaign.assigned,
+    tasks.task_id, tasks.kind, tasks.status, tasks.title, campaign.assigned,
     COALESCE(campaign.leads, JSON_LENGTH(tasks.params, '$.leads')) AS leads,
     (SELECT JSON_OBJECTAGG(name, number) FROM call_counts WHERE task_id = :task_id) AS counts,
     (
@@ -56,7 +56,7 @@ SELECT
     0 AS assigning
 FROM call_campaigns
 JOIN tasks ON tasks.task_id = call_campaigns.task_id
-WHERE call_campaigns.provider_state IN ('running', 'suspended', 'changing', 'closing')
+WHERE call_campaigns.provider_state IN ('running', 'suspended', 'changing', 'outdated', 'closing')
 ORDER BY call_campaigns.created_at
 LIMIT :limit;
 
@@ -126,7 +126,7 @@ WHERE leads_task_list.task_id = :task_id AND leads_task_list.job_seq IS NULL;
 -- name: finish_assigning!
 -- Of a task that stopped while its leads were being handed over, there are jobs again that must be told.
 UPDATE call_campaigns
-SET provider_state = IF(:assigned > 0 AND :stopped, 'running', provider_state),
+SET provider_state = IF(:assigned > 0 AND :stopped, 'outdated', provider_state),
     assigned = assigned + :assigned, assigning_first = NULL, assigning_last = NULL, assigning_until = NULL
 WHERE task_id = :task_id;
 
@@ -282,8 +282,9 @@ WHERE task_id = :task_id AND provider_state NOT IN ('closing', 'ended')
   AND (steering_until IS NULL OR steering_until < UTC_TIMESTAMP(6));
 
 -- name: finish_steering!
-UPDATE call_campaigns SET provider_state = :provider_state, steering_until = NULL
-WHERE task_id = :task_id AND provider_state = 'changing';
+UPDATE call_campaigns
+SET provider_state = IF(provider_state = 'changing', :provider_state, provider_state), steering_until = NULL
+WHERE task_id = :task_id AND provider_state IN ('changing', 'outdated');
 
 -- name: set_state!
 UPDATE call_campaigns SET provider_state = :provider_state WHERE task_id = :task_id;

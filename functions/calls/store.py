@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from calls.leads import Unique
 from calls.model import Campaign, ProviderState, WaitingLead, block_of, counts_of
 from longhaul import queries
 from longhaul.database import Session
@@ -42,12 +43,15 @@ def fetch_counts(session: Session, task_id: str) -> tuple[int, Mapping[str, int]
     return (int(row["leads"]), counts_of(row["counts"])) if row else (0, {})
 
 
-def find_leads(session: Session, task_id: str, leads_ids: Collection[str], phones: Collection[str]) -> set[str]:
-    """Those of these ids and numbers that the campaign has."""
+def find_leads(
+    session: Session, task_id: str, leads_ids: Collection[str], phones: Collection[str]
+) -> set[tuple[Unique, str]]:
+    """(field, value) of those of these ids and numbers that the campaign has."""
     if not leads_ids or not phones:
         return set()
     rows = _queries.find_leads(session, task_id=task_id, leads_ids=list(leads_ids), phones=list(phones))
-    return {row[name] for row in rows for name in ("leads_id", "phone")}
+    fields: tuple[Unique, ...] = ("leads_id", "phone")
+    return {(field, row[field]) for row in rows for field in fields}
 
 
 def insert_leads(tx: Session, campaign: Campaign, rows: Sequence[Sequence[str]], *, more_leads: bool) -> None:

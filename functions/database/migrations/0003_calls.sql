@@ -67,7 +67,8 @@ ALTER TABLE dcc_leads_follow ADD UNIQUE KEY follow_by_lead (tenant_id, leads_id)
 
 -- A campaign beside its task. `leads` and `assigned` count its rows above; `open` says that more leads may come.
 -- `assigning_*` is the batch of leads that is being handed to the provider, in ids of leads_task_list. `provider_state` is
--- what its jobs were last told (running, suspended, cancelled; changing: being told), then closing and ended.
+-- what its jobs were last told (running, suspended, cancelled; changing: being told; outdated: to be told again), then
+-- closing and ended.
 CREATE TABLE IF NOT EXISTS call_campaigns (
     task_id VARCHAR(96) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     tenant_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,

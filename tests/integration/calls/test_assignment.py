@@ -151,5 +151,5 @@ def test_a_task_that_stops_meanwhile_has_its_new_jobs_told(
 
     # THEN the jobs are known, and are to be told
     (campaign,) = sql("SELECT assigned, provider_state FROM call_campaigns")
-    assert campaign == {"assigned": 3, "provider_state": "running"}
+    assert campaign == {"assigned": 3, "provider_state": "outdated"}
     assert sent("steer") == [{"task_id": task.task_id, "attempt": 1}] * 2, "the dispatcher's, and this one"

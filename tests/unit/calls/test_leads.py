@@ -34,7 +34,12 @@ def test_duplicates_are_told_by_what_they_repeat() -> None:
         NewLead(leads_id="c", phone="13800000003"),
         NewLead(leads_id="d", phone="13800000004"),
     ]
-    assert duplicates(leads, {"c", "+8613800000004"}) == [(1, "leads_id"), (2, "phone"), (3, "leads_id"), (4, "phone")]
+    assert duplicates(leads, {("leads_id", "c"), ("phone", "+8613800000004")}) == [
+        (1, "leads_id"),
+        (2, "phone"),
+        (3, "leads_id"),
+        (4, "phone"),
+    ]
 
 
 @pytest.mark.parametrize(

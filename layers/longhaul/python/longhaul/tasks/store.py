@@ -28,7 +28,8 @@ def fetch(session: Session, task_id: str) -> Task | None:
 
 
 def fetch_for_tenant(session: Session, task_id: str, tenant_id: str) -> Task | None:
-    return _task(_queries.fetch_tenant_task(session, task_id=task_id, tenant_id=tenant_id))
+    task = _task(_queries.fetch_tenant_task(session, task_id=task_id, tenant_id=tenant_id))
+    return task if task and task.task_id == task_id else None  # to MySQL, a space behind it makes no difference
 
 
 def fetch_by_key(session: Session, tenant_id: str, idempotency_key: str) -> Task | None:
