@@ -100,7 +100,7 @@ def test_the_projects_own_template_reads() -> None:
 
     functions = {function.name for function in blueprint.functions}
     assert {"ServeTasks", "DispatchTasks", "UpdateProgress", "CloseTask", "Migrate"} <= functions
-    assert {mapping.queue for mapping in blueprint.mappings} == {"DispatchQueue", "ProgressQueue"}
+    assert {mapping.queue for mapping in blueprint.mappings} >= {"DispatchQueue", "ProgressQueue", "SyncQueue"}
     assert all(route.function in functions for route in blueprint.api.routes)
 
 
