@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from local.testing import eventually
 from tests.calling import call, records, sample
 from tests.integration.calls.campaigning import Sql, assert_counted, assigned, fetched, leads, started, synced
 from tests.integration.calls.conftest import StandIn
@@ -24,10 +25,12 @@ def test_the_functions_of_a_campaign_from_its_start_to_its_end(outbound: StandIn
     assert call("calls", "steer_campaign", fitted("steer_campaign", task_id=task.task_id)) == DONE
     assert call("calls", "assign_jobs", fitted("assign_jobs", task_id=task.task_id)) == DONE
     assert_counted(sql, task)
-    for _ in range(50):
+
+    def over() -> bool:
         assert call("calls", "sync_jobs", fitted("sync_jobs", task_id=task.task_id, blocks=[0])) == DONE
-        if not sql("SELECT 1 FROM call_blocks WHERE due_at IS NOT NULL"):
-            break
+        return not sql("SELECT 1 FROM call_blocks WHERE due_at IS NOT NULL")
+
+    eventually(over, pause=0.02)
     assert call("calls", "sweep_campaigns", sample("calls", "sweep_campaigns"))["blocks"] == 0
     for row in sql("SELECT job_seq FROM leads_task_list WHERE call_status = 'Succeeded'"):
         event = fitted("analyse_conversation", task_id=task.task_id, job_seq=row["job_seq"])
