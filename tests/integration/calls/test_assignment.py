@@ -92,16 +92,15 @@ def test_a_lease_keeps_other_workers_away(outbound: StandIn, sql: Sql, monkeypat
     assert outbound.calls("AssignJobs")["count"] == 0
 
 
-def test_workers_at_once_hand_over_each_lead_once(outbound: StandIn, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_workers_at_once_one_has_the_batch(outbound: StandIn, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALL_LEASE_SECONDS", "60")
     settings.of.cache_clear()
     task = started(150)
-    at_once(4, lambda: [assignment.assign_batch(task.task_id) for _ in range(3)])
-    while assignment.assign_batch(task.task_id):
-        pass
-    assert set(outbound.dialled().values()) == {1}
-    assert len(outbound.dialled()) == 150
-    assert_counted(sql, task)
+    opened(task)
+    claimed: list[assignment.Batch | None] = []
+    at_once(6, lambda: claimed.append(database.run_transaction(lambda tx: assignment._claim(tx, task.task_id))))
+    (batch,) = [one for one in claimed if one is not None]
+    assert (len(batch.leads), batch.again) == (99, False)
 
 
 def test_a_throttled_batch_is_put_off_not_lost(outbound: StandIn, sql: Sql, sent: Any) -> None:
