@@ -69,15 +69,19 @@ def test_a_sync_that_changes_nothing_writes_nothing(outbound: StandIn, sql: Sql,
     assert_counted(sql, task)
 
 
-def test_a_block_is_asked_for_once_in_a_while_whoever_wants_it(
-    outbound: StandIn, sql: Sql, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CALL_SYNC_SECONDS", "30")
-    settings.of.cache_clear()
+def test_a_block_is_asked_for_once_in_a_while_whoever_wants_it(outbound: StandIn) -> None:
     outbound.control(call_lines=0)
     task = assigned(3)
-    at_once(8, lambda: syncing.sync_blocks(task.task_id, [0]))
-    assert outbound.calls("ListJobs")["count"] == 1
+    claimed: list[bool] = []
+
+    def claim() -> None:
+        with database.connection() as session:
+            claimed.append(job_store.claim_block(session, task.task_id, 0, 30))
+
+    at_once(8, claim)
+    assert claimed.count(True) == 1
+    assert syncing.sync_blocks(task.task_id, [0]) is False
+    assert outbound.calls("ListJobs")["count"] == 0
 
 
 def test_the_same_jobs_synced_twice_at_once_count_once(outbound: StandIn, sql: Sql) -> None:
