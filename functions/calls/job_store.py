@@ -17,7 +17,6 @@ type Row = list[Any]
 class Conversation(NamedTuple):
     """A conversation to be judged. `lines` is its JSON; `called_at` is UTC without a zone, None when not told."""
 
-    tenant_id: str
     leads_id: str
     call_job_id: str
     lines: str

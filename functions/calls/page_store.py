@@ -20,7 +20,6 @@ class PageHead:
 
     kind: str
     status: Status
-    title: str
     leads: int
     total: int
     counts: dict[str, int]
@@ -41,7 +40,6 @@ def fetch_head(session: Session, task_id: str, tenant_id: str, first_seq: int, l
     return PageHead(
         kind=row["kind"],
         status=Status(row["status"]),
-        title=row["title"],
         leads=row["leads"] or 0,
         total=row["assigned"] or 0,
         counts=counts_of(row["counts"]),

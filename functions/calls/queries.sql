@@ -4,7 +4,7 @@
 -- name: fetch_page_head^
 -- What stands above a page: the task, its counters, and when the oldest of the page's blocks was synced.
 SELECT
-    tasks.task_id, tasks.kind, tasks.status, tasks.title, campaign.assigned,
+    tasks.task_id, tasks.kind, tasks.status, campaign.assigned,
     COALESCE(campaign.leads, JSON_LENGTH(tasks.params, '$.leads')) AS leads,
     (SELECT JSON_OBJECTAGG(name, number) FROM call_counts WHERE task_id = :task_id) AS counts,
     (
@@ -237,7 +237,7 @@ UPDATE leads_task_list SET judging_at = NULL
 WHERE task_id = :task_id AND job_seq = :job_seq AND leads_follow_id IS NULL;
 
 -- name: fetch_conversation^
-SELECT tenant_id, leads_id, call_job_id, call_conversation, actual_time
+SELECT leads_id, call_job_id, call_conversation, actual_time
 FROM leads_task_list
 WHERE task_id = :task_id AND job_seq = :job_seq;
 

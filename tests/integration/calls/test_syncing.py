@@ -7,6 +7,7 @@ import pytest
 
 from calls import assignment, campaigns, job_store, syncing
 from calls.model import block_of, seqs_of
+from calls.provider import provider
 from local.providers.calls import ending
 from longhaul import database, marks, settings
 from tests.calling import at_once
@@ -187,11 +188,27 @@ def test_a_call_nobody_took_leaves_what_was_said_before(outbound: StandIn, sql: 
     assert row["new_follow_time"] == row["follow_time"] > row["frist_follow_time"]
 
 
-def test_a_provider_that_refuses_is_no_crash(outbound: StandIn, sql: Sql, warnings: list[str]) -> None:
+def test_a_provider_that_refuses_is_no_crash(
+    outbound: StandIn, sql: Sql, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN jobs of an instance that the provider does not know any more
+    task = assigned(3)
+    monkeypatch.setenv("OUTBOUND_INSTANCE_ID", "gone")
+    settings.of.cache_clear()
+    provider.cache_clear()
+    # WHEN they are synced, THEN it is told as any failure is, and the jobs are due again
+    assert syncing.sync_blocks(task.task_id, [0]) is False
+    assert "jobs not synced" in warnings
+    assert open_jobs(task, 0) == 3
+    assert sql("SELECT COUNT(*) AS n FROM call_blocks WHERE due_at IS NOT NULL") == [{"n": 1}]
+
+
+def test_jobs_that_the_provider_leaves_out_stay_open(outbound: StandIn, sql: Sql) -> None:
     task = assigned(3)
     sql("UPDATE leads_task_list SET call_job_id = CONCAT('gone-', id)")
-    syncing.sync_blocks(task.task_id, [0])
+    assert syncing.sync_blocks(task.task_id, [0]) is True
     assert open_jobs(task, 0) == 3
+    assert_counted(sql, task)
 
 
 def test_a_block_that_another_has_asked_for_is_not_synced_by_this_one(
