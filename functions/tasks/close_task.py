@@ -9,7 +9,7 @@ from longhaul.observability import observed
 from longhaul.tasks.closing import close, close_dead
 from tasks.requests import CloseRequest, ExecutionEnd
 
-settings.require(settings.Database, settings.Kinds, settings.DispatchQueue, settings.Live)
+settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
 
 
 @observed

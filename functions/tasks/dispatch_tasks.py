@@ -10,7 +10,7 @@ from longhaul.observability import observed
 from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.hints import DispatchHint
 
-settings.require(settings.Database, settings.Kinds, settings.Workflows, settings.DispatchQueue)
+settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Workflows, settings.DispatchQueue)
 
 
 @observed

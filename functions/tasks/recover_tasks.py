@@ -8,7 +8,9 @@ from longhaul import settings
 from longhaul.observability import observed
 from longhaul.tasks.recovery import recover
 
-settings.require(settings.Database, settings.Kinds, settings.Workflows, settings.DispatchQueue, settings.Live)
+settings.require(
+    settings.Database, settings.Kinds, settings.Cache, settings.Workflows, settings.DispatchQueue, settings.Live
+)
 
 
 @observed

@@ -10,7 +10,7 @@ from longhaul.observability import observed
 from longhaul.progress import ProgressEvent
 from longhaul.tasks.tally import recount
 
-settings.require(settings.Database, settings.Kinds, settings.Live)
+settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Live)
 
 
 @observed

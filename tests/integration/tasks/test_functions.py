@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from database import schema
 from longhaul.tasks.model import Task
 from longhaul.tasks.submission import Submission, submit
 from tests.calling import call, records, sample
@@ -103,5 +104,5 @@ def test_migrate_goes_on_after_a_migration_that_was_killed(
     sql("DELETE FROM _yoyo_migration")  # nothing was noted, though its tables are there, and its lock is still taken
     sql("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, UTC_TIMESTAMP(), 1)")
     monkeypatch.setattr("database.schema.LOCK_SECONDS", 1)
-    assert call("database", "migrate", {}) == {"applied": ["0001_tasks", "0002_hospitals", "0003_calls"]}
+    assert call("database", "migrate", {}) == {"applied": sorted(path.stem for path in schema.MIGRATIONS.glob("*.sql"))}
     assert sql("SELECT COUNT(*) AS n FROM provinces") == [{"n": 34}]

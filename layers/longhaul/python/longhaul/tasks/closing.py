@@ -6,7 +6,7 @@ from typing import Any
 from longhaul import database, live
 from longhaul.database import Session
 from longhaul.observability import logger
-from longhaul.tasks import hints, retrying, store, tally
+from longhaul.tasks import hints, retrying, scopes, store, tally
 from longhaul.tasks.model import Task, TaskError, Transition
 
 
@@ -67,5 +67,6 @@ def finish(task: Task, transition: Transition, outcome: Outcome) -> bool:
 def settle(task: Task) -> None:
     """After a task has left its lane or come back to it: its live item says so, and the lane's next one may start."""
     live.overwrite(live.item_of(task))
+    scopes.changed(task)
     logger.info("task settled", extra=task.log_context | {"status": task.status, "error": task.error_code})
     hints.hint_dispatch(task.kind)

@@ -6,7 +6,7 @@ from longhaul import database, workflows
 from longhaul.database import Session
 from longhaul.errors import WorkflowUnavailable
 from longhaul.observability import logger
-from longhaul.tasks import executions, retrying, store
+from longhaul.tasks import executions, retrying, scopes, store
 from longhaul.tasks.kinds import kind_named, kinds
 from longhaul.tasks.model import Task, TaskError
 
@@ -29,6 +29,7 @@ def _dispatch_lane(name: str) -> int:
         return [started for task in picked if (started := store.fetch(tx, task.task_id))]
 
     started = database.run_transaction(claim)
+    scopes.changed(*started)
     for task in started:
         try:
             executions.start(task)

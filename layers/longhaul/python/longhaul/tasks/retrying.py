@@ -1,7 +1,7 @@
 """Another attempt for a task whose present one came to nothing: with back-off, a bounded number of times."""
 
 from longhaul import database
-from longhaul.tasks import causes, hints, store
+from longhaul.tasks import causes, hints, scopes, store
 from longhaul.tasks.model import Task, TaskError
 
 BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 1.0, 60.0
@@ -22,5 +22,6 @@ def requeue(task: Task, error: TaskError) -> bool:
     delay = backoff(task.retries)
     moved = database.run_transaction(lambda tx: store.requeue(tx, task, error=error, delay=delay))
     if moved:
+        scopes.changed(task)
         hints.hint_dispatch(task.kind, delay=delay)
     return moved

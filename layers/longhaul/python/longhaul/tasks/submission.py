@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from longhaul import database
 from longhaul.errors import DatabaseUnavailable, FieldError, InvalidRequest, KeyReused, LaneFull
-from longhaul.tasks import hints, store
+from longhaul.tasks import hints, scopes, store
 from longhaul.tasks.kinds import Kind, kind_named
 from longhaul.tasks.model import Priority, Task
 
@@ -43,6 +43,7 @@ def submit(submission: Submission, *, new_id: Callable[[str], str] | None = None
     params = _validated(kind, submission.params)
     task_id = (new_id or public_id)(kind.slug(params)[:SLUG_CHARACTERS])
     task = _insert(submission, kind, params, task_id)
+    scopes.changed(task)
     hints.hint_dispatch(task.kind)
     return task
 

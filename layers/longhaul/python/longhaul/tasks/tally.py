@@ -10,7 +10,7 @@ from dataclasses import replace
 from longhaul import database, live
 from longhaul.database import Session
 from longhaul.progress import ProgressEvent
-from longhaul.tasks import step_store, store
+from longhaul.tasks import scopes, step_store, store
 from longhaul.tasks.kinds import Kind, kind_named
 from longhaul.tasks.model import Status, StepStatus, Tally, Task
 from longhaul.tasks.step_store import StepCount
@@ -62,6 +62,7 @@ def recount(events: Sequence[ProgressEvent]) -> None:
         )
         if now.complete or now.steps_done // PROGRESS_UPDATE_INTERVAL > task.steps_done // PROGRESS_UPDATE_INTERVAL:
             store.write_progress(session, seen)
+            scopes.changed(task)
         live.write(seen)
 
 
