@@ -29,8 +29,10 @@ def tally(kind: Kind, counts: Sequence[StepCount]) -> Tally:
         if count.status == StepStatus.SUCCEEDED:
             units[count.level] = units.get(count.level, 0) + count.units
     done, total = sum(finished.values()), sum(planned.values())
+    share = _weighed(kind, planned, finished)
     return Tally(
-        progress=min(99, int(100 * _weighed(kind, planned, finished))),
+        progress=min(99, int(100 * share)),
+        share=share,
         steps_done=done,
         complete=done == total > 0,
         statistics={
