@@ -1,14 +1,12 @@
 """Tasks as they are on the wire: what a caller sends and what comes back."""
 
-import re
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from longhaul.http import Timestamp
+from longhaul.http import Moment, Timestamp
 from longhaul.live import LiveItem
 from longhaul.tasks import pace
 from longhaul.tasks.model import ACTIONS, Status, Task, allowed_actions
@@ -16,19 +14,6 @@ from longhaul.tasks.reading import SyncStatus, TaskView
 
 type PriorityName = Literal["low", "normal", "high", "urgent"]
 Title = Annotated[str, Field(min_length=1, max_length=200, description="What people call it.")]
-
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-
-
-def _rfc3339(value: object) -> object:
-    """Pydantic takes numbers and dates for times too."""
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("should be an RFC 3339 time with its zone, such as 2026-11-25T14:30:00Z")
-    return value
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
-"""A time in a request's body."""
 
 
 class SubmitRequest(BaseModel):
@@ -101,7 +86,9 @@ class TaskDocument(BaseModel):
         examples=[3],
     )
     eta_seconds: int | None = Field(
-        None, description="Of one that runs: how long it takes at the rate of its last steps.", examples=[95]
+        None,
+        description="Of one that runs: how long it takes from updated_at on, as fast as its last steps.",
+        examples=[95],
     )
     created_at: Timestamp
     started_at: Timestamp | None = None
@@ -188,7 +175,7 @@ def _eta(item: LiveItem | None, task: Task | None = None) -> int | None:
         return None
     if task is not None and (task.status, task.attempt) != (item.status, item.attempt):
         return None
-    return pace.seconds_left(item.pace, time.time())
+    return pace.seconds_left(item.pace)
 
 
 def location(task_id: str) -> str:

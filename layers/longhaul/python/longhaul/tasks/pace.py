@@ -21,13 +21,13 @@ def extended(pace: Sequence[Sample], now: Sample) -> tuple[Sample, ...]:
     return (*pace, now)[-WINDOW:]
 
 
-def seconds_left(pace: Sequence[Sample], at: float) -> int | None:
-    """How long the rest takes at the window's rate, in whole seconds; None with fewer than two samples.
+def seconds_left(pace: Sequence[Sample]) -> int | None:
+    """How long the rest takes from the last sample on at the window's rate, in whole seconds.
 
-    The rate counts the time since the last sample too: of a task that stands still, the end moves off.
+    None with fewer than two samples. No clock of the reader's goes into it, so that it changes only when the task does.
     """
     if len(pace) < 2:
         return None
     first, last = pace[0], pace[-1]
-    seconds = max(at, last.at) - first.at
-    return max(0, math.ceil((1 - last.share) * seconds / (last.share - first.share)))
+    rate = (last.share - first.share) / max(last.at - first.at, 1e-3)  # clocks of two workers may differ
+    return max(0, math.ceil((1 - last.share) / rate))

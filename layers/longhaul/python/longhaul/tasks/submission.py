@@ -27,7 +27,7 @@ FURTHEST_DEADLINE = timedelta(days=37)  # a week after the furthest start
 class Submission:
     """What a caller asks for. `idempotency_key` is the tenant's own and holds as long as its task is kept.
 
-    `run_after` and `deadline` are aware: before when it is not to start (None or past: at once), and when it fails
+    `run_after` and `deadline` are UTC: before when it is not to start (None or past: at once), and when it fails
     unless it has ended (None: so long after its first start as its kind allows).
     """
 
@@ -134,13 +134,13 @@ def _validated(kind: Kind, params: dict[str, Any]) -> Any:
 
 
 def _times(submission: Submission, clock: Callable[[], datetime]) -> tuple[datetime | None, datetime | None]:
-    """Its start and its deadline in UTC. Raises InvalidRequest when they are too far off, or the deadline too early."""
+    """Its start and its deadline. Raises InvalidRequest when they are too far off, or the deadline too early."""
     run_after, deadline = submission.run_after, submission.deadline
     if run_after is None and deadline is None:
         return None, None
     now = clock()
     if run_after is not None and run_after <= now:
-        run_after = None  # it may be so long ago that UTC has no date for it
+        run_after = None
     errors: list[FieldError] = []
     if run_after and run_after > now + FURTHEST_START:
         errors.append({"pointer": "/run_after", "detail": f"is more than {FURTHEST_START.days} days ahead"})
@@ -150,7 +150,7 @@ def _times(submission: Submission, clock: Callable[[], datetime]) -> tuple[datet
         errors.append({"pointer": "/deadline", "detail": f"is more than {FURTHEST_DEADLINE.days} days ahead"})
     if errors:
         raise InvalidRequest("; ".join(f"{error['pointer']} {error['detail']}" for error in errors), errors=errors)
-    return run_after and run_after.astimezone(UTC), deadline and deadline.astimezone(UTC)
+    return run_after, deadline
 
 
 def _insert(new: NewTask) -> Task:

@@ -1,6 +1,7 @@
 -- Every statement of lanes. A lane's tenants take turns (start-time fair queueing, Goyal et al. 1996): `lanes.turn` is the
 -- lane's virtual time, `lane_tenants.turn` where the tenant's next task stands in it. A tenant that was away stands at the
--- lane's present time: it has no credit. Each of its waiting tasks stands 1/weight behind the one before.
+-- lane's present time: it has no credit. Each of its waiting tasks stands 1/weight behind the one before. (1e0: as DOUBLE;
+-- the quotient of two integers is a DECIMAL of four digits.)
 
 -- name: create_lane!
 -- A lane that is there keeps its limits: they may have been changed by hand.
@@ -19,7 +20,7 @@ SELECT ranked.id, ranked.tenant_id, ranked.weight, ranked.tag
 FROM (
     SELECT waiting.id, waiting.priority, waiting.tenant_id, COALESCE(lane_tenants.weight, 1) AS weight,
         GREATEST(lanes.turn, COALESCE(lane_tenants.turn, 0))
-            + (waiting.place - 1) / COALESCE(lane_tenants.weight, 1) AS tag
+            + (waiting.place - 1e0) / COALESCE(lane_tenants.weight, 1) AS tag
     FROM (
         SELECT id, priority, tenant_id, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY priority DESC, id) AS place
         FROM tasks
@@ -55,7 +56,7 @@ FROM (
     FROM (
         SELECT waiting.id, waiting.priority,
             GREATEST(lanes.turn, COALESCE(lane_tenants.turn, 0))
-                + (waiting.place - 1) / COALESCE(lane_tenants.weight, 1) AS tag
+                + (waiting.place - 1e0) / COALESCE(lane_tenants.weight, 1) AS tag
         FROM (
             SELECT id, priority, tenant_id,
                 ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY priority DESC, id) AS place
