@@ -87,7 +87,7 @@ class TaskDocument(BaseModel):
     )
     eta_seconds: int | None = Field(
         None,
-        description="Of one that runs: how long it takes from updated_at on, as fast as its last steps.",
+        description="Of one that runs: the rest at the rate of its last steps, from updated_at on.",
         examples=[95],
     )
     created_at: Timestamp
