@@ -18,10 +18,10 @@ from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
 from longhaul.http.conditional import conditional, etag_of
+from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
-from longhaul.http.problems import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
 
 __all__ = [

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from longhaul.errors import NotFound
 from longhaul.http import problems
 from longhaul.http.conditional import encoded_etag
+from longhaul.http.errors import MethodNotAllowed
 from longhaul.http.exchange import RequestValidation, ResponseValidation
 from longhaul.http.wire import dumps
 
@@ -47,7 +48,7 @@ class Api(APIGatewayHttpResolver):
     def _handle_not_found(self, method: str, path: str) -> ResponseBuilder[BaseProxyEvent]:
         """405 with Allow where another method would do, else 404."""
         allowed = {route.method for route in self.routes if route.rule.match(path)}
-        error = problems.MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
+        error = MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
         return self._response_builder_class(response=problems.problem(self, error), serializer=self._serializer)
 
     def _build_response(self, response_builder: ResponseBuilder[BaseProxyEvent]) -> dict[str, Any]:

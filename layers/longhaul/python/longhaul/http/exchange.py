@@ -18,9 +18,9 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
 from aws_lambda_powertools.event_handler.types import EventHandlerInstance
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
-from longhaul.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedBody
+from longhaul.errors import FieldError, InvalidRequest
+from longhaul.http.errors import BodyTooLarge, InvalidParameter, MalformedBody, UnsupportedMediaType
 from longhaul.http.identity import check_security
-from longhaul.http.problems import InvalidParameter, UnsupportedMediaType
 from longhaul.http.wire import dumps, with_times
 
 MAX_BODY_BYTES = 1_000_000

@@ -6,54 +6,18 @@ class's docstring only; the message, which may name hosts and tables, goes to th
 
 import math
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from longhaul.errors import (
-    FieldError,
-    Forbidden,
-    InvalidRequest,
-    LonghaulError,
-    PermanentError,
-    TransientError,
-    Unauthenticated,
-)
+from longhaul.errors import FieldError, InvalidRequest, LonghaulError, TransientError
+from longhaul.http.errors import Forbidden, InvalidParameter, MethodNotAllowed, Unauthenticated
 from longhaul.http.wire import dumps
 from longhaul.observability import logger
 
 PROBLEM_JSON = "application/problem+json"
 DEFAULT_RETRY_AFTER = 5  # seconds, where an error that may be retried gives no hint of its own
-
-
-class InvalidParameter(InvalidRequest):
-    """A parameter of the path, the query or the headers is not valid."""
-
-    code = "invalid_parameter"
-    status = 400
-
-
-class UnsupportedMediaType(InvalidRequest):
-    """The body must be JSON: Content-Type application/json."""
-
-    code = "unsupported_media_type"
-    status = 415
-
-
-class MethodNotAllowed(PermanentError):
-    """This resource does not know the method."""
-
-    code = "method_not_allowed"
-    status = 405
-
-    def __init__(self, allowed: set[str]) -> None:
-        super().__init__()
-        self.allowed = sorted(allowed)
-
-    def members(self) -> dict[str, Any]:
-        return {"allowed_methods": self.allowed}
 
 
 def pointer(location: tuple[str | int, ...]) -> str:
