@@ -23,7 +23,7 @@ from longhaul.observability import observed
 from longhaul.tasks import control, reading
 from longhaul.tasks.model import Priority, Status
 from longhaul.tasks.submission import Submission, submit
-from tasks.documents import ActiveTasks, SubmitRequest, TaskDocument, document, location, view_document
+from tasks.documents import ActiveTasks, ChangeRequest, SubmitRequest, TaskDocument, document, location, view_document
 
 settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
 
@@ -50,6 +50,8 @@ def submit_task(
             priority=Priority[request.priority],
             title=request.title,
             idempotency_key=idempotency_key,
+            run_after=request.run_after,
+            deadline=request.deadline,
         )
     )
     return respond(document(task), 202, {"Location": location(task.task_id), "Retry-After": POLL_SECONDS})
@@ -93,6 +95,23 @@ def pause_task(task_id: str) -> Response[TaskDocument]:
 @app.post("/api/v1/tasks/<task_id>/resume", security=needs("tasks:write"), tags=["tasks"], summary="Resume a task")
 def resume_task(task_id: str) -> Response[TaskDocument]:
     return respond(document(control.resume(task_id, caller(app).tenant_id)))
+
+
+@app.post("/api/v1/tasks/<task_id>/retry", security=needs("tasks:write"), tags=["tasks"], summary="Retry a failed task")
+def retry_task(task_id: str) -> Response[TaskDocument]:
+    return respond(document(control.retry(task_id, caller(app).tenant_id)))
+
+
+@app.patch(
+    "/api/v1/tasks/<task_id>",
+    security=needs("tasks:write"),
+    tags=["tasks"],
+    summary="Change a task's priority or title",
+)
+def change_task(task_id: str, request: Annotated[ChangeRequest, Body()]) -> Response[TaskDocument]:
+    priority = Priority[request.priority] if request.priority else None
+    task = control.change(task_id, caller(app).tenant_id, priority=priority, title=request.title)
+    return respond(document(task))
 
 
 @observed

@@ -22,7 +22,7 @@ from longhaul.http.errors import InvalidParameter, MethodNotAllowed, Unsupported
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
-from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
+from longhaul.http.wire import Moment, Timestamp, dumps, respond, rfc3339
 
 __all__ = [
     "Api",
@@ -30,6 +30,7 @@ __all__ = [
     "IdempotencyKey",
     "InvalidParameter",
     "MethodNotAllowed",
+    "Moment",
     "Page",
     "PageNumber",
     "PageParams",

@@ -12,6 +12,7 @@ from longhaul.live import LiveItem
 from longhaul.observability import logger
 from longhaul.tasks import store
 from longhaul.tasks.kinds import kinds
+from longhaul.tasks.lanes import store as lane_store
 from longhaul.tasks.model import ACTIVE, Status, Task
 from longhaul.tasks.tally import PROGRESS_UPDATE_INTERVAL
 
@@ -34,6 +35,7 @@ class TaskView:
     sync: SyncStatus
     task: Task | None
     item: LiveItem | None
+    queue_position: int | None = None  # of one that waits: 1 is started next
 
 
 def read_task(task_id: str, tenant_id: str) -> TaskView:
@@ -47,13 +49,14 @@ def read_task(task_id: str, tenant_id: str) -> TaskView:
     try:
         with database.connection() as session:
             task = store.fetch_for_tenant(session, task_id, tenant_id)
+            position = lane_store.find_position(session, task) if task and task.status == Status.PENDING else None
     except DatabaseUnavailable:
         if item is None:
             raise
         return TaskView(SyncStatus.unknown, None, item)
     if task is None:
         raise NotFound(f"there is no task {task_id}")
-    return _checked(task, item)
+    return replace(_checked(task, item), queue_position=position)
 
 
 def task_params(task_id: str) -> dict[str, Any]:
