@@ -15,6 +15,7 @@ settings.require(
     settings.Database,
     settings.Kinds,
     settings.Cache,
+    settings.Limits,
     settings.Cursors,
     settings.Calls,
     settings.SyncQueue,

@@ -15,6 +15,7 @@ settings.require(
     settings.Database,
     settings.Kinds,
     settings.Cache,
+    settings.Limits,
     settings.AssignQueue,
     settings.DispatchQueue,
     settings.Live,

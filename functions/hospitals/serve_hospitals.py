@@ -16,7 +16,7 @@ from longhaul import settings
 from longhaul.http import Page, PageNumber, PageParams, PageSize, Response, make_app, needs
 from longhaul.observability import observed
 
-settings.require(settings.Database, settings.Cache)
+settings.require(settings.Database, settings.Cache, settings.Limits)
 
 app = make_app()
 READ = needs("directory:read")

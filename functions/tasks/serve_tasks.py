@@ -25,7 +25,9 @@ from longhaul.tasks.model import Priority, Status
 from longhaul.tasks.submission import Submission, submit
 from tasks.documents import ActiveTasks, SubmitRequest, TaskDocument, document, location, view_document
 
-settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
+settings.require(
+    settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.Live
+)
 
 POLL_SECONDS = "2"
 ACTIVE_LIMIT = 1000

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Rou
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 from longhaul.errors import NotFound
-from longhaul.http import problems
+from longhaul.http import limits, problems
 from longhaul.http.conditional import encoded_etag
 from longhaul.http.errors import MethodNotAllowed
 from longhaul.http.exchange import RequestValidation, ResponseValidation
@@ -57,6 +57,7 @@ class Api(APIGatewayHttpResolver):
         response.headers |= {
             "X-Request-Id": problems.request_id_of(self),
             "X-Content-Type-Options": "nosniff",
+            **limits.headers(self.context),
         }
         if isinstance(response.body, str) and len(response.body.encode()) > COMPRESS_OVER_BYTES:
             response.headers.setdefault("Vary", "Accept-Encoding")
