@@ -116,7 +116,7 @@ def routes(repository: Repository) -> list[str]:
 
 
 def quotas(repository: Repository) -> list[str]:
-    """A function that routes of a scope lead to reads the quotas and may count against them (`longhaul.http.limits`)."""
+    """A function that routes of a scope lead to reads the quotas and may count against them (`http.limits`)."""
     needed = {field.upper() for model in (settings.Limits, settings.Cache) for field in model.model_fields}
     found = []
     for name, properties in repository.function_resources().items():

@@ -69,7 +69,7 @@ def test_a_token_is_checked(
     assert answer.headers["www-authenticate"].startswith("Bearer")
     problem = answer.json()
     assert (problem["status"], problem["code"], problem["instance"]) == (status, code, "/orders")
-    assert problem.keys() == {"type", "title", "status", "detail", "instance", "code", "request_id"}
+    assert problem.keys() == {"type", "title", "status", "detail", "instance", "code", "retryable", "request_id"}
     assert problem["request_id"] == answer.headers["apigw-requestid"]
 
 

@@ -20,6 +20,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
 from longhaul.http.conditional import conditional, etag_of
+from longhaul.http.described import TaskId, also
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
@@ -38,8 +39,10 @@ __all__ = [
     "PageParams",
     "PageSize",
     "Response",
+    "TaskId",
     "Timestamp",
     "UnsupportedMediaType",
+    "also",
     "caller",
     "conditional",
     "dumps",
