@@ -4,22 +4,25 @@ An operation must be met by what is here: it is asked with its examples, real id
 tasks in every state until one answers 2xx. So a new operation needs a line here only when it takes another sort of id.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from local.requests import Answer
+from local.running import RunningStack
 from tests.observation import KIND, Observer
 from tests.openapi import Operation, complaints, example_of, operations, refused_values
 
 STATES = ("PENDING", "PAUSED", "FAILED", "SUCCEEDED")  # that a row may be put into: nothing works on it then
 CODES = {"provinces": "440000", "cities": "440100", "districts": "440103"}  # of what `directory` makes
 HOLD = {"prefer": "wait=0"}  # an example may ask to wait longer than we do
-SCOPES = {scope for operation in operations() for scope in operation.scopes}
+SCOPES = frozenset(scope for operation in operations() for scope in operation.scopes)
 
 type Row = dict[str, Any]
+type Sign = Callable[[frozenset[str]], str]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,22 +42,32 @@ def directory(caller: Observer) -> Iterator[None]:
     caller.sql("UPDATE lanes SET paused = 0")
 
 
+@pytest.fixture(scope="module")
+def token(stack: RunningStack) -> Sign:
+    """token(scopes): signed once for all operations, which costs more than to send a request."""
+    return functools.cache(lambda scopes: stack.token(scopes=sorted(scopes)))
+
+
 class Walker:
     """Asks one operation as the document says, about tasks that are really there."""
 
-    def __init__(self, caller: Observer, operation: Operation) -> None:
-        self.caller, self.operation = caller, operation
-        self.token = caller.stack.token(scopes=sorted(SCOPES))
-        self.task_ids = self._tasks() if "task_id" in f"{operation.path} {operation.body_example}" else ["none"]
-        self.task_id = self.task_ids[0]
+    def __init__(self, caller: Observer, operation: Operation, token: str) -> None:
+        self.caller, self.operation, self.token = caller, operation, token
+        self.task_id = "none"
+        self._made: list[str] = []
 
-    def _tasks(self) -> list[str]:
-        """One task in each state, and a campaign."""
+    def _tasks(self) -> Iterator[str]:
+        """One task in each state, and a campaign; made when they are needed, and met again then."""
+        if "task_id" not in f"{self.operation.path} {self.operation.body_example}":
+            yield self.task_id
+            return
+        yield from self._made
         self.caller.sql("UPDATE lanes SET paused = 1")
-        ids = [self.caller.submit("澳门") for _ in STATES]
-        for task_id, status in zip(ids, STATES, strict=True):
-            self.caller.sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, task_id)
-        return [*ids, self.caller.call([{"leads_id": "L-1", "phone": "13800138001"}])]
+        for status in STATES[len(self._made) :]:
+            self._made.append(self.caller.submit("澳门"))
+            self.caller.sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, self._made[-1])
+            yield self._made[-1]
+        yield self.caller.call([{"leads_id": "L-1", "phone": "13800138001"}])
 
     def ask(
         self, query: Row | None = None, headers: Row | None = None, token: str | None = None, body: Any = None
@@ -77,7 +90,8 @@ class Walker:
     def ask_well(self, **asked: Any) -> Answer:
         """The first good answer of the tasks in all their states; each of the others is one that the document tells."""
         answers = []
-        for self.task_id in self.task_ids:
+        for task_id in self._tasks():
+            self.task_id = task_id
             answers.append(self.ask(**asked))
             if answers[-1].status < 300:
                 return answers[-1]
@@ -121,8 +135,8 @@ class Walker:
 
 
 @pytest.fixture(params=operations(), ids=str)
-def walker(request: pytest.FixtureRequest, caller: Observer) -> Walker:
-    return Walker(caller, request.param)
+def walker(request: pytest.FixtureRequest, caller: Observer, token: Sign) -> Walker:
+    return Walker(caller, request.param, token(SCOPES))
 
 
 def test_it_answers_as_the_document_says(walker: Walker) -> None:
@@ -166,10 +180,9 @@ def test_a_body_that_does_not_fit_is_refused(walker: Walker) -> None:
         assert walker.ask(body={**walker.operation.body_example, "no_such_field": 1}).status == 422
 
 
-def test_who_may_not_is_refused(walker: Walker) -> None:
+def test_who_may_not_is_refused(walker: Walker, token: Sign) -> None:
     assert walker.ask(token="").status == 401
-    others = walker.caller.stack.token(scopes=sorted(SCOPES - set(walker.operation.scopes)))
-    assert walker.ask(token=others).status == 403
+    assert walker.ask(token=token(SCOPES - set(walker.operation.scopes))).status == 403
 
 
 def _cursor(walker: Walker) -> str:
