@@ -12,6 +12,7 @@
   that is no JSON: 400, no object or not valid: 422, over 1 MB: 413, of another media type: 415 (none means JSON).
 - A tenant may ask so often a minute (`longhaul.http.limits`): a route is a read or a write by its scopes, or what its
   `openapi_extensions=limited("bulk")` says. Limited routes' answers have RateLimit fields, whatever their status.
+- A caller's trace (`traceparent`) goes on in the logs and in the answer.
 - Path parameters arrive decoded. Times leave as RFC 3339 UTC to the millisecond, text unescaped in UTF-8.
 - Answers over 1 KB are compressed when the caller accepts gzip.
 """
