@@ -99,7 +99,8 @@ def test_a_route_is_throttled_alone(stack: RunningStack) -> None:
 
     assert statuses == [201, 201, 429]
     refused = stack.request("GET", "/rare", token="")
-    assert (refused.headers["retry-after"], refused.json()["code"]) == ("1", "throttled")
+    problem = refused.json()
+    assert (refused.headers["retry-after"], problem["code"], problem["retryable"]) == ("1", "throttled", True)
     assert stack.request("GET", "/open/hello", token="").status == 200
 
 

@@ -21,7 +21,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
 from longhaul.http.conditional import conditional, etag_of
-from longhaul.http.described import TaskId, also
+from longhaul.http.described import KindName, TaskId, also
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
@@ -34,6 +34,7 @@ __all__ = [
     "Caller",
     "IdempotencyKey",
     "InvalidParameter",
+    "KindName",
     "MethodNotAllowed",
     "Page",
     "PageNumber",

@@ -17,6 +17,12 @@ TaskId = Annotated[
 ]
 """A route's parameter: `task_id: TaskId`."""
 
+KindName = Annotated[
+    str,
+    Path(min_length=1, max_length=64, description="A kind of task.", examples=["hospital_province_refresh"]),
+]
+"""A route's parameter: `kind: KindName`."""
+
 
 def also(*statuses: int) -> dict[str, Any]:
     """A route's `openapi_extensions`: what it answers beside its own status and its errors.
