@@ -34,11 +34,15 @@ class Operation:
 
     @property
     def body_example(self) -> Any:
-        """None when the operation takes no body; LookupError when it takes one and shows none."""
+        """None when the operation takes no body; AssertionError when it takes one and shows none."""
         if "requestBody" not in self.told:
             return None
         content = self.told["requestBody"]["content"]["application/json"]
-        return content["example"] if "example" in content else resolved(content["schema"])["examples"][0]
+        if "example" in content:
+            return content["example"]
+        examples = resolved(content["schema"]).get("examples")
+        assert examples, f"the body of {self} has no example: its model's json_schema_extra"
+        return examples[0]
 
     def answer(self, status: int) -> Schema:
         """What the document says of this status; KeyError when nothing."""

@@ -60,11 +60,16 @@ def test_every_operation_is_told_in_full(operation: Operation) -> None:
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
 def test_every_parameter_has_a_description_a_bound_and_an_example_within_it(operation: Operation) -> None:
+    lacking = []
     for parameter in operation.told.get("parameters", []):
-        place = f"{parameter['in']}/{parameter['name']}"
-        assert parameter["description"], place
-        assert is_bounded(parameter["schema"]), place
-        assert complaints(parameter["schema"], example_of(parameter)) == [], place
+        lacks = [] if parameter.get("description") else ["no description"]
+        lacks += [] if is_bounded(parameter["schema"]) else ["no bound: maxLength, pattern, maximum, maxItems, ..."]
+        try:
+            lacks += complaints(parameter["schema"], example_of(parameter))
+        except LookupError:
+            lacks.append("no example: examples=[...]")
+        lacking += [f"{parameter['in']}/{parameter['name']} has {what}" for what in lacks]
+    assert lacking == []
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
