@@ -41,6 +41,11 @@ class LonghaulError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
 
+    @property
+    def problem_type(self) -> str:
+        """A name, not an address."""
+        return f"urn:longhaul:problem:{self.code}"
+
     def members(self) -> dict[str, Any]:
         """What this error adds to the members every problem has (RFC 9457, 3.2)."""
         return {}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longhaul.errors import InvalidRequest, PermanentError
+from longhaul.errors import InvalidRequest, LonghaulError, PermanentError
 
 
 class InvalidParameter(InvalidRequest):
@@ -66,3 +66,24 @@ class MethodNotAllowed(PermanentError):
 
     def members(self) -> dict[str, Any]:
         return {"allowed_methods": self.allowed}
+
+
+class QuotaExceeded(LonghaulError):
+    """The tenant's requests of this minute are used up."""
+
+    code = "quota_exceeded"
+    status = 429
+    retryable = True
+
+    def __init__(self, policy: str, quota: int, *, retry_after: int) -> None:
+        super().__init__(f"{quota} requests a minute of the class {policy} are used up; try again in {retry_after} s.")
+        self.policy = policy
+        self.retry_after = retry_after  # seconds
+
+    @property
+    def problem_type(self) -> str:
+        """As the RateLimit draft registers it (section 5.1), so that a client that knows the draft knows this."""
+        return "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+    def members(self) -> dict[str, Any]:
+        return {"violated-policies": [self.policy]}
