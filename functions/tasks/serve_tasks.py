@@ -13,6 +13,7 @@ from longhaul.http import (
     PageParams,
     PageSize,
     Response,
+    TaskId,
     caller,
     make_app,
     needs,
@@ -25,15 +26,26 @@ from longhaul.tasks.model import Priority, Status
 from longhaul.tasks.submission import Submission, submit
 from tasks.documents import ActiveTasks, ChangeRequest, SubmitRequest, TaskDocument, document, location, view_document
 
-settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
+settings.require(
+    settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.Live
+)
 
 POLL_SECONDS = "2"
 ACTIVE_LIMIT = 1000
 
 app = make_app()
 
-Statuses = Annotated[list[Status] | None, Query(description="Only these; every status when left out.")]
-KindNames = Annotated[list[str] | None, Query(description="Only these kinds; every kind when left out.")]
+Statuses = Annotated[
+    list[Status] | None, Query(description="Only these, by commas or repeated; every status when left out.")
+]
+KindNames = Annotated[
+    list[str] | None,
+    Query(
+        max_length=20,
+        description="Only these kinds, by commas or repeated; every kind when left out.",
+        examples=[["hospital_full_refresh"]],
+    ),
+]
 
 
 @app.post("/api/v1/tasks", security=needs("tasks:write"), tags=["tasks"], summary="Submit a task", status_code=202)
@@ -78,22 +90,22 @@ def list_active_tasks() -> Response[ActiveTasks]:
 
 
 @app.get("/api/v1/tasks/<task_id>", security=needs("tasks:read"), tags=["tasks"], summary="Read a task")
-def get_task(task_id: str) -> Response[TaskDocument]:
+def get_task(task_id: TaskId) -> Response[TaskDocument]:
     return respond(view_document(reading.read_task(task_id, caller(app).tenant_id)))
 
 
 @app.post("/api/v1/tasks/<task_id>/cancel", security=needs("tasks:write"), tags=["tasks"], summary="Cancel a task")
-def cancel_task(task_id: str) -> Response[TaskDocument]:
+def cancel_task(task_id: TaskId) -> Response[TaskDocument]:
     return respond(document(control.cancel(task_id, caller(app).tenant_id)))
 
 
 @app.post("/api/v1/tasks/<task_id>/pause", security=needs("tasks:write"), tags=["tasks"], summary="Pause a task")
-def pause_task(task_id: str) -> Response[TaskDocument]:
+def pause_task(task_id: TaskId) -> Response[TaskDocument]:
     return respond(document(control.pause(task_id, caller(app).tenant_id)))
 
 
 @app.post("/api/v1/tasks/<task_id>/resume", security=needs("tasks:write"), tags=["tasks"], summary="Resume a task")
-def resume_task(task_id: str) -> Response[TaskDocument]:
+def resume_task(task_id: TaskId) -> Response[TaskDocument]:
     return respond(document(control.resume(task_id, caller(app).tenant_id)))
 
 
