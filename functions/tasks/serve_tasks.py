@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from longhaul import settings
 from longhaul.http import (
     IdempotencyKey,
+    IfMatch,
     Page,
     PageNumber,
     PageParams,
@@ -25,6 +26,7 @@ from longhaul.tasks import control, reading
 from longhaul.tasks.model import Priority, Status
 from longhaul.tasks.submission import Submission, submit
 from tasks.documents import ActiveTasks, ChangeRequest, SubmitRequest, TaskDocument, document, location, view_document
+from tasks.preconditions import unchanged
 
 settings.require(
     settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.Live
@@ -110,7 +112,7 @@ def resume_task(task_id: TaskId) -> Response[TaskDocument]:
 
 
 @app.post("/api/v1/tasks/<task_id>/retry", security=needs("tasks:write"), tags=["tasks"], summary="Retry a failed task")
-def retry_task(task_id: str) -> Response[TaskDocument]:
+def retry_task(task_id: TaskId) -> Response[TaskDocument]:
     return respond(document(control.retry(task_id, caller(app).tenant_id)))
 
 
@@ -120,9 +122,17 @@ def retry_task(task_id: str) -> Response[TaskDocument]:
     tags=["tasks"],
     summary="Change a task's priority or title",
 )
-def change_task(task_id: str, request: Annotated[ChangeRequest, Body()]) -> Response[TaskDocument]:
-    priority = Priority[request.priority] if request.priority else None
-    task = control.change(task_id, caller(app).tenant_id, priority=priority, title=request.title)
+def change_task(
+    task_id: TaskId, request: Annotated[ChangeRequest, Body()], if_match: IfMatch = None
+) -> Response[TaskDocument]:
+    tenant_id = caller(app).tenant_id
+    task = control.change(
+        task_id,
+        tenant_id,
+        priority=Priority[request.priority] if request.priority else None,
+        title=request.title,
+        check=unchanged(task_id, tenant_id, if_match),
+    )
     return respond(document(task))
 
 

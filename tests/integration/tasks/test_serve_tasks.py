@@ -11,9 +11,11 @@ import pytest
 from longhaul import cache, connections
 from longhaul import database as longhaul_database
 from longhaul.errors import DatabaseUnavailable
-from longhaul.http import rfc3339
+from longhaul.http import dumps, etag_of, rfc3339
+from longhaul.tasks import transition_store
 from longhaul.tasks.model import Task
 from longhaul.tasks.scopes import scope_of_task
+from tasks.documents import TaskDocument
 from tests.calling import Context
 
 type Sql = Callable[..., list[dict[str, Any]]]
@@ -292,3 +294,37 @@ def test_a_delayed_task_says_when_it_may_start_and_has_no_place_until_then(api: 
     cache.invalidate(scope_of_task(document["task_id"]))
     seen = api("GET", headers["Location"])[1]
     assert (seen["run_after"], seen["queue_position"]) == (None, 1)
+
+
+def version(task: dict[str, Any]) -> str:
+    """The ETag of a task that was read."""
+    return etag_of(dumps(TaskDocument.model_validate(task)))
+
+
+def test_a_change_is_made_only_of_the_version_that_its_caller_has_seen(api: Api) -> None:
+    place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
+    seen = version(api("GET", place)[1])
+    for tag in (seen, f'"other", {seen}', seen.removesuffix('"') + '-gzip"', "*"):
+        api("PATCH", place, {"title": "广东省刷新"})
+        assert api("PATCH", place, {"title": "广东省刷新"}, if_match=tag)[0] == 200
+    assert api("PATCH", place, {"title": "新"}, if_match=seen)[0] == 200
+    for tag in (seen, '"other"', f"W/{version(api('GET', place)[1])}", "nonsense"):
+        status, problem, _ = api("PATCH", place, {"title": "更新"}, if_match=tag)
+        assert (status, problem["code"]) == (412, "precondition_failed")
+    assert api("GET", place)[1]["title"] == "新"
+
+
+def test_a_change_that_comes_between_the_look_and_the_lock_is_found(
+    api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
+    seen = version(api("GET", place)[1])
+    lock = transition_store.lock
+
+    def changed_first(*asked: Any) -> Task | None:
+        sql("UPDATE tasks SET title = '别人的'")
+        return lock(*asked)
+
+    monkeypatch.setattr(transition_store, "lock", changed_first)
+    assert api("PATCH", place, {"title": "我的"}, if_match=seen)[0] == 412
+    assert sql("SELECT title FROM tasks") == [{"title": "别人的"}]

@@ -20,7 +20,7 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import conditional, etag_of
+from longhaul.http.conditional import IfMatch, check_match, conditional, etag_of
 from longhaul.http.described import KindName, TaskId, also
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
@@ -33,6 +33,7 @@ __all__ = [
     "Api",
     "Caller",
     "IdempotencyKey",
+    "IfMatch",
     "InvalidParameter",
     "KindName",
     "MethodNotAllowed",
@@ -47,6 +48,7 @@ __all__ = [
     "UnsupportedMediaType",
     "also",
     "caller",
+    "check_match",
     "conditional",
     "dumps",
     "etag_of",
