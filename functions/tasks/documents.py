@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from longhaul.http import Timestamp
 from longhaul.live import LiveItem
+from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import ACTIONS, Status, Task, allowed_actions
 from longhaul.tasks.reading import SyncStatus, TaskView
 
@@ -60,13 +61,7 @@ class TaskDocument(BaseModel):
     links: dict[str, str]
 
 
-class ActiveTasks(BaseModel):
-    """The tasks that have not ended, newest first."""
-
-    items: list[TaskDocument]
-
-
-def document(task: Task, sync: SyncStatus | None = None) -> TaskDocument:
+def document(task: Task | FoundTask, sync: SyncStatus | None = None) -> TaskDocument:
     return TaskDocument(
         task_id=task.task_id,
         kind=task.kind,

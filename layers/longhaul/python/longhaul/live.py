@@ -10,6 +10,7 @@ from typing import Any
 
 from longhaul import aws, settings
 from longhaul.observability import logger
+from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import Status, Task
 
 KEPT_SECONDS = 24 * 3600
@@ -34,7 +35,7 @@ class LiveItem:
     updated_at: float
 
 
-def item_of(task: Task) -> LiveItem:
+def item_of(task: Task | FoundTask) -> LiveItem:
     """What the row itself says."""
     return LiveItem(
         task_id=task.task_id,

@@ -56,13 +56,14 @@ def load(module_file: str) -> Any:
 
 
 def statements(text: str) -> Iterator[tuple[str, str]]:
-    """(name, text) of each statement of a `queries.sql`: one that chooses is there once for each of its choices."""
+    """(name, text) of each statement of a `queries.sql`: a query that chooses is as many as it has choices."""
     for query in _QUERY.finditer(text):
-        name, rest = query["name"], _CHOICE.sub("", query["rest"])
         for chosen in itertools.product(*_choices(query["rest"])):
-            values = {key: value for choice in chosen for key, value in choice.items()}
-            one = "__".join([name, *(next(iter(choice.values())) for choice in chosen)])
-            yield one, f"-- name: {one}" + re.sub(r"\{(\w+)\}", lambda found, v=values: v[found[1]], rest)
+            name = "__".join([query["name"], *(next(iter(choice.values())) for choice in chosen)])
+            statement = _CHOICE.sub("", query["rest"])
+            for key, value in (pair for choice in chosen for pair in choice.items()):
+                statement = statement.replace(f"{{{key}}}", value)
+            yield name, f"-- name: {name}{statement}"
 
 
 def _choices(text: str) -> list[list[dict[str, str]]]:

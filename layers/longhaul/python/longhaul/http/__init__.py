@@ -17,10 +17,11 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import conditional, etag_of
+from longhaul.http.conditional import asks_for_fresh, conditional, etag_of, known_tag
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
+from longhaul.http.prefer import Prefer, held, wait_of
 from longhaul.http.problems import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
 
@@ -34,13 +35,17 @@ __all__ = [
     "PageNumber",
     "PageParams",
     "PageSize",
+    "Prefer",
     "Response",
     "Timestamp",
     "UnsupportedMediaType",
+    "asks_for_fresh",
     "caller",
     "conditional",
     "dumps",
     "etag_of",
+    "held",
+    "known_tag",
     "make_app",
     "needs",
     "page_of",
@@ -48,4 +53,5 @@ __all__ = [
     "require_scope",
     "respond",
     "rfc3339",
+    "wait_of",
 ]

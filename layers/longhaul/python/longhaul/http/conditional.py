@@ -52,6 +52,12 @@ def conditional[T](
     return respond(load(), headers=validators, content_type=content_type)
 
 
+def asks_for_fresh(app: APIGatewayHttpResolver) -> bool:
+    """Whether the caller wants nothing from a cache: `Cache-Control: no-cache` (RFC 9111, 5.2.1.4)."""
+    directives = app.current_event.headers.get("cache-control", "").lower().split(",")
+    return "no-cache" in (directive.strip() for directive in directives)
+
+
 def known_tag(app: APIGatewayHttpResolver, etag: str) -> str | None:
     """The caller's own tag when it names this version, compressed or not."""
     asked = app.current_event.headers.get("if-none-match", "")

@@ -23,15 +23,6 @@ SELECT * FROM tasks WHERE task_id = :task_id AND tenant_id = :tenant_id;
 -- name: fetch_task_by_key^
 SELECT * FROM tasks WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key;
 
--- name: list_tasks
-SELECT * FROM tasks
-WHERE tenant_id = :tenant_id AND status IN :statuses AND kind IN :kinds
-ORDER BY created_at DESC, id DESC
-LIMIT :limit OFFSET :offset;
-
--- name: count_tasks$
-SELECT COUNT(*) FROM tasks WHERE tenant_id = :tenant_id AND status IN :statuses AND kind IN :kinds;
-
 -- name: create_lane!
 -- A lane that is there keeps its limits: they may have been changed by hand.
 INSERT IGNORE INTO lanes (kind, max_concurrent, max_queued) VALUES (:kind, :max_concurrent, :max_queued);

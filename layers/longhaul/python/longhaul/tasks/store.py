@@ -1,13 +1,13 @@
 """The rows of the task core, read and written by the statements of queries.sql."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from longhaul import queries
 from longhaul.database import Session
 from longhaul.live import LiveItem
-from longhaul.tasks.model import TRANSITIONS, Status, Task, TaskError, Transition
+from longhaul.tasks.model import TRANSITIONS, Task, TaskError, Transition
 
 _queries = queries.load(__file__)
 
@@ -34,20 +34,6 @@ def fetch_for_tenant(session: Session, task_id: str, tenant_id: str) -> Task | N
 
 def fetch_by_key(session: Session, tenant_id: str, idempotency_key: str) -> Task | None:
     return _task(_queries.fetch_task_by_key(session, tenant_id=tenant_id, idempotency_key=idempotency_key))
-
-
-def list_page(
-    session: Session, tenant_id: str, statuses: Iterable[Status], kinds: Iterable[str], *, limit: int, offset: int = 0
-) -> list[Task]:
-    """Newest first."""
-    rows = _queries.list_tasks(
-        session, tenant_id=tenant_id, statuses=list(statuses), kinds=list(kinds), limit=limit, offset=offset
-    )
-    return [Task.from_row(row) for row in rows]
-
-
-def count(session: Session, tenant_id: str, statuses: Iterable[Status], kinds: Iterable[str]) -> int:
-    return int(_queries.count_tasks(session, tenant_id=tenant_id, statuses=list(statuses), kinds=list(kinds)))
 
 
 def create_lane(session: Session, kind: str, max_concurrent: int, max_queued: int) -> None:

@@ -40,9 +40,7 @@ def find_steps(
 ) -> tuple[list[FoundStep], str | None]:
     """Steps after that key ("" is before all), and the key that the next ones are after. Raises NotFound."""
     with database.connection() as session:
-        steps = store.list_steps(
-            session, task_id, tenant_id, level=level, status=status, after=after, limit=limit + 1
-        )
+        steps = store.list_steps(session, task_id, tenant_id, level=level, status=status, after=after, limit=limit + 1)
     if steps is None:
         raise NotFound(f"there is no task {task_id}")
     return steps[:limit], steps[limit - 1].key if len(steps) > limit else None

@@ -25,7 +25,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which of a tenant's tasks; what is left out selects all. `title` is text within it; times are aware, half open."""
+    """Which of a tenant's tasks; what is left out selects all. `title` is text within it; times are aware."""
 
     statuses: tuple[Status, ...] = ()
     kinds: tuple[str, ...] = ()

@@ -19,7 +19,9 @@ HIGHEST_ID = 2**63 - 1
 
 def fetch(session: Session, task_id: str, tenant_id: str) -> FoundTask | None:
     row = _queries.fetch_found_task(session, task_id=task_id, tenant_id=tenant_id)
-    return FoundTask.from_row(row) if row and row["task_id"] == task_id else None  # to MySQL, a space behind is the same
+    return (
+        FoundTask.from_row(row) if row and row["task_id"] == task_id else None
+    )  # to MySQL, a space behind is the same
 
 
 def list_tasks(
@@ -93,13 +95,13 @@ def _before_all(question: Question) -> Place:
 
 
 def _selection(filters: Filters) -> dict[str, Any]:
-    """The parameters of a selection. An empty list would be no SQL, so a filter that is off has one nothing in it."""
+    """The parameters of a selection. `IN ()` is no SQL, so a filter that is off has a value that no row has."""
     title = {"search": "off"}
     if filters.title is not None:
         title = {"search": "on", "title": f"%{_escaped(filters.title)}%"}
     return title | {
         "any_status": not filters.statuses,
-        "statuses": list(filters.statuses) or [""],
+        "statuses": [str(status) for status in filters.statuses] or [""],
         "any_kind": not filters.kinds,
         "kinds": list(filters.kinds) or [""],
         "any_priority": not filters.priorities,
