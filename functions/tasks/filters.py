@@ -30,20 +30,13 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         raise ValueError("a time between the years 1 and 9999, UTC") from error
 
 
-def _few(kinds: list[str] | None) -> list[str] | None:
-    if kinds and len(kinds) > MOST_KINDS:
-        raise ValueError(f"at most {MOST_KINDS} kinds")
-    return kinds
-
-
-type Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_utc)]
-type KindName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_utc)]
+KindName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 Statuses = Annotated[list[Status] | None, Query(description="Only these; every status when left out.")]
 Kinds = Annotated[
     list[KindName] | None,
-    Query(description=f"Only these kinds, {MOST_KINDS} at most; every kind when left out."),
-    AfterValidator(_few),
+    Query(max_length=MOST_KINDS, description=f"Only these kinds, {MOST_KINDS} at most; every kind when left out."),
 ]
 Priorities = Annotated[list[PriorityName] | None, Query(description="Only these; every priority when left out.")]
 CreatedAfter = Annotated[Time | None, Query(description="Created at this time or after it (RFC 3339).")]
