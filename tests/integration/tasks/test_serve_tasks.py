@@ -11,42 +11,11 @@ from longhaul import connections
 from longhaul import database as longhaul_database
 from longhaul.errors import DatabaseUnavailable
 from longhaul.tasks.model import Task
-from tests.calling import Context
+from tests.gateway import Api
 
 type Sql = Callable[..., list[dict[str, Any]]]
 
 SUBMIT = {"kind": "hospital_province_refresh", "params": {"province": "广东省"}}
-
-
-class Api:
-    """Calls the function as the gateway would for this tenant."""
-
-    def __init__(self, tenant_id: str = "acme", scope: str = "tasks:read tasks:write") -> None:
-        self.claims: dict[str, str] = {"sub": "ada", "tenant_id": tenant_id, "scope": scope}
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, query: str = "", **headers: str
-    ) -> tuple[int, dict[str, Any], dict[str, str]]:
-        from tasks.serve_tasks import handler
-
-        event = {
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": query,
-            "queryStringParameters": dict(pair.split("=", 1) for pair in query.split("&")) if query else None,
-            "headers": {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()},
-            "requestContext": {
-                "http": {"method": method, "path": path, "sourceIp": "203.0.113.7"},
-                "requestId": "gateway-1",
-                "stage": "$default",
-                "authorizer": {"jwt": {"claims": self.claims, "scopes": []}},
-            },
-            "body": body if isinstance(body, str) or body is None else json.dumps(body, ensure_ascii=False),
-            "isBase64Encoded": False,
-        }
-        answer = handler(event, Context())
-        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
 
 @pytest.fixture
