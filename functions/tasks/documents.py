@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from longhaul.http import Moment, Timestamp
 from longhaul.live import LiveItem
 from longhaul.tasks import pace
+from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import ACTIONS, Status, Task, allowed_actions
 from longhaul.tasks.reading import SyncStatus, TaskView
 
@@ -99,14 +100,12 @@ class TaskDocument(BaseModel):
     links: dict[str, str]
 
 
-class ActiveTasks(BaseModel):
-    """The tasks that have not ended, newest first."""
-
-    items: list[TaskDocument]
-
-
 def document(
-    task: Task, sync: SyncStatus | None = None, *, queue_position: int | None = None, eta_seconds: int | None = None
+    task: Task | FoundTask,
+    sync: SyncStatus | None = None,
+    *,
+    queue_position: int | None = None,
+    eta_seconds: int | None = None,
 ) -> TaskDocument:
     waits = task.status == Status.PENDING and task.run_after > datetime.now(UTC)
     return TaskDocument(
@@ -169,7 +168,7 @@ def _item_document(item: LiveItem, sync: SyncStatus) -> TaskDocument:
     )
 
 
-def _eta(item: LiveItem | None, task: Task | None = None) -> int | None:
+def _eta(item: LiveItem | None, task: FoundTask | None = None) -> int | None:
     """None unless the item is of the attempt that runs."""
     if item is None or item.status != Status.RUNNING:
         return None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from longhaul.http import check_match, dumps, etag_of
 from longhaul.http.errors import PreconditionFailed
 from longhaul.tasks import reading
+from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import Task
 from tasks.documents import view_document
 
@@ -16,7 +17,7 @@ def unchanged(task_id: str, tenant_id: str, if_match: str | None) -> Callable[[T
     """
     if if_match is None:
         return lambda _: None
-    seen = reading.read_task(task_id, tenant_id)
+    seen = reading.read_task(task_id, tenant_id, fresh=True)
     check_match(if_match, etag_of(dumps(view_document(seen))))
 
     def check(task: Task) -> None:
@@ -26,6 +27,6 @@ def unchanged(task_id: str, tenant_id: str, if_match: str | None) -> Callable[[T
     return check
 
 
-def _version(task: Task) -> tuple[object, ...]:
+def _version(task: Task | FoundTask) -> tuple[object, ...]:
     """What a caller who changes it goes by; its progress goes on meanwhile."""
     return task.status, task.attempt, task.priority, task.title

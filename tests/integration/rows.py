@@ -14,12 +14,20 @@ BEGIN = datetime(2026, 11, 1)
 # A value for each named parameter of any query, of the type that its callers give.
 SAMPLES: dict[str, Any] = {
     "added": 2,
+    "after_id": 0,
+    "after_key": "district/20",
+    "any_kind": False,
+    "any_level": False,
+    "any_priority": False,
+    "any_status": False,
     "assigned": 2,
     "attempt": 1,
     "block": 0,
     "code": "440104",
     "codes": ["440103", "440104"],
     "city_code": "440100",
+    "created_after": "2026-11-01",
+    "created_before": "2026-12-01",
     "current_step": "正在获取区县数据：越秀区",
     "deadline": None,
     "delay_microseconds": 1_000_000,
@@ -68,6 +76,7 @@ SAMPLES: dict[str, Any] = {
     "paused": None,
     "pattern": "医院1%",
     "phones": ["+8613800000003", "+8613800000004"],
+    "priorities": [0, 1],
     "priority": 0,
     "progress": 50,
     "provider_state": "suspended",
@@ -102,7 +111,15 @@ SAMPLES: dict[str, Any] = {
 # Where a domain's rows have other keys.
 OF_DOMAIN: dict[str, dict[str, Any]] = {"calls": {"task_id": CAMPAIGN_ID}, "lanes": {"rows": '[["tenant-7", 3]]'}}
 # Where a query wants another value: what it inserts must be new.
-OTHER: dict[str, dict[str, Any]] = {"insert_task": {"task_id": "new", "idempotency_key": "new"}}
+OTHER: dict[str, dict[str, Any]] = {
+    "insert_task": {"task_id": "new", "idempotency_key": "new"},
+    **{
+        f"list_tasks__{sort}__{order}__{search}": {"value": value}
+        for sort, value in (("created_at", BEGIN), ("updated_at", BEGIN), ("priority", 1), ("progress", 50))
+        for order in ("asc", "desc")
+        for search in ("off", "on")
+    },
+}
 
 
 def fill(connection: Opened, share: float = 1.0) -> None:

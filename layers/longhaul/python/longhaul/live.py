@@ -10,6 +10,7 @@ from typing import Any
 
 from longhaul import aws, settings
 from longhaul.observability import logger
+from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import Status, Task
 from longhaul.tasks.pace import Sample
 
@@ -36,7 +37,7 @@ class LiveItem:
     pace: tuple[Sample, ...] = ()
 
 
-def item_of(task: Task) -> LiveItem:
+def item_of(task: Task | FoundTask) -> LiveItem:
     """What the row itself says."""
     return LiveItem(
         task_id=task.task_id,

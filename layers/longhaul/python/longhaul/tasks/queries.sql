@@ -29,14 +29,6 @@ SELECT * FROM tasks WHERE id IN :ids;
 -- name: fetch_task_by_key^
 SELECT * FROM tasks WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key;
 
--- name: list_tasks
-SELECT * FROM tasks
-WHERE tenant_id = :tenant_id AND status IN :statuses AND kind IN :kinds
-ORDER BY created_at DESC, id DESC
-LIMIT :limit OFFSET :offset;
-
--- name: count_tasks$
-SELECT COUNT(*) FROM tasks WHERE tenant_id = :tenant_id AND status IN :statuses AND kind IN :kinds;
 
 -- name: start_tasks!
 -- The execution's name is made of the row's id and the attempt: starting it twice starts it once.

@@ -1,14 +1,14 @@
 """The rows of tasks, by the statements of queries.sql: put there, read, and their progress written."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from longhaul import queries
 from longhaul.database import Session
 from longhaul.live import LiveItem
-from longhaul.tasks.model import Status, Task, aware
+from longhaul.tasks.model import Task, aware
 
 _queries = queries.load(__file__)
 
@@ -46,20 +46,6 @@ def fetch_all(session: Session, ids: Sequence[int]) -> list[Task]:
 
 def fetch_by_key(session: Session, tenant_id: str, idempotency_key: str) -> Task | None:
     return _task(_queries.fetch_task_by_key(session, tenant_id=tenant_id, idempotency_key=idempotency_key))
-
-
-def list_page(
-    session: Session, tenant_id: str, statuses: Iterable[Status], kinds: Iterable[str], *, limit: int, offset: int = 0
-) -> list[Task]:
-    """Newest first."""
-    rows = _queries.list_tasks(
-        session, tenant_id=tenant_id, statuses=list(statuses), kinds=list(kinds), limit=limit, offset=offset
-    )
-    return [Task.from_row(row) for row in rows]
-
-
-def count(session: Session, tenant_id: str, statuses: Iterable[Status], kinds: Iterable[str]) -> int:
-    return int(_queries.count_tasks(session, tenant_id=tenant_id, statuses=list(statuses), kinds=list(kinds)))
 
 
 def write_progress(session: Session, seen: LiveItem) -> bool:
