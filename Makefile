@@ -14,7 +14,7 @@ ARGS ?=
 PYTHON ?= python3
 
 # DATABASE_URL=mysql://user:password@host:port/database reaches the stack by the environment.
-RUN := env PYTHONPATH=functions:layers/longhaul/python:. .venv/bin/python
+RUN := env PYTHONPATH=functions:layers/longhaul/python:client:. .venv/bin/python
 PYTEST := $(RUN) -m pytest $(ARGS)
 SAM := env PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 sam
 LOCK := pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate
