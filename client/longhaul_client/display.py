@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from longhaul_client.errors import Document
@@ -59,19 +59,21 @@ class _Bars:
     def show(self, task: Document) -> None:
         bar = self._bars.get(task["task_id"])
         if bar is None:
-            bar = self._bars[task["task_id"]] = self._progress.add_task("", total=100, title=task["title"])
+            bar = self._bars[task["task_id"]] = self._progress.add_task(
+                "", total=100, title=task["title"], said=Text("")
+            )
         said = Text(self._doing(task), style=COLOURS.get(task["status"], ""), overflow="ellipsis", no_wrap=True)
-        self._progress.update(bar, completed=task["progress"], description=said)
+        self._progress.update(bar, completed=task["progress"], said=said)
         if task["status"] in ENDED:
             self._progress.stop_task(bar)
 
 
-class _Said(TextColumn):
-    """The description as it is: what a step is called may look like markup."""
+class _Said(ProgressColumn):
+    """As it is, whatever a step is called: it may look like markup."""
 
-    def render(self, task: object) -> Text:
-        said = getattr(task, "description", "")
-        return said if isinstance(said, Text) else Text(str(said))
+    def render(self, task: Task) -> Text:
+        said: Text = task.fields["said"]
+        return said
 
 
 @contextmanager
@@ -80,6 +82,6 @@ def display(console: Console, doing: Doing = doing) -> Iterator[Display]:
         yield _Lines(console, doing)
         return
     title = TextColumn("{task.fields[title]}", markup=False)
-    columns = (title, BarColumn(30), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), _Said(""))
+    columns = (title, BarColumn(30), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), _Said())
     with Progress(*columns, console=console) as progress:
         yield _Bars(progress, doing)

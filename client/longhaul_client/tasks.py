@@ -31,7 +31,7 @@ class Tasks:
         )
 
     async def submit_all(self, items: Sequence[Document]) -> list[Document]:
-        """`items`: what `submit` takes, each in one dictionary. {index, status, task_id | problem} of each, in order."""
+        """`items`: each what `submit` takes. {index, status, task_id | problem} of each, in order."""
         told: list[Document] = []
         for first in range(0, len(items), BATCH_SIZE):
             batch = items[first : first + BATCH_SIZE]

@@ -11,14 +11,14 @@ from longhaul_client.command.session import connection
 @click.group(
     name=PROGRAM,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help=f"""Submit tasks to Longhaul, follow and steer them.
+    help="""Submit tasks to Longhaul, follow and steer them.
 
     \b
     longhaul submit hospital_province_refresh province=海南省 --watch
     longhaul list --status RUNNING
     longhaul cancel TASK_ID
-
-    {HELP}""",
+    """,
+    epilog=HELP,
 )
 @connection
 def longhaul(url: str | None, token: str | None) -> None:

@@ -7,7 +7,7 @@ import click
 
 from longhaul_client.command import tables
 from longhaul_client.command.arguments import PRIORITY, STATUS, task_id
-from longhaul_client.command.moments import Moment
+from longhaul_client.command.moments import moment_before
 from longhaul_client.command.session import Session, asking, complain
 from longhaul_client.directory import Directory
 from longhaul_client.errors import Document
@@ -27,10 +27,8 @@ def _pages(function: Any) -> Any:
 @click.option("--status", type=STATUS, multiple=True, help="Only these; may repeat.")
 @click.option("--kind", multiple=True, help="Only these; may repeat.")
 @click.option("--priority", type=PRIORITY, multiple=True, help="Only these; may repeat.")
-@click.option(
-    "--created-after", type=Moment(back=True), metavar="WHEN", help="From then on; 2h: in the last two hours."
-)
-@click.option("--created-before", type=Moment(back=True), metavar="WHEN", help="Before then.")
+@click.option("--created-after", type=moment_before, metavar="WHEN", help="From then on; 2h: the last two hours.")
+@click.option("--created-before", type=moment_before, metavar="WHEN", help="Before then.")
 @click.option("--title", help="Text within the title.")
 @click.option("--sort", "sort_by", type=click.Choice(SORTS), help="[default: created_at]")
 @click.option("--order", "sort_order", type=click.Choice(("asc", "desc")), help="[default: desc]")
@@ -39,7 +37,7 @@ def _pages(function: Any) -> Any:
 @click.option("-q", "--quiet", is_flag=True, help="Only ids, a line each.")
 @asking
 async def list_tasks(
-    session: Session, page: int, page_size: int, everything: bool, quiet: bool, **filters: Any
+    session: Session, /, page: int, page_size: int, everything: bool, quiet: bool, **filters: Any
 ) -> None:
     """List tasks, newest first.
 
@@ -56,7 +54,8 @@ async def list_tasks(
         session.put(found)
         return
     _print(session, found["items"], quiet=quiet)
-    _count(found, "tasks")
+    if not quiet:
+        _count(found, "tasks")
 
 
 async def _list_all(session: Session, filters: Document, quiet: bool) -> None:
@@ -68,7 +67,7 @@ async def _list_all(session: Session, filters: Document, quiet: bool) -> None:
         else:
             _print(session, items, quiet=quiet, header=shown == 0)
         shown += len(items)
-    if not session.as_json:
+    if not (session.as_json or quiet):
         complain(f"{shown} tasks" if shown else "no tasks")
 
 
@@ -129,7 +128,7 @@ async def _parts(session: Session, task_id: str, of: str) -> list[Document]:
 @click.option("--max-concurrent", type=click.IntRange(1), help="So many of KIND run at once (scope ops).")
 @click.option("--max-queued", type=click.IntRange(0), help="So many of KIND may wait (scope ops).")
 @asking
-async def queue(session: Session, kind: str | None, **changes: Any) -> None:
+async def queue(session: Session, /, kind: str | None, **changes: Any) -> None:
     """Show who waits and runs, of every kind or of KIND; or change KIND's lane.
 
     \b
@@ -157,7 +156,7 @@ async def queue(session: Session, kind: str | None, **changes: Any) -> None:
 @click.option("--level", help="Only of this level.")
 @_pages
 @asking
-async def hospitals(session: Session, beginning: str | None, **query: Any) -> None:
+async def hospitals(session: Session, /, beginning: str | None, **query: Any) -> None:
     """List the directory's hospitals; those whose name begins with BEGINNING.
 
     \b

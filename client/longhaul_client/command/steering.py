@@ -44,9 +44,7 @@ async def priority(session: Session, priority: str, task_ids: Sequence[str]) -> 
 
 
 @click.command()
-@click.option(
-    "--older-than-days", type=click.IntRange(0, 3650), default=7, show_default=True, help="Ended before that."
-)
+@click.option("--older-than-days", type=click.IntRange(0, 3650), default=7, show_default=True, help="Since they ended.")
 @click.option("--status", type=click.Choice(ENDED, case_sensitive=False), multiple=True, help="Only these; may repeat.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @asking

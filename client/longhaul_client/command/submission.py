@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from longhaul_client.command.arguments import PRIORITY, params_of, task_ids
-from longhaul_client.command.moments import Moment
+from longhaul_client.command.moments import moment_from_now
 from longhaul_client.command.outcomes import Outcome, worst
 from longhaul_client.command.session import Session, asking, complain
 from longhaul_client.display import display
@@ -20,13 +20,13 @@ from longhaul_client.watching import watch
 @click.option("--params", metavar="JSON | @FILE | -", help="The params as one JSON object.")
 @click.option("--priority", type=PRIORITY, help="Higher ones of a kind are started first.")
 @click.option("--title", help="What people call it.")
-@click.option("--run-after", type=Moment(), metavar="WHEN", help="Not before: 18:00's date and time, or 10m, 2h.")
-@click.option("--deadline", type=Moment(), metavar="WHEN", help="It fails when it has not ended by then.")
+@click.option("--run-after", type=moment_from_now, metavar="WHEN", help="Not before: 2026-11-25T18:00, or in 10m, 2h.")
+@click.option("--deadline", type=moment_from_now, metavar="WHEN", help="It fails when it has not ended by then.")
 @click.option("--idempotency-key", "key", help="The same key and params give the same task again.")
 @click.option("-w", "--watch", "watched", is_flag=True, help="Follow it to its end.")
 @asking
 async def submit(
-    session: Session, pairs: tuple[str, ...], params: str | None, watched: bool, kind: str, **more: str | None
+    session: Session, /, pairs: tuple[str, ...], params: str | None, watched: bool, kind: str, **more: str | None
 ) -> Outcome:
     """Submit a task of KIND and print its id.
 
