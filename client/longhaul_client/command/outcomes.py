@@ -22,13 +22,21 @@ class Outcome(IntEnum):
 HELP = """\b
 Exit codes:
   0    done; each task that was watched SUCCEEDED
-  1    a task FAILED or was CANCELLED
+  1    a task FAILED or was CANCELLED, or something else went wrong
   2    what was asked is not valid
   3    no such task of yours
   4    the task's status does not allow it
   5    no answer, not in time, or the server is busy
   6    the token is missing, has expired or lacks a scope
   130  interrupted; tasks go on"""
+
+
+_BY_STATUS = {
+    401: Outcome.FORBIDDEN,
+    403: Outcome.FORBIDDEN,
+    409: Outcome.CONFLICT,
+    412: Outcome.CONFLICT,
+}
 
 
 def outcome_of(error: TaskError) -> Outcome:
@@ -39,7 +47,7 @@ def outcome_of(error: TaskError) -> Outcome:
         return Outcome.NOT_FOUND
     if isinstance(error, TaskTimeoutError) or error.status is None or error.status == 429 or error.status >= 500:
         return Outcome.UNAVAILABLE
-    return {401: Outcome.FORBIDDEN, 403: Outcome.FORBIDDEN}.get(error.status, Outcome.CONFLICT)
+    return _BY_STATUS.get(error.status, Outcome.FAILED)
 
 
 def worst(ends: Iterable[Document | TaskError]) -> Outcome:

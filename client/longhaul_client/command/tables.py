@@ -17,6 +17,8 @@ EVENT = ("at", "event", "status", "attempt", "detail")
 LANE = ("kind", "waiting", "running", "max_concurrent", "max_queued", "paused", "oldest_waiting_seconds", "yours")
 HOSPITAL = ("district_name", "name", "level", "type", "address")
 
+LIST_SHOWN = 5  # of what failed, for one
+
 _LEFT_OUT = ("links", "allowed_actions")
 
 
@@ -54,7 +56,8 @@ def _cell(name: str, value: Any) -> Text:
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items() if inner not in (None, []))
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
+        left = [f"and {len(value) - LIST_SHOWN} more"] if len(value) > LIST_SHOWN else []
+        return "\n".join([*map(_plain, value[:LIST_SHOWN]), *left])
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
