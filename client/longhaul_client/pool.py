@@ -12,6 +12,7 @@ from weakref import WeakSet
 import httpx
 
 MOST_CONNECTIONS = 100
+HERE = ("all://127.0.0.1", "all://localhost")  # no proxy of the environment leads there
 KEEP_SECONDS = 30.0  # shorter than the minutes after which load balancers drop an idle connection
 
 
@@ -20,7 +21,9 @@ class Pool:
 
     def __init__(self) -> None:
         limits = httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_SECONDS)
-        self.client = httpx.AsyncClient(limits=limits, headers={"User-Agent": "longhaul-client"})
+        self.client = httpx.AsyncClient(
+            limits=limits, mounts=dict.fromkeys(HERE), headers={"User-Agent": "longhaul-client"}
+        )
         self._users = WeakSet[object]()
         self._held = self._hold()
 
