@@ -83,7 +83,8 @@ def refusal(status: int, problem: Document, retry_after: float | None, otherwise
 
 def _told(status: int, problem: Document, retry_after: float | None) -> str:
     """On one line: what is wrong, with which fields, and what to do about it."""
-    detail = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
+    words = (problem.get(name) for name in ("detail", "title", "message"))  # a gateway has only the last
+    detail = str(next(filter(None, words), f"the server answered {status}"))
     places = [f"{error['pointer'] or 'body'}: {error['detail']}" for error in problem.get("errors", ())]
     if places and not all(place in detail for place in places):
         detail = f"{detail.rstrip('.')} ({'; '.join(places)})"

@@ -103,6 +103,7 @@ def test_a_task_timeout_is_a_deadline(server: Scripted) -> None:
         ),
         (problem(403, "insufficient_scope", "It needs tasks:write."), TaskCreationError, "^It needs tasks:write"),
         (problem(401, "unauthorized", "The token has expired."), TaskCreationError, "LONGHAUL_TOKEN"),
+        (Reply(401, {"message": "Unauthorized"}), TaskCreationError, "^Unauthorized .*LONGHAUL_TOKEN"),
     ],
 )
 def test_a_submission_that_is_refused(
