@@ -103,6 +103,8 @@ def test_each_command_explains_itself(run: Run, arguments: list[str]) -> None:
         (["priority", "high"], "Missing argument 'TASK_ID...'"),
         (["cancel", "-"], "standard input has no id"),
         (["queue", "--pause"], "which kind?"),
+        (["queue", "a", "--weight", "acme"], "should be TENANT=N"),
+        (["queue", "a", "--weight", "acme=many"], "should be TENANT=N"),
         (["purge", "--older-than-days", "-1"], "-1 is not in the range"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
     ],
@@ -282,9 +284,9 @@ def test_queue(run: Run, server: Scripted) -> None:
     lane = {"kind": "a", "waiting": 3, "running": 2, "max_concurrent": 5, "paused": True, "yours": {"waiting": 1}}
     server.will(Reply(200, {"items": [lane, {**lane, "kind": "b"}]}), Reply(200, lane))
     assert json.loads(run("queue", "a", "--json").stdout) == [lane]
-    assert "yes" in run("queue", "a", "--pause", "--max-concurrent", "5").stdout
+    assert "yes" in run("queue", "a", "--pause", "--max-concurrent", "5", "--weight", "acme=3").stdout
     assert (server.asked[1].method, server.asked[1].path) == ("PATCH", "/api/v1/queue/a")
-    assert server.asked[1].body == {"paused": True, "max_concurrent": 5}
+    assert server.asked[1].body == {"paused": True, "max_concurrent": 5, "weights": {"acme": 3}}
 
 
 @pytest.mark.parametrize(("answer", "asked"), [("n\n", 0), ("", 0), ("y\n", 2)])

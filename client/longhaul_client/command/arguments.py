@@ -29,6 +29,15 @@ task_ids = click.argument("task_ids", metavar="TASK_ID...", nargs=-1, required=T
 task_id = click.argument("task_id", metavar="TASK_ID")
 
 
+def weights(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
+    """`TENANT=N` each."""
+    pairs = {tenant: number for tenant, _, number in (pair.rpartition("=") for pair in given)}
+    wrong = [number for tenant, number in pairs.items() if not (tenant and number.isascii() and number.isdecimal())]
+    if wrong:
+        raise click.BadParameter("should be TENANT=N", context, parameter)
+    return {tenant: int(number) for tenant, number in pairs.items()}
+
+
 def params_of(pairs: tuple[str, ...], text: str | None) -> Document:
     """The params of a task: JSON from `text`, @file or - (standard input), then `key=text` and `key:=json` over it."""
     params = _object(text) if text is not None else {}

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from longhaul_client.command import tables
-from longhaul_client.command.arguments import PRIORITY, STATUS, task_id
+from longhaul_client.command.arguments import PRIORITY, STATUS, task_id, weights
 from longhaul_client.command.moments import moment_before
 from longhaul_client.command.session import Session, asking, complain
 from longhaul_client.directory import Directory
@@ -127,6 +127,7 @@ async def _parts(session: Session, task_id: str, of: str) -> list[Document]:
 @click.option("--pause/--resume", "paused", default=None, help="Start no more of KIND, or go on (scope ops).")
 @click.option("--max-concurrent", type=click.IntRange(1), help="So many of KIND run at once (scope ops).")
 @click.option("--max-queued", type=click.IntRange(0), help="So many of KIND may wait (scope ops).")
+@click.option("--weight", "weights", metavar="TENANT=N", multiple=True, callback=weights, help="Its share (scope ops).")
 @asking
 async def queue(session: Session, /, kind: str | None, **changes: Any) -> None:
     """Show who waits and runs, of every kind or of KIND; or change KIND's lane.
@@ -135,7 +136,7 @@ async def queue(session: Session, /, kind: str | None, **changes: Any) -> None:
     longhaul queue
     longhaul queue call_campaign --pause
     """
-    given = {name: value for name, value in changes.items() if value is not None}
+    given = {name: value for name, value in changes.items() if value not in (None, {})}
     if given and kind is None:
         raise click.UsageError("which kind? longhaul queue KIND --pause")
     if given and kind is not None:
