@@ -72,6 +72,11 @@ class Tasks:
         path = path_of(task_id, action)
         return await self._api.send("POST", path, repeatable=action != "retry", failing=failing)
 
+    async def act_on(self, request: Document) -> Document:
+        """{action, filter, priority?}: the task that does it to all that match."""
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        return await self._api.send("POST", f"{TASKS}/actions", body=request, headers=key, failing=TaskCreationError)
+
     async def change(self, task_id: str, **changes: str) -> Document:
         """`changes`: priority, title."""
         return await self._api.send("PATCH", path_of(task_id), body=changes)

@@ -212,6 +212,24 @@ def test_steering_several(run: Run, server: Scripted) -> None:
     assert {asked.path for asked in server.asked} == {"/api/v1/tasks/t-1/pause", "/api/v1/tasks/t-2/pause"}
 
 
+@pytest.mark.parametrize(("changed", "code"), [(1000, 0), (999, 4)])
+def test_steering_very_many(run: Run, server: Scripted, changed: int, code: int) -> None:
+    # GIVEN more ids than one action of the server's takes
+    ids = [f"t-{number}" for number in range(1200)]
+    first = task("SUCCEEDED", kind="bulk_action", statistics={"changed": changed})
+    rest = task("SUCCEEDED", kind="bulk_action", statistics={"changed": 200})
+    server.will(Reply(202, task()), Reply(200, first), Reply(202, task()), Reply(200, rest))
+
+    # WHEN all are made urgent
+    result = run("priority", "urgent", "-", given="\n".join(ids))
+
+    # THEN the server does it in two tasks, each followed to its end
+    assert (result.exit_code, result.stdout) == (code, f"{changed} of 1000 changed\n200 of 200 changed\n")
+    bodies = [asked.body for asked in server.asked if asked.path == "/api/v1/tasks/actions"]
+    assert [body["filter"]["task_ids"] for body in bodies] == [ids[:1000], ids[1000:]]
+    assert all((body["action"], body["priority"]) == ("prioritise", "urgent") for body in bodies)
+
+
 def test_list(run: Run, server: Scripted) -> None:
     server.will(Reply(200, LISTED | {"total": 21, "pages": 2}))
     filters = ["--status", "running", "--status", "PENDING", "--kind", "a", "--priority", "low", "--title", "海"]

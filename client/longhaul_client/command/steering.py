@@ -1,17 +1,15 @@
 """`cancel`, `pause`, `resume`, `retry`, `priority`, `purge`."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import functools
+from collections.abc import Sequence
 
 import click
 
 from longhaul_client.command.arguments import PRIORITY, task_ids
-from longhaul_client.command.outcomes import Outcome, outcome_of
+from longhaul_client.command.crowds import steer
+from longhaul_client.command.outcomes import Outcome
 from longhaul_client.command.session import Session, asking, complain
-from longhaul_client.errors import Document, TaskError
 from longhaul_client.tasks import ENDED
-
-AT_ONCE = 8  # requests
 
 
 def _action(name: str, text: str) -> click.Command:
@@ -19,7 +17,7 @@ def _action(name: str, text: str) -> click.Command:
     @task_ids
     @asking
     async def command(session: Session, task_ids: Sequence[str]) -> Outcome:
-        return await _each(session, task_ids, lambda task_id: session.tasks.act(task_id, name))
+        return await steer(session, task_ids, lambda task_id: session.tasks.act(task_id, name), action=name)
 
     return command
 
@@ -40,7 +38,8 @@ async def priority(session: Session, priority: str, task_ids: Sequence[str]) -> 
     \b
     longhaul priority urgent TASK_ID TASK_ID
     """
-    return await _each(session, task_ids, lambda task_id: session.tasks.change(task_id, priority=priority))
+    act = functools.partial(session.tasks.change, priority=priority)
+    return await steer(session, task_ids, act, action="prioritise", priority=priority)
 
 
 @click.command()
@@ -65,31 +64,3 @@ async def purge(session: Session, older_than_days: int, status: Sequence[str], y
         session.put({"deleted": deleted})
     else:
         click.echo(f"{deleted} deleted")
-
-
-async def _each(session: Session, ids: Sequence[str], act: Callable[[str], Awaitable[Document]]) -> Outcome:
-    """Do it to each task, some at once; one that is refused stops no other. The worst outcome counts."""
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def attempt(task_id: str) -> Document | TaskError:
-        async with places:
-            try:
-                return await act(task_id)
-            except TaskError as error:
-                return error
-
-    ends = await asyncio.gather(*map(attempt, ids))
-    changed = [end for end in ends if not isinstance(end, TaskError)]
-    if session.as_json:
-        session.put(changed)
-    else:
-        for task in changed:
-            click.echo(f"{task['task_id']} {task['status']} {task['priority']}")
-    refused = [(task_id, end) for task_id, end in zip(ids, ends, strict=True) if isinstance(end, TaskError)]
-    for task_id, error in refused:
-        complain(f"{task_id}: {error}{_instead(error)}")
-    return max((outcome_of(error) for _, error in refused), default=Outcome.OK)
-
-
-def _instead(error: TaskError) -> str:
-    return f" (it may be: {', '.join(error.allowed_actions)})" if error.allowed_actions else ""
