@@ -41,7 +41,7 @@ class Tasks:
                 found = answer["items"]
             except TaskError as error:  # the batches before have their tasks: their ids must not be lost
                 found = [{"status": error.status, "problem": error.problem or {"detail": str(error)}}] * len(batch)
-            told += [{**item, "index": first + at} for at, item in enumerate(found)]
+            told += [_placed(item, at, first + at) for at, item in enumerate(found)]
         return told
 
     async def read(self, task_id: str) -> Document:
@@ -114,6 +114,13 @@ class Tasks:
     async def change_lane(self, kind: str, changes: Document) -> Document:
         """`changes`: max_concurrent, max_queued, paused."""
         return await self._api.send("PATCH", f"/api/v1/queue/{kind}", body=changes)
+
+
+def _placed(item: Document, at: int, index: int) -> Document:
+    """An item's answer by its place among all of them, and what is wrong by its place within the item."""
+    for error in (item.get("problem") or {}).get("errors", ()):
+        error["pointer"] = error["pointer"].removeprefix(f"/items/{at}")
+    return {**item, "index": index}
 
 
 def _submission(**item: Any) -> Document:

@@ -238,7 +238,7 @@ def test_list(run: Run, server: Scripted) -> None:
     header, row = result.stdout.splitlines()
     assert header.split() == ["task", "id", "title", "status", "priority", "progress", "created", "at"]
     assert row.split()[:6] == ["province_海南省_1", "海南省刷新", "RUNNING", "normal", "40", "%"]
-    assert result.stderr == "longhaul: page 1 of 2, 21 tasks in all\n"
+    assert result.stderr == "longhaul: page 1 of 2; tasks in all: 21\n"
     assert server.asked[0].query == {
         "status": "RUNNING,PENDING",
         "kind": "a",

@@ -224,7 +224,8 @@ def test_cleaning_up_goes_on_until_nothing_is_left(manager: TaskManager, server:
 
 def test_many_are_submitted_a_hundred_at_a_time(manager: TaskManager, server: Scripted) -> None:
     # GIVEN a server that refuses one item of the first batch, and the second batch whole
-    refused = {"index": 99, "status": 422, "problem": {"code": "invalid_request"}}
+    wrong = {"pointer": "/items/99/kind", "detail": "no such"}
+    refused = {"index": 99, "status": 422, "problem": {"code": "unknown_kind", "errors": [wrong]}}
     accepted = [{"index": at, "status": 202, "task_id": f"t-{at}"} for at in range(99)]
     server.will(
         Reply(200, {"items": [*accepted, refused]}), problem(403, "insufficient_scope", "It needs tasks:write.")
@@ -237,6 +238,7 @@ def test_many_are_submitted_a_hundred_at_a_time(manager: TaskManager, server: Sc
     assert [item["index"] for item in told] == list(range(101))
     assert [item["status"] for item in told] == [202] * 99 + [422, 403]
     assert told[98]["task_id"] == "t-98"
+    assert told[99]["problem"]["errors"] == [{"pointer": "/kind", "detail": "no such"}]
     bodies = [asked.body["items"] for asked in server.asked]
     assert [len(items) for items in bodies] == [100, 1]
     assert len({item["idempotency_key"] for items in bodies for item in items}) == 101

@@ -68,7 +68,7 @@ async def _list_all(session: Session, filters: Document, quiet: bool) -> None:
             _print(session, items, quiet=quiet, header=shown == 0)
         shown += len(items)
     if not (session.as_json or quiet):
-        complain(f"{shown} tasks" if shown else "no tasks")
+        complain(f"tasks: {shown}" if shown else "no tasks")
 
 
 def _print(session: Session, items: Sequence[Document], *, quiet: bool, header: bool = True) -> None:
@@ -84,7 +84,7 @@ def _count(found: Document, what: str) -> None:
     if not found["total"]:
         complain(f"no {what}")
     else:
-        complain(f"page {found['page']} of {found['pages']}, {found['total']} {what} in all")
+        complain(f"page {found['page']} of {found['pages']}; {what} in all: {found['total']}")
 
 
 @click.command()

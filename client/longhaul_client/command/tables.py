@@ -38,7 +38,7 @@ def details(console: Console, document: Document) -> None:
     for name, value in document.items():
         if name not in _LEFT_OUT and value is not None and value != {}:
             table.add_row(name.replace("_", " "), _cell(name, value))
-    table.add_row("may be", Text(", ".join(document["allowed_actions"]) or "left as it is"))
+    table.add_row("allowed actions", Text(", ".join(document["allowed_actions"]) or "none"))
     console.print(table)
 
 
