@@ -12,6 +12,7 @@ from longhaul.http import (
     Prefer,
     Response,
     TaskId,
+    also,
     caller,
     make_app,
     needs,
@@ -33,7 +34,14 @@ settings.require(
 app = make_app()
 
 
-@app.post("/api/v1/tasks", security=needs("tasks:write"), tags=["tasks"], summary="Submit a task", status_code=202)
+@app.post(
+    "/api/v1/tasks",
+    security=needs("tasks:write"),
+    tags=["tasks"],
+    summary="Submit a task",
+    status_code=202,
+    openapi_extensions=also(200),
+)
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> Response[TaskDocument]:
@@ -54,7 +62,13 @@ def submit_task(
     return submitted_answer(app, task, wait_of(prefer))
 
 
-@app.get("/api/v1/tasks/<task_id>", security=needs("tasks:read"), tags=["tasks"], summary="Read a task")
+@app.get(
+    "/api/v1/tasks/<task_id>",
+    security=needs("tasks:read"),
+    tags=["tasks"],
+    summary="Read a task",
+    openapi_extensions=also(304),
+)
 def get_task(task_id: TaskId, prefer: Prefer = None) -> Response[TaskDocument]:
     return status_answer(app, task_id, wait_of(prefer))
 
