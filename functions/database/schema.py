@@ -14,8 +14,8 @@ from yoyo.migrations import read_migrations
 
 from longhaul import connections, database
 from longhaul.observability import logger
-from longhaul.tasks import store
 from longhaul.tasks.kinds import kinds
+from longhaul.tasks.lanes import store
 
 LOCK_SECONDS = 10
 DONE_ALREADY = (1060, 1061, 1091)  # MySQL's numbers for a column or a key that is there, or is gone

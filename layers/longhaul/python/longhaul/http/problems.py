@@ -1,59 +1,23 @@
 """Every error as an RFC 9457 problem: the one place where exceptions become HTTP answers.
 
-A problem's `type` is `urn:longhaul:problem:<code>`: a name, not an address. What a 5xx says to the caller is its
-class's docstring only; the message, which may name hosts and tables, goes to the log beside the request's id.
+What a 5xx says to the caller is its class's docstring only; the message, which may name hosts and tables, goes to the
+log beside the request's id.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from longhaul.errors import (
-    FieldError,
-    Forbidden,
-    InvalidRequest,
-    LonghaulError,
-    PermanentError,
-    TransientError,
-    Unauthenticated,
-)
+from longhaul.errors import FieldError, InvalidRequest, LonghaulError, TransientError
+from longhaul.http.errors import Forbidden, InvalidParameter, MethodNotAllowed, QuotaExceeded, Unauthenticated
 from longhaul.http.wire import dumps
 from longhaul.observability import logger
 
 PROBLEM_JSON = "application/problem+json"
 DEFAULT_RETRY_AFTER = 5  # seconds, where an error that may be retried gives no hint of its own
-
-
-class InvalidParameter(InvalidRequest):
-    """A parameter of the path, the query or the headers is not valid."""
-
-    code = "invalid_parameter"
-    status = 400
-
-
-class UnsupportedMediaType(InvalidRequest):
-    """The body must be JSON: Content-Type application/json."""
-
-    code = "unsupported_media_type"
-    status = 415
-
-
-class MethodNotAllowed(PermanentError):
-    """This resource does not know the method."""
-
-    code = "method_not_allowed"
-    status = 405
-
-    def __init__(self, allowed: set[str]) -> None:
-        super().__init__()
-        self.allowed = sorted(allowed)
-
-    def members(self) -> dict[str, Any]:
-        return {"allowed_methods": self.allowed}
 
 
 def pointer(location: tuple[str | int, ...]) -> str:
@@ -77,7 +41,7 @@ def problem(app: APIGatewayHttpResolver, error: LonghaulError) -> Response[str]:
     """The answer that tells the caller of `error`, with the headers that go with its status."""
     request_id = request_id_of(app)
     body = {
-        "type": f"urn:longhaul:problem:{error.code}",
+        "type": error.problem_type,
         "title": error.code.replace("_", " ").capitalize(),
         "status": error.status,
         "detail": str(error) if error.status < 500 else (type(error).__doc__ or "").strip(),
@@ -103,7 +67,7 @@ def request_id_of(app: APIGatewayHttpResolver) -> str:
 
 def _headers_of(error: LonghaulError) -> Mapping[str, str]:
     match error:
-        case TransientError(retry_after=seconds):
+        case TransientError(retry_after=seconds) | QuotaExceeded(retry_after=seconds):
             return {"Retry-After": str(max(1, math.ceil(seconds)) if seconds else DEFAULT_RETRY_AFTER)}
         case Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
