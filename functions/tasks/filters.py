@@ -41,10 +41,10 @@ Priorities = Annotated[
     ),
 ]
 CreatedAfter = Annotated[
-    Moment | None, Query(description="Created at this time or after it (RFC 3339).", examples=["2026-11-25T00:00:00Z"])
+    Moment | None, Query(description="Created at this time or after it (RFC 3339).", examples=["2026-11-01T00:00:00Z"])
 ]
 CreatedBefore = Annotated[
-    Moment | None, Query(description="Created before this time (RFC 3339).", examples=["2026-11-26T00:00:00Z"])
+    Moment | None, Query(description="Created before this time (RFC 3339).", examples=["2036-12-01T00:00:00Z"])
 ]
 TitleText = Annotated[
     str | None, Query(min_length=1, max_length=100, description="Text within the title.", examples=["广东"])

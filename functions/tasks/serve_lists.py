@@ -35,7 +35,7 @@ LIST: dict[str, Any] = {"security": needs("tasks:read"), "tags": ["tasks"], "ope
 Level = Annotated[
     str | None, Query(min_length=1, max_length=32, description="Only those of this level.", examples=["district"])
 ]
-StepState = Annotated[StepStatus | None, Query(description="Only those that stand so.", examples=["FAILED"])]
+StepState = Annotated[StepStatus | None, Query(description="Only those that stand so.", examples=["SUCCEEDED"])]
 
 
 @app.get("/api/v1/tasks", **LIST, summary="List tasks, a page by its number")

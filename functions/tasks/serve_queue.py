@@ -6,12 +6,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import Response, caller, make_app, needs, respond
+from longhaul.http import KindName, Response, caller, make_app, needs, respond
 from longhaul.observability import observed
 from longhaul.tasks.lanes.steering import LaneChange, change_lane, list_lanes
 from tasks.lane_documents import LaneDocument, LaneRequest, Lanes, lane_document
 
-settings.require(settings.Database, settings.Kinds, settings.DispatchQueue)
+settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue)
 
 app = make_app()
 
@@ -24,7 +24,7 @@ def read_queue() -> Response[Lanes]:
 
 
 @app.patch("/api/v1/queue/<kind>", security=needs("ops"), tags=["queue"], summary="Change a lane's limits, or pause it")
-def change_queue(kind: str, request: Annotated[LaneRequest, Body()]) -> Response[LaneDocument]:
+def change_queue(kind: KindName, request: Annotated[LaneRequest, Body()]) -> Response[LaneDocument]:
     change = LaneChange(**request.model_dump())
     return respond(lane_document(change_lane(kind, change, caller(app).tenant_id), for_operators=True))
 

@@ -76,7 +76,7 @@ def resume_task(task_id: TaskId) -> Response[TaskDocument]:
 
 
 @app.post("/api/v1/tasks/<task_id>/retry", security=needs("tasks:write"), tags=["tasks"], summary="Retry a failed task")
-def retry_task(task_id: str) -> Response[TaskDocument]:
+def retry_task(task_id: TaskId) -> Response[TaskDocument]:
     return respond(document(control.retry(task_id, caller(app).tenant_id)))
 
 
@@ -86,7 +86,7 @@ def retry_task(task_id: str) -> Response[TaskDocument]:
     tags=["tasks"],
     summary="Change a task's priority or title",
 )
-def change_task(task_id: str, request: Annotated[ChangeRequest, Body()]) -> Response[TaskDocument]:
+def change_task(task_id: TaskId, request: Annotated[ChangeRequest, Body()]) -> Response[TaskDocument]:
     priority = Priority[request.priority] if request.priority else None
     task = control.change(task_id, caller(app).tenant_id, priority=priority, title=request.title)
     return respond(document(task))

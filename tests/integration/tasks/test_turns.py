@@ -77,7 +77,7 @@ class Lane:
         waiting = self._sql("SELECT task_id FROM tasks WHERE status = 'PENDING'")
         with longhaul_database.connection() as session:
             tasks = [store.fetch(session, row["task_id"]) for row in waiting]
-            return {task.id: lane_store.find_position(session, task) for task in tasks if task}
+            return {task.id: lane_store.find_position(session, task.kind, task.id) for task in tasks if task}
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ Prefer = Annotated[
     str | None,
     Header(
         alias="Prefer",
-        max_length=1_000,
+        max_length=200,
         description=f"`wait=N`: hold the answer until the task has ended, N seconds at most ({LONGEST_WAIT} for more).",
         openapi_examples={"wait": {"value": "wait=10"}},
     ),

@@ -72,7 +72,7 @@ def with_position(view: TaskView) -> TaskView:
         return view
     try:
         with database.connection() as session:
-            return replace(view, queue_position=lane_store.find_position(session, view.task))
+            return replace(view, queue_position=lane_store.find_position(session, view.task.kind, view.task.id))
     except DatabaseUnavailable:
         return view
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from longhaul import queries
 from longhaul.database import Session
-from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import Status, Task, aware
 from longhaul.tasks.store import dumps
 
@@ -82,9 +81,9 @@ def advance(tx: Session, kind: str, turn: float, tenants: Mapping[str, float]) -
     _queries.advance_tenants(tx, kind=kind, rows=dumps(list(tenants.items())))
 
 
-def find_position(session: Session, task: Task | FoundTask) -> int | None:
-    """How many tasks will have started when this one has; None when it may not start now."""
-    position: int | None = _queries.find_position(session, kind=task.kind, id=task.id)
+def find_position(session: Session, kind: str, row_id: int) -> int | None:
+    """How many tasks will have started when the one of this row has; None when it may not start now."""
+    position: int | None = _queries.find_position(session, kind=kind, id=row_id)
     return position
 
 
