@@ -17,7 +17,7 @@ def unchanged(task_id: str, tenant_id: str, if_match: str | None) -> Callable[[T
     """
     if if_match is None:
         return lambda _: None
-    seen = reading.read_task(task_id, tenant_id, fresh=True)
+    seen = reading.with_position(reading.read_task(task_id, tenant_id, fresh=True))
     check_match(if_match, etag_of(dumps(view_document(seen))))
 
     def check(task: Task) -> None:
