@@ -64,10 +64,27 @@ class Walker:
         yield from self._made
         self.caller.sql("UPDATE lanes SET paused = 1")
         for status in STATES[len(self._made) :]:
-            self._made.append(self.caller.submit("澳门"))
-            self.caller.sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, self._made[-1])
+            self._made.append(self._task(status))
             yield self._made[-1]
         yield self.caller.call([{"leads_id": "L-1", "phone": "13800138001"}])
+
+    def _task(self, status: str) -> str:
+        """A task in this state, with more than one event and step, so that their lists have a second page."""
+        task_id, sql = self.caller.submit("澳门"), self.caller.sql
+        for number in (1, 2):
+            step = f"'district/{number}', 'district', '荔湾区', 'SUCCEEDED', 1, UTC_TIMESTAMP(6)"
+            sql(
+                f"INSERT INTO task_steps (task_id, step_key, level, label, status, attempt, created_at) "
+                f"VALUES (%s, {step})",
+                task_id,
+            )
+        sql(
+            "INSERT INTO task_events (task_id, attempt, event, status, created_at) "
+            "VALUES (%s, 1, 'started', 'RUNNING', UTC_TIMESTAMP(6))",
+            task_id,
+        )
+        sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, task_id)
+        return task_id
 
     def ask(
         self, query: Row | None = None, headers: Row | None = None, token: str | None = None, body: Any = None
@@ -186,11 +203,12 @@ def test_who_may_not_is_refused(walker: Walker, token: Sign) -> None:
 
 
 def _cursor(walker: Walker) -> str:
-    """One that the operation gave, or, when all is on one page, the end of a page that an earlier reader had."""
-    limit = next(p["name"] for p in walker.operation.parameters("query") if p["name"] in ("limit", "page_size"))
+    """Where the second page begins, by the answer with the first, of one item."""
     for _ in range(2):
         walker.caller.submit("澳门")
-    return str(walker.ask_well(query={limit: 1}).json()["next_cursor"])
+    cursor: str | None = walker.ask_well(query={"limit": 1}).json()["next_cursor"]
+    assert cursor, "there is no second page"
+    return cursor
 
 
 def _text(value: Any) -> str:
