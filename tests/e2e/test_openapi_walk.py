@@ -72,17 +72,18 @@ class Walker:
         """A task in this state, with more than one event and step, so that their lists have a second page."""
         task_id, sql = self.caller.submit("澳门"), self.caller.sql
         for number in (1, 2):
-            step = f"'district/{number}', 'district', '荔湾区', 'SUCCEEDED', 1, UTC_TIMESTAMP(6)"
             sql(
-                f"INSERT INTO task_steps (task_id, step_key, level, label, status, attempt, created_at) "
-                f"VALUES (%s, {step})",
+                "INSERT INTO task_steps (task_id, step_key, level, label, status, attempt, created_at) "
+                "VALUES (%s, %s, 'district', '荔湾区', 'SUCCEEDED', 1, UTC_TIMESTAMP(6))",
                 task_id,
+                f"district/{number}",
             )
-        sql(
-            "INSERT INTO task_events (task_id, attempt, event, status, created_at) "
-            "VALUES (%s, 1, 'started', 'RUNNING', UTC_TIMESTAMP(6))",
-            task_id,
-        )
+            sql(
+                "INSERT INTO task_events (task_id, attempt, event, status, created_at) "
+                "VALUES (%s, %s, 'started', 'RUNNING', UTC_TIMESTAMP(6))",
+                task_id,
+                number,
+            )
         sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, task_id)
         return task_id
 
