@@ -159,6 +159,7 @@ def walker(request: pytest.FixtureRequest, caller: Observer, token: Sign) -> Wal
 
 def test_it_answers_as_the_document_says(walker: Walker) -> None:
     answer, operation = walker.ask_well(), walker.operation
+    assert not answer.json().get("refused"), "some of what the example asks for is refused"
     limit = operation.told["x-rate-limit"]
     assert answer.headers.get("ratelimit-policy", '"read"').startswith(f'"{limit}"')
     assert ("ratelimit" in answer.headers) == (limit != "read")
