@@ -16,6 +16,7 @@ def tally(session: Session, task_id: str) -> Tally:
     final = sum(counts.get(status, 0) for status in JobStatus if status.is_final)
     return Tally(
         progress=min(99, 100 * final // leads) if leads else 0,
+        share=final / leads if leads else 0.0,
         steps_done=final,
         complete=final == leads > 0,
         statistics=summary(leads, counts),

@@ -41,7 +41,7 @@ class Counters:
         assert isinstance(session, Session)
         self.asked.append(task_id)
         progress = min(99, 100 * self.done // self.total)
-        return Tally(progress, self.done, self.done == self.total, {"jobs_final": self.done})
+        return Tally(progress, self.done / self.total, self.done, self.done == self.total, {"jobs_final": self.done})
 
 
 @pytest.fixture

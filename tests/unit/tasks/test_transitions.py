@@ -19,7 +19,8 @@ ALLOWED = {
     ("PAUSED", "CANCELLED"),
     ("PENDING", "FAILED"),
     ("PAUSED", "FAILED"),
-}  # the last two when the deadline passes
+    ("FAILED", "PENDING"),
+}  # the last but one and the one before when the deadline passes; the last when a caller asks for it
 
 
 @pytest.mark.parametrize(("source", "target"), list(product(Status, Status)))
@@ -28,19 +29,22 @@ def test_only_these_transitions_are_in_the_table(source: Status, target: Status)
     assert possible == ((source, target) in ALLOWED)
 
 
-def test_every_transition_has_its_move_and_no_end_has_a_way_out() -> None:
+def test_every_transition_has_its_move_and_an_end_has_no_way_out_but_a_retry() -> None:
     assert set(TRANSITIONS) == set(Transition)
-    assert not any(set(move.sources) & set(TERMINAL) for move in TRANSITIONS.values())
+    out = {change: set(move.sources) & set(TERMINAL) for change, move in TRANSITIONS.items()}
+    assert {change: ends for change, ends in out.items() if ends} == {Transition.RETRY: {Status.FAILED}}
     assert set(ACTIVE) | set(TERMINAL) == set(Status)
 
 
 @pytest.mark.parametrize(
     ("status", "actions"),
     [
-        (Status.PENDING, ["cancel"]),
-        (Status.RUNNING, ["cancel", "pause"]),
-        (Status.PAUSED, ["cancel", "resume"]),
-        *((status, []) for status in TERMINAL),
+        (Status.PENDING, ["cancel", "prioritise"]),
+        (Status.RUNNING, ["cancel", "pause", "prioritise"]),
+        (Status.PAUSED, ["cancel", "resume", "prioritise"]),
+        (Status.SUCCEEDED, []),
+        (Status.FAILED, ["retry"]),
+        (Status.CANCELLED, []),
     ],
 )
 def test_what_a_caller_may_ask_follows_from_the_table(status: Status, actions: list[str]) -> None:

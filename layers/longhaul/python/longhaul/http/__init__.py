@@ -20,14 +20,15 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import conditional, etag_of
+from longhaul.http.conditional import asks_for_fresh, conditional, etag_of, known_tag
 from longhaul.http.described import KindName, TaskId, also
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.limits import limited
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
-from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
+from longhaul.http.prefer import Prefer, held, wait_of
+from longhaul.http.wire import Moment, Timestamp, dumps, respond, rfc3339
 
 __all__ = [
     "Api",
@@ -36,19 +37,24 @@ __all__ = [
     "InvalidParameter",
     "KindName",
     "MethodNotAllowed",
+    "Moment",
     "Page",
     "PageNumber",
     "PageParams",
     "PageSize",
+    "Prefer",
     "Response",
     "TaskId",
     "Timestamp",
     "UnsupportedMediaType",
     "also",
+    "asks_for_fresh",
     "caller",
     "conditional",
     "dumps",
     "etag_of",
+    "held",
+    "known_tag",
     "limited",
     "make_app",
     "needs",
@@ -57,4 +63,5 @@ __all__ = [
     "require_scope",
     "respond",
     "rfc3339",
+    "wait_of",
 ]

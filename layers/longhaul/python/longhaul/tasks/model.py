@@ -43,7 +43,11 @@ class Transition(StrEnum):
     CANCEL = "cancelled"
     PAUSE = "paused"
     RESUME = "resumed"
+    RETRY = "retried"
     REQUEUE = "requeued"
+
+
+CHANGED = "changed"  # the event of a change that is no transition: of a task's priority or title
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ TRANSITIONS: dict[Transition, Move] = {
     # Pausing ends the attempt and keeps its steps; what is resumed waits for its next attempt like any other.
     Transition.PAUSE: Move((Status.RUNNING,), Status.PAUSED),
     Transition.RESUME: Move((Status.PAUSED,), Status.PENDING),
+    # A caller asks for what failed to be tried anew, with the retries and the time that a new task has.
+    Transition.RETRY: Move((Status.FAILED,), Status.PENDING),
     # The attempt came to nothing (not started, died, transient failure): the next one goes on from its steps.
     Transition.REQUEUE: Move((Status.RUNNING,), Status.PENDING),
 }
@@ -73,12 +79,15 @@ ACTIONS: dict[str, Transition] = {
     "cancel": Transition.CANCEL,
     "pause": Transition.PAUSE,
     "resume": Transition.RESUME,
+    "retry": Transition.RETRY,
 }
+PRIORITISE = "prioritise"  # asked for as a change of the task (PATCH): it is no transition
 
 
 def allowed_actions(status: Status) -> list[str]:
     """What a caller may ask of a task in this status."""
-    return [action for action, transition in ACTIONS.items() if status in TRANSITIONS[transition].sources]
+    allowed = [action for action, transition in ACTIONS.items() if status in TRANSITIONS[transition].sources]
+    return [*allowed, PRIORITISE] if status in ACTIVE else allowed
 
 
 @dataclass(frozen=True)
@@ -89,9 +98,13 @@ class TaskError:
 
 @dataclass(frozen=True)
 class Tally:
-    """How far a task is. `progress` is 0..99: only a task that has closed is at 100. `complete`: nothing is left."""
+    """How far a task is. `progress` is 0..99: only a task that has closed is at 100; `share`, 0..1, is exact.
+
+    `complete`: nothing is left.
+    """
 
     progress: int
+    share: float
     steps_done: int
     complete: bool
     statistics: dict[str, Any]
