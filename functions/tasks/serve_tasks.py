@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import IdempotencyKey, Prefer, Response, TaskId, caller, make_app, needs, respond, wait_of
+from longhaul.http import IdempotencyKey, Prefer, Response, TaskId, also, caller, make_app, needs, respond, wait_of
 from longhaul.observability import observed
 from longhaul.tasks import control
 from longhaul.tasks.model import Priority
@@ -21,7 +21,14 @@ settings.require(
 app = make_app()
 
 
-@app.post("/api/v1/tasks", security=needs("tasks:write"), tags=["tasks"], summary="Submit a task", status_code=202)
+@app.post(
+    "/api/v1/tasks",
+    security=needs("tasks:write"),
+    tags=["tasks"],
+    summary="Submit a task",
+    status_code=202,
+    openapi_extensions=also(200),
+)
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> Response[TaskDocument]:
@@ -42,7 +49,13 @@ def submit_task(
     return submitted_answer(app, task, wait_of(prefer))
 
 
-@app.get("/api/v1/tasks/<task_id>", security=needs("tasks:read"), tags=["tasks"], summary="Read a task")
+@app.get(
+    "/api/v1/tasks/<task_id>",
+    security=needs("tasks:read"),
+    tags=["tasks"],
+    summary="Read a task",
+    openapi_extensions=also(304),
+)
 def get_task(task_id: TaskId, prefer: Prefer = None) -> Response[TaskDocument]:
     return status_answer(app, task_id, wait_of(prefer))
 
