@@ -34,18 +34,53 @@ class Submission:
     idempotency_key: str | None = None
 
 
+@dataclass(frozen=True)
+class NewTask:
+    """The row that a submission makes: checked and named, but for what only the database knows."""
+
+    task_id: str
+    tenant_id: str
+    user_id: str
+    kind: str
+    title: str
+    params: dict[str, Any]
+    priority: Priority
+    max_retries: int
+    idempotency_key: str | None
+    request_digest: str
+
+
 def submit(submission: Submission, *, new_id: Callable[[str], str] | None = None) -> Task:
     """The new task, or the one that this Idempotency-Key made before.
 
     Raises UnknownKind, InvalidRequest (with the params' places), KeyReused, LaneFull, DatabaseUnavailable.
     """
-    kind = kind_named(submission.kind)
-    params = _validated(kind, submission.params)
-    task_id = (new_id or public_id)(kind.slug(params)[:SLUG_CHARACTERS])
-    task = _insert(submission, kind, params, task_id)
+    task = _insert(prepare(submission, new_id=new_id))
     scopes.changed(task)
     hints.hint_dispatch(task.kind)
     return task
+
+
+def prepare(submission: Submission, *, new_id: Callable[[str], str] | None = None) -> NewTask:
+    """Raises UnknownKind, InvalidRequest (with the params' places)."""
+    kind = kind_named(submission.kind)
+    params = _validated(kind, submission.params)
+    return NewTask(
+        task_id=(new_id or public_id)(kind.slug(params)[:SLUG_CHARACTERS]),
+        tenant_id=submission.tenant_id,
+        user_id=submission.user_id,
+        kind=kind.name,
+        title=submission.title or kind.title(params),
+        params=params.model_dump(mode="json"),
+        priority=submission.priority,
+        max_retries=kind.max_retries,
+        idempotency_key=submission.idempotency_key,
+        request_digest=_digest(submission),
+    )
+
+
+def lane_full(kind: str) -> LaneFull:
+    return LaneFull(f"the lane of {kind} is full", retry_after=RETRY_AFTER_LANE_FULL)
 
 
 def public_id(slug: str) -> str:
@@ -67,43 +102,30 @@ def _validated(kind: Kind, params: dict[str, Any]) -> Any:
         raise InvalidRequest(f"the params do not fit {kind.name}", errors=errors) from error
 
 
-def _insert(submission: Submission, kind: Kind, params: Any, task_id: str) -> Task:
-    digest = _digest(submission)
+def _insert(new: NewTask) -> Task:
     with database.connection() as session:
         try:
-            inserted = store.insert(
-                session,
-                task_id=task_id,
-                tenant_id=submission.tenant_id,
-                user_id=submission.user_id,
-                kind=kind.name,
-                title=submission.title or kind.title(params),
-                params=params.model_dump(mode="json"),
-                priority=submission.priority,
-                max_retries=kind.max_retries,
-                idempotency_key=submission.idempotency_key,
-                request_digest=digest,
-            )
+            inserted = store.insert(session, **vars(new))
         except pymysql.IntegrityError:
-            return _known(submission, digest)
+            return _known(new)
         except DatabaseUnavailable:
-            if (task := _find(task_id)) is not None:  # the insert's answer was lost, not the insert
+            if (task := _find(new.task_id)) is not None:  # the insert's answer was lost, not the insert
                 return task
             raise
         if not inserted:
-            raise LaneFull(f"the lane of {kind.name} is full", retry_after=RETRY_AFTER_LANE_FULL)
-        task = store.fetch(session, task_id)
+            raise lane_full(new.kind)
+        task = store.fetch(session, new.task_id)
     if task is None:
         raise DatabaseUnavailable("the task was stored but cannot be read")
     return task
 
 
-def _known(submission: Submission, digest: str) -> Task:
+def _known(new: NewTask) -> Task:
     with database.connection() as session:
-        known = store.fetch_by_key(session, submission.tenant_id, submission.idempotency_key or "")
+        known = store.fetch_by_key(session, new.tenant_id, new.idempotency_key or "")
     if known is None:
         raise DatabaseUnavailable("two tasks were given the same id; submit again")
-    if known.request_digest != digest:
+    if known.request_digest != new.request_digest:
         raise KeyReused(errors=[{"pointer": "header/Idempotency-Key", "detail": f"it made {known.task_id}"}])
     return known
 
