@@ -5,10 +5,11 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from longhaul.http import Timestamp
+from longhaul.http import Caller, Timestamp
 from longhaul.live import LiveItem
-from longhaul.tasks.model import ACTIONS, Status, Task, allowed_actions
+from longhaul.tasks.model import ACTIONS, Priority, Status, Task, allowed_actions
 from longhaul.tasks.reading import SyncStatus, TaskView
+from longhaul.tasks.submission import Submission
 
 type PriorityName = Literal["low", "normal", "high", "urgent"]
 
@@ -25,6 +26,17 @@ class SubmitRequest(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict, description="What the kind needs to know.")
     priority: PriorityName = Field("normal", description="Higher ones of a kind are started first.")
     title: str | None = Field(None, min_length=1, max_length=200, description="What people call it.")
+
+    def submission(self, who: Caller, idempotency_key: str | None) -> Submission:
+        return Submission(
+            tenant_id=who.tenant_id,
+            user_id=who.user_id,
+            kind=self.kind,
+            params=self.params,
+            priority=Priority[self.priority],
+            title=self.title,
+            idempotency_key=idempotency_key,
+        )
 
 
 class ErrorDocument(BaseModel):

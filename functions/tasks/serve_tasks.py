@@ -21,8 +21,8 @@ from longhaul.http import (
 )
 from longhaul.observability import observed
 from longhaul.tasks import control, reading
-from longhaul.tasks.model import Priority, Status
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.model import Status
+from longhaul.tasks.submission import submit
 from tasks.documents import ActiveTasks, SubmitRequest, TaskDocument, document, location, view_document
 
 settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
@@ -40,18 +40,7 @@ KindNames = Annotated[list[str] | None, Query(description="Only these kinds; eve
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None
 ) -> Response[TaskDocument]:
-    who = caller(app)
-    task = submit(
-        Submission(
-            tenant_id=who.tenant_id,
-            user_id=who.user_id,
-            kind=request.kind,
-            params=request.params,
-            priority=Priority[request.priority],
-            title=request.title,
-            idempotency_key=idempotency_key,
-        )
-    )
+    task = submit(request.submission(caller(app), idempotency_key))
     return respond(document(task), 202, {"Location": location(task.task_id), "Retry-After": POLL_SECONDS})
 
 

@@ -88,6 +88,11 @@ def test_weights_must_add_up_to_one() -> None:
 
 def test_a_kind_that_counts_its_own_work_has_no_weights() -> None:
     kind = Kind(
-        "k", NoParams, "W", lambda _: "", lambda _: "", tally=lambda session, task_id: Tally(7, 0.075, 3, False, {"calls": 3})
+        "k",
+        NoParams,
+        "W",
+        lambda _: "",
+        lambda _: "",
+        tally=lambda session, task_id: Tally(7, 0.075, 3, False, {"calls": 3}),
     )
     assert kind.weights == {}

@@ -21,7 +21,7 @@ from longhaul.http.conditional import conditional, etag_of
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
-from longhaul.http.problems import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
+from longhaul.http.problems import InvalidParameter, MethodNotAllowed, UnsupportedMediaType, document, pointer
 from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
 
 __all__ = [
@@ -39,12 +39,14 @@ __all__ = [
     "UnsupportedMediaType",
     "caller",
     "conditional",
+    "document",
     "dumps",
     "etag_of",
     "make_app",
     "needs",
     "page_of",
     "parse_idempotency_key",
+    "pointer",
     "require_scope",
     "respond",
     "rfc3339",
