@@ -54,6 +54,10 @@ def change_tasks(request: Annotated[ChangeMany, Body()]) -> Response[BatchAnswer
     tags=["tasks"],
     summary="Act on all tasks that match",
     status_code=202,
+    responses={
+        200: {"description": "How many match (`dry_run`).", "content": {"application/json": {"model": Matched}}},
+        202: {"description": "The task that does it.", "content": {"application/json": {"model": TaskDocument}}},
+    },
 )
 def act_on_matching(
     request: Annotated[ActionRequest, Body()], idempotency_key: IdempotencyKey = None
