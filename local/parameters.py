@@ -32,5 +32,8 @@ def parameters(options: Options, issuer: Issuer, database: dict[str, Any]) -> di
         "OutboundProtocol": "http",
         "OutboundSecretArn": arns["outbound"],
         "RecordingHosts": providers,
+        # One person tries, shows and measures things here: what would be a flood elsewhere is their afternoon.
+        "WritesPerMinute": "60000",
+        "BulkPerMinute": "6000",
         **options.parameters,
     }

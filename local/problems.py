@@ -5,6 +5,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+RETRYABLE = frozenset({429, 503, 504})
+
 
 class Problem(Exception):
     """An answer that is not the function's; `code` is for programs, `detail` for people."""
@@ -25,6 +27,7 @@ def problem_response(problem: Problem, path: str, request_id: str) -> web.Respon
         "detail": str(problem),
         "instance": path,
         "code": problem.code,
+        "retryable": problem.status in RETRYABLE,
         "request_id": request_id,
     }
     return web.Response(

@@ -23,6 +23,10 @@ class Context(LambdaContext):
         self._invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:function"
         self._aws_request_id = "a-lambda-request"
 
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 29_000
+
 
 def sample(domain: str, name: str) -> dict[str, Any]:
     """The function's sample event."""

@@ -8,13 +8,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from calls import pages
 from calls.views import PageAnswer, PageQuery
 from longhaul import settings
-from longhaul.http import Response, caller, conditional, make_app, needs
+from longhaul.http import Response, also, caller, conditional, make_app, needs
 from longhaul.observability import observed
 
 settings.require(
     settings.Database,
     settings.Kinds,
     settings.Cache,
+    settings.Limits,
     settings.Cursors,
     settings.Calls,
     settings.SyncQueue,
@@ -31,7 +32,13 @@ settings.require(
 app = make_app()
 
 
-@app.post("/api/query-task-execution", security=needs("tasks:read"), tags=["calls"], summary="Read a page of calls")
+@app.post(
+    "/api/query-task-execution",
+    security=needs("tasks:read"),
+    tags=["calls"],
+    summary="Read a page of calls",
+    openapi_extensions=also(304),
+)
 def query_page(query: Annotated[PageQuery, Body()]) -> Response[PageAnswer]:
     answer, tag = pages.written(pages.query(query, caller(app).tenant_id))
     return conditional(app, lambda: answer, etag=tag)

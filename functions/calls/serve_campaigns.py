@@ -8,13 +8,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from calls import campaigns
 from calls.views import Duplicate, LeadsAnswer, LeadsRequest
 from longhaul import settings
-from longhaul.http import Response, caller, make_app, needs, respond
+from longhaul.http import Response, TaskId, caller, make_app, needs, respond
 from longhaul.observability import observed
 
 settings.require(
     settings.Database,
     settings.Kinds,
     settings.Cache,
+    settings.Limits,
     settings.AssignQueue,
     settings.DispatchQueue,
     settings.Live,
@@ -29,7 +30,7 @@ app = make_app()
     tags=["calls"],
     summary="Add leads to a campaign",
 )
-def add_leads(task_id: str, request: Annotated[LeadsRequest, Body()]) -> Response[LeadsAnswer]:
+def add_leads(task_id: TaskId, request: Annotated[LeadsRequest, Body()]) -> Response[LeadsAnswer]:
     added = campaigns.add_leads(task_id, caller(app).tenant_id, request.leads, last=request.last)
     duplicates = [
         Duplicate(index=index, leads_id=request.leads[index].leads_id, field=field) for index, field in added.duplicates

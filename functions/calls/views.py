@@ -106,7 +106,10 @@ class PageAnswer(BaseModel):
 class LeadsRequest(BaseModel):
     """More leads for a campaign; `last` says that no more will come."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"leads": [{"leads_id": "L-1001", "phone": "13800138000", "name": "王芳"}]}]},
+    )
 
     leads: Annotated[list[NewLead], Field(max_length=MOST_LEADS_AT_ONCE)] = []
     last: bool = False

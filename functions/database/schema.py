@@ -14,16 +14,16 @@ from yoyo.migrations import read_migrations
 
 from longhaul import connections, database
 from longhaul.observability import logger
-from longhaul.tasks import store
 from longhaul.tasks.kinds import kinds
+from longhaul.tasks.lanes import store
 
 LOCK_SECONDS = 10
-THERE_ALREADY = (1060, 1061)  # MySQL's numbers for a column and a key of that name
+DONE_ALREADY = (1060, 1061, 1091)  # MySQL's numbers for a column or a key that is there, or is gone
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class _Cursor(Cursor):
-    """Passes over what is there already: the migration was killed after it made that, and MySQL 8 has no ADD COLUMN IF
+    """Passes over what is done already: the migration was killed after it did that, and MySQL 8 has no ADD COLUMN IF
     NOT EXISTS. (An ALTER TABLE is done whole or not at all.)
     """
 
@@ -31,9 +31,9 @@ class _Cursor(Cursor):
         try:
             return super().execute(query, args)
         except pymysql.OperationalError as error:
-            if connections.error_number(error) not in THERE_ALREADY:
+            if connections.error_number(error) not in DONE_ALREADY:
                 raise
-            logger.info("there already", extra={"reason": str(error)})
+            logger.info("done already", extra={"reason": str(error)})
             return 0
 
 

@@ -29,9 +29,11 @@ FUNCTIONS = Path(__file__).parents[1]
 DESCRIPTION = """\
 Submit work that takes minutes, follow it, steer it, read its results a page at a time.
 
-Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems. Times are RFC 3339 in UTC. Unknown query \
-parameters are refused, sizes outside their bounds too (400). Answers over 1 KB are compressed when the caller \
-accepts gzip."""
+Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; but what the gateway refuses by itself (401, \
+403, a 429 without `RateLimit`, 503) is `{"message": ...}` in the cloud: go by the status. How often a tenant may ask \
+in a minute is limited by class (`x-rate-limit`). Every answer names itself in `X-Request-Id`. Times are RFC 3339 in \
+UTC. Unknown query parameters are refused, sizes outside their bounds too (400). Answers over 1 KB are compressed when \
+the caller accepts gzip. A `traceparent` goes on in the answer."""
 
 
 def http_functions() -> list[str]:

@@ -13,41 +13,45 @@ from hospitals.pages import answer, sliced
 from hospitals.provinces import find_province
 from hospitals.views import DivisionView, HospitalView
 from longhaul import settings
-from longhaul.http import Page, PageNumber, PageParams, PageSize, Response, make_app, needs
+from longhaul.http import Page, PageNumber, PageParams, PageSize, Response, also, make_app, needs
 from longhaul.observability import observed
 
-settings.require(settings.Database, settings.Cache)
+settings.require(settings.Database, settings.Cache, settings.Limits)
 
 app = make_app()
-READ = needs("directory:read")
+LIST: dict[str, Any] = {"security": needs("directory:read"), "tags": ["directory"], "openapi_extensions": also(304)}
 
-DivisionCode = Annotated[str, Path(pattern=r"^\d{6}$", description="A division's code, six digits.")]
-Beginning = Annotated[str | None, Query(min_length=1, max_length=50, description="What names begin with.")]
+DivisionCode = Annotated[
+    str, Path(pattern=r"^\d{6}$", description="A division's code, six digits.", examples=["440100"])
+]
+Beginning = Annotated[
+    str | None, Query(min_length=1, max_length=50, description="What names begin with.", examples=["广州"])
+]
 Province = Annotated[
     str | None,
-    Query(max_length=20, description="A province's name or code."),
+    Query(max_length=20, description="A province's name or code.", examples=["广东省"]),
     AfterValidator(lambda text: text and find_province(text).code),
 ]
 
 
-@app.get("/api/v1/provinces", security=READ, tags=["directory"], summary="List the provinces")
+@app.get("/api/v1/provinces", **LIST, summary="List the provinces")
 def serve_provinces(page: PageNumber = 1, page_size: PageSize = 100) -> Response[Page[DivisionView]]:
     return sliced(app, directory.list_provinces(), PageParams(page, page_size))
 
 
-@app.get("/api/v1/provinces/<code>/cities", security=READ, tags=["directory"], summary="List a province's cities")
+@app.get("/api/v1/provinces/<code>/cities", **LIST, summary="List a province's cities")
 def serve_cities(code: DivisionCode, page: PageNumber = 1, page_size: PageSize = 100) -> Response[Page[DivisionView]]:
     return sliced(app, directory.list_cities(code), PageParams(page, page_size))
 
 
-@app.get("/api/v1/cities/<code>/districts", security=READ, tags=["directory"], summary="List a city's districts")
+@app.get("/api/v1/cities/<code>/districts", **LIST, summary="List a city's districts")
 def serve_districts(
     code: DivisionCode, page: PageNumber = 1, page_size: PageSize = 100
 ) -> Response[Page[DivisionView]]:
     return sliced(app, directory.list_districts(code), PageParams(page, page_size))
 
 
-@app.get("/api/v1/districts/<code>/hospitals", security=READ, tags=["directory"], summary="List a district's hospitals")
+@app.get("/api/v1/districts/<code>/hospitals", **LIST, summary="List a district's hospitals")
 def serve_district_hospitals(
     code: DivisionCode, page: PageNumber = 1, page_size: PageSize = 20
 ) -> Response[Page[HospitalView]]:
@@ -55,10 +59,10 @@ def serve_district_hospitals(
     return answer(app, directory.list_hospitals(code, params), params)
 
 
-@app.get("/api/v1/hospitals", security=READ, tags=["directory"], summary="Search hospitals")
+@app.get("/api/v1/hospitals", **LIST, summary="Search hospitals")
 def serve_hospitals(
     q: Beginning = None,
-    level: Annotated[Level | None, Query()] = None,
+    level: Annotated[Level | None, Query(description="Only of this grade.")] = None,
     province: Province = None,
     page: PageNumber = 1,
     page_size: PageSize = 20,

@@ -1,9 +1,9 @@
 """Many tasks on the wire: what is asked for each, and the answer that each has."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from longhaul.errors import FieldError, InvalidRequest, LonghaulError
@@ -12,9 +12,11 @@ from longhaul.tasks.bulk.changing import Change
 from longhaul.tasks.bulk.selection import BulkAction
 from longhaul.tasks.model import Priority
 from longhaul.tasks.submission import Submission
-from tasks.documents import PriorityName, SubmitRequest
+from tasks.documents import ChangeRequest, SubmitRequest
+from tasks.submissions import submission
 
 MOST_ITEMS = 100
+EXAMPLE_ID = "province_广东省_20261122_143052_1a2b3c4d"
 
 
 class SubmitItem(SubmitRequest):
@@ -25,20 +27,12 @@ class SubmitItem(SubmitRequest):
     )
 
 
-class ChangeItem(BaseModel):
+class ChangeItem(ChangeRequest):
     """What is to become of a task; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": EXAMPLE_ID, "priority": "urgent"}]})
 
-    task_id: str = Field(min_length=1, max_length=96)
-    priority: PriorityName | None = None
-    title: str | None = Field(None, min_length=1, max_length=200)
-
-    @model_validator(mode="after")
-    def changes_something(self) -> Self:
-        if self.priority is None and self.title is None:
-            raise ValueError("priority or title is needed")
-        return self
+    task_id: str = Field(min_length=1, max_length=96, examples=[EXAMPLE_ID])
 
     def change(self) -> Change:
         return Change(self.task_id, Priority[self.priority] if self.priority else None, self.title)
@@ -47,7 +41,12 @@ class ChangeItem(BaseModel):
 class SubmitMany(BaseModel):
     """Tasks to be run. One that is wrong is refused alone, so what an item is, is looked at later."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"items": [{"kind": "hospital_province_refresh", "params": {"province": "广东省"}}]}]
+        },
+    )
 
     items: list[Annotated[SubmitItem | SkipJsonSchema[Any], Field(union_mode="left_to_right")]] = Field(
         min_length=1, max_length=MOST_ITEMS
@@ -55,7 +54,7 @@ class SubmitMany(BaseModel):
 
     def submissions(self, who: Caller) -> list[Submission | LonghaulError]:
         return [
-            item.submission(who, item.idempotency_key) if isinstance(item, SubmitItem) else refusal(SubmitItem, item)
+            submission(item, who, item.idempotency_key) if isinstance(item, SubmitItem) else refusal(SubmitItem, item)
             for item in self.items
         ]
 
@@ -63,7 +62,10 @@ class SubmitMany(BaseModel):
 class ChangeMany(BaseModel):
     """Changes of tasks, each of another one. One that is wrong is refused alone."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"items": [{"task_id": EXAMPLE_ID, "priority": "urgent"}]}]},
+    )
 
     items: list[Annotated[ChangeItem | SkipJsonSchema[Any], Field(union_mode="left_to_right")]] = Field(
         min_length=1, max_length=MOST_ITEMS
@@ -75,6 +77,14 @@ class ChangeMany(BaseModel):
 
 class ActionRequest(BulkAction):
     """What is to be done with every task that matches; with `dry_run` only how many they are is told."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"action": "cancel", "filter": {"status": ["PENDING"], "created_before": "2026-11-01T00:00:00Z"}}
+            ]
+        }
+    )
 
     dry_run: bool = False
 

@@ -1,17 +1,20 @@
 """Tasks as they are on the wire: what a caller sends and what comes back."""
 
-from typing import Any, Literal, cast
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from longhaul.http import Caller, Timestamp
+from longhaul.http import Moment, Timestamp
 from longhaul.live import LiveItem
-from longhaul.tasks.model import ACTIONS, Priority, Status, Task, allowed_actions
+from longhaul.tasks import pace
+from longhaul.tasks.finding.model import FoundTask
+from longhaul.tasks.model import ACTIONS, Status, Task, allowed_actions
 from longhaul.tasks.reading import SyncStatus, TaskView
-from longhaul.tasks.submission import Submission
 
 type PriorityName = Literal["low", "normal", "high", "urgent"]
+Title = Annotated[str, Field(min_length=1, max_length=200, description="What people call it.")]
 
 
 class SubmitRequest(BaseModel):
@@ -25,18 +28,31 @@ class SubmitRequest(BaseModel):
     kind: str = Field(min_length=1, max_length=64, description="What is to be done.")
     params: dict[str, Any] = Field(default_factory=dict, description="What the kind needs to know.")
     priority: PriorityName = Field("normal", description="Higher ones of a kind are started first.")
-    title: str | None = Field(None, min_length=1, max_length=200, description="What people call it.")
+    title: Title | None = None
+    run_after: Moment | None = Field(
+        None, description="It starts no earlier; at most 30 days ahead.", examples=["2026-12-01T02:00:00Z"]
+    )
+    deadline: Moment | None = Field(
+        None,
+        description="It fails unless it has ended by then: later than run_after, at most 37 days ahead. When left out, "
+        "so long after its first start as its kind allows.",
+        examples=["2026-12-01T06:00:00Z"],
+    )
 
-    def submission(self, who: Caller, idempotency_key: str | None) -> Submission:
-        return Submission(
-            tenant_id=who.tenant_id,
-            user_id=who.user_id,
-            kind=self.kind,
-            params=self.params,
-            priority=Priority[self.priority],
-            title=self.title,
-            idempotency_key=idempotency_key,
-        )
+
+class ChangeRequest(BaseModel):
+    """What is to be different about a task; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"priority": "urgent"}]})
+
+    priority: PriorityName | None = Field(None, description="Of one that has ended it cannot be changed.")
+    title: Title | None = None
+
+    @model_validator(mode="after")
+    def something_changes(self) -> Self:
+        if self.priority is None and self.title is None:
+            raise ValueError("priority or title should be given")
+        return self
 
 
 class ErrorDocument(BaseModel):
@@ -63,6 +79,18 @@ class TaskDocument(BaseModel):
     result: dict[str, Any] | None = None
     error: ErrorDocument | None = None
     attempt: int = Field(description="Which run of its workflow this is; 0 before the first.")
+    run_after: Timestamp | None = Field(None, description="When it may start, while that is still to come.")
+    deadline: Timestamp | None = Field(None, description="When it fails unless it has ended.")
+    queue_position: int | None = Field(
+        None,
+        description="Of one that waits, when it alone is read: 1 is started next, if no other comes.",
+        examples=[3],
+    )
+    eta_seconds: int | None = Field(
+        None,
+        description="Of one that runs: the rest at the rate of its last steps, from updated_at on.",
+        examples=[95],
+    )
     created_at: Timestamp
     started_at: Timestamp | None = None
     updated_at: Timestamp
@@ -72,13 +100,14 @@ class TaskDocument(BaseModel):
     links: dict[str, str]
 
 
-class ActiveTasks(BaseModel):
-    """The tasks that have not ended, newest first."""
-
-    items: list[TaskDocument]
-
-
-def document(task: Task, sync: SyncStatus | None = None) -> TaskDocument:
+def document(
+    task: Task | FoundTask,
+    sync: SyncStatus | None = None,
+    *,
+    queue_position: int | None = None,
+    eta_seconds: int | None = None,
+) -> TaskDocument:
+    waits = task.status == Status.PENDING and task.run_after > datetime.now(UTC)
     return TaskDocument(
         task_id=task.task_id,
         kind=task.kind,
@@ -92,6 +121,10 @@ def document(task: Task, sync: SyncStatus | None = None) -> TaskDocument:
         result=task.result,
         error=ErrorDocument(code=task.error.code, message=task.error.message) if task.error else None,
         attempt=task.attempt,
+        run_after=task.run_after if waits else None,
+        deadline=task.deadline,
+        queue_position=queue_position,
+        eta_seconds=eta_seconds,
         created_at=task.created_at,
         started_at=task.started_at,
         updated_at=task.updated_at,
@@ -105,7 +138,9 @@ def document(task: Task, sync: SyncStatus | None = None) -> TaskDocument:
 def view_document(view: TaskView) -> TaskDocument:
     """The task with its sync status; only what the live item knows when the database is away."""
     if view.task is not None:
-        return document(view.task, view.sync)
+        return document(
+            view.task, view.sync, queue_position=view.queue_position, eta_seconds=_eta(view.item, view.task)
+        )
     if view.item is None:
         raise ValueError("a view holds a row or a live item")
     return _item_document(view.item, view.sync)
@@ -123,6 +158,7 @@ def _item_document(item: LiveItem, sync: SyncStatus) -> TaskDocument:
             "current_step": item.current_step,
             "statistics": item.statistics,
             "attempt": item.attempt,
+            "eta_seconds": _eta(item),
             "created_at": item.created_at,
             "updated_at": item.updated_at,
             "cache_sync_status": sync,
@@ -130,6 +166,15 @@ def _item_document(item: LiveItem, sync: SyncStatus) -> TaskDocument:
             "links": _links(item.task_id),
         }
     )
+
+
+def _eta(item: LiveItem | None, task: FoundTask | None = None) -> int | None:
+    """None unless the item is of the attempt that runs."""
+    if item is None or item.status != Status.RUNNING:
+        return None
+    if task is not None and (task.status, task.attempt) != (item.status, item.attempt):
+        return None
+    return pace.seconds_left(item.pace)
 
 
 def location(task_id: str) -> str:

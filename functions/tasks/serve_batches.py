@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import IdempotencyKey, Response, caller, make_app, needs, respond
+from longhaul.http import IdempotencyKey, Response, also, caller, limited, make_app, needs, respond
 from longhaul.observability import observed
 from longhaul.tasks.bulk import planning
 from longhaul.tasks.bulk.changing import change_many
@@ -27,38 +27,43 @@ from tasks.batches import (
 )
 from tasks.documents import TaskDocument, document, location
 
-settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
+settings.require(
+    settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.Live
+)
 
 POLL_SECONDS = "2"
 PURGE_SECONDS = 10.0
 
 app = make_app()
 
-Days = Annotated[int, Query(ge=0, le=3650, description="Only what ended so many days ago.")]
-Ended = Annotated[list[EndedStatus] | None, Query(description="Only these; every task that has ended when left out.")]
+Days = Annotated[int, Query(ge=0, le=3650, description="Only what ended so many days ago.", examples=[7])]
+Ended = Annotated[
+    list[EndedStatus] | None,
+    Query(description="Only these; every task that has ended when left out.", examples=[["SUCCEEDED"]]),
+]
 
 
-@app.post("/api/v1/tasks/batch", security=needs("tasks:write"), tags=["tasks"], summary="Submit up to 100 tasks")
+def bulk(summary: str, **more: Any) -> dict[str, Any]:
+    """What is the same for every route here."""
+    return {
+        "security": needs("tasks:write"),
+        "tags": ["tasks"],
+        "summary": summary,
+        "openapi_extensions": limited("bulk") | more,
+    }
+
+
+@app.post("/api/v1/tasks/batch", **bulk("Submit up to 100 tasks"))
 def submit_tasks(request: Annotated[SubmitMany, Body()]) -> Response[BatchAnswer]:
     return respond(answer(app, submit_many(request.submissions(caller(app))), 202))
 
 
-@app.patch("/api/v1/tasks/batch", security=needs("tasks:write"), tags=["tasks"], summary="Change up to 100 tasks")
+@app.patch("/api/v1/tasks/batch", **bulk("Change up to 100 tasks"))
 def change_tasks(request: Annotated[ChangeMany, Body()]) -> Response[BatchAnswer]:
     return respond(answer(app, change_many(caller(app).tenant_id, request.changes()), 200))
 
 
-@app.post(
-    "/api/v1/tasks/actions",
-    security=needs("tasks:write"),
-    tags=["tasks"],
-    summary="Act on all tasks that match",
-    status_code=202,
-    responses={
-        200: {"description": "How many match (`dry_run`).", "content": {"application/json": {"model": Matched}}},
-        202: {"description": "The task that does it.", "content": {"application/json": {"model": TaskDocument}}},
-    },
-)
+@app.post("/api/v1/tasks/actions", status_code=202, **bulk("Act on all tasks that match", **also(200)))
 def act_on_matching(
     request: Annotated[ActionRequest, Body()], idempotency_key: IdempotencyKey = None
 ) -> Response[TaskDocument | Matched]:
@@ -73,7 +78,7 @@ def act_on_matching(
     return respond(document(task), 202, {"Location": location(task.task_id), "Retry-After": POLL_SECONDS})
 
 
-@app.delete("/api/v1/tasks", security=needs("tasks:write"), tags=["tasks"], summary="Delete what ended long ago")
+@app.delete("/api/v1/tasks", **bulk("Delete what ended long ago"))
 def delete_tasks(older_than_days: Days = 7, status: Ended = None) -> Response[PurgeAnswer]:
     statuses = [Status(name) for name in status or TERMINAL]
     purged = purge(older_than_days, statuses, tenant_id=caller(app).tenant_id, seconds=PURGE_SECONDS)

@@ -115,6 +115,29 @@ def routes(repository: Repository) -> list[str]:
     ]
 
 
+def quotas(repository: Repository) -> list[str]:
+    """A function that routes of a scope lead to reads the quotas and may count against them (`http.limits`)."""
+    needed = {field.upper() for model in (settings.Limits, settings.Cache) for field in model.model_fields}
+    found = []
+    for name, properties in repository.function_resources().items():
+        sources = [source["Properties"] for source in properties.get("Events", {}).values()]
+        if any("AuthorizationScopes" in source.get("Auth", {}) for source in sources):
+            given = properties.get("Environment", {}).get("Variables", {}).keys()
+            found += [f"{name} is not given {variable}" for variable in sorted(needed - given)]
+            if not _allows(properties, "dynamodb:UpdateItem", "CacheTable"):
+                found.append(f"{name} may not count requests in CacheTable")
+    return found
+
+
+def _allows(properties: dict[str, Any], action: str, table: str) -> bool:
+    return any(
+        action in _listed(statement["Action"]) and table in map(referred, _listed(statement["Resource"]))
+        for policy in properties.get("Policies", [])
+        for statement in policy["Statement"]
+        if statement["Effect"] == "Allow"
+    )
+
+
 def logs(repository: Repository) -> list[str]:
     """Every function writes to a log group of its own in the template, which forgets after a while."""
     groups = repository.resources("AWS::Logs::LogGroup")

@@ -17,8 +17,14 @@ Resources:
       Handler: calls.sync_jobs.handler
       Timeout: 20
       LoggingConfig: {LogGroup: !Ref SyncJobsLogs}
-      Environment: {Variables: {LIVE_TABLE: !Ref Live, DISPATCH_QUEUE_URL: !Ref Jobs}}
-      Policies: [{Statement: [{Effect: Allow, Action: "dynamodb:GetItem", Resource: !GetAtt Live.Arn}]}]
+      Environment:
+        Variables:
+          {LIVE_TABLE: !Ref Live, DISPATCH_QUEUE_URL: !Ref Jobs, CACHE_TABLE: !Ref CacheTable,
+           WRITES_PER_MINUTE: 600, BULK_PER_MINUTE: 60, READS_PER_MINUTE: 0}
+      Policies:
+        - Statement:
+            - {Effect: Allow, Action: "dynamodb:GetItem", Resource: !GetAtt Live.Arn}
+            - {Effect: Allow, Action: ["dynamodb:UpdateItem"], Resource: !GetAtt CacheTable.Arn}
       Events:
         Sync: {Type: HttpApi, Properties: {Method: POST, Path: /jobs, Auth: {AuthorizationScopes: [jobs]}}}
         Docs: {Type: HttpApi, Properties: {Method: GET, Path: /docs, Auth: {Authorizer: NONE}}}
@@ -43,7 +49,7 @@ Resources:
 """
 MODULE = """from longhaul import settings
 
-settings.require(settings.Live, settings.DispatchQueue)
+settings.require(settings.Live, settings.DispatchQueue, settings.Cache, settings.Limits)
 
 
 def handler(event, context):
@@ -61,6 +67,7 @@ RULES = [
     deployment.queues,
     deployment.sources,
     deployment.routes,
+    deployment.quotas,
     deployment.logs,
     deployment.permissions,
 ]
@@ -91,6 +98,10 @@ BAD = [
     (deployment.routes, "Method: POST", "Method: PUT", "PUT /jobs: the template asks for ['jobs'], the code for None"),
     (deployment.routes, "Scopes: [jobs]", "Scopes: [page]", "POST /jobs: the template asks for ['page'], the code for"),
     (deployment.routes, "{AuthorizationScopes: [jobs]}", "{Authorizer: NONE}", "POST /jobs: the template asks for []"),
+    (deployment.quotas, "BULK_PER_MINUTE: 60, ", "", "SyncJobs is not given BULK_PER_MINUTE"),
+    (deployment.quotas, "CACHE_TABLE: !Ref CacheTable,", "", "SyncJobs is not given CACHE_TABLE"),
+    (deployment.quotas, "dynamodb:UpdateItem", "dynamodb:PutItem", "SyncJobs may not count requests in CacheTable"),
+    (deployment.quotas, "!GetAtt CacheTable.Arn", "!GetAtt Live.Arn", "SyncJobs may not count requests in CacheTable"),
     (deployment.logs, "LoggingConfig: {LogGroup: !Ref SyncJobsLogs}", "MemorySize: 512", "SyncJobs does not log to"),
     (deployment.logs, "{RetentionInDays: 30}", "{}", "SyncJobsLogs keeps logs for ever"),
     (deployment.permissions, "dynamodb:GetItem", "dynamodb:*", "SyncJobs may do"),

@@ -28,7 +28,7 @@ def test_a_refresh_paused_in_the_middle_goes_on_later_and_asks_nothing_again(
         # THEN it is at once, and its reader sees it
         assert (answer.status, answer.json()["status"]) == (200, "PAUSED")
         item = observer.read(task_id)
-        assert (item["status"], item["allowed_actions"]) == ("PAUSED", ["cancel", "resume"])
+        assert (item["status"], item["allowed_actions"]) == ("PAUSED", ["cancel", "resume", "prioritise"])
 
         # AND when its workers have ended, the late one among them, nothing has changed, and no more districts have been
         # asked for in vain than were in flight

@@ -25,6 +25,7 @@ from local.aws import make_dynamodb_atomic
 from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul import settings as longhaul_settings
+from longhaul.http import limits
 from longhaul.observability import logger
 from longhaul.tasks import kinds as longhaul_kinds
 from longhaul.tasks.model import Task
@@ -90,6 +91,9 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         KIND_MODULES="hospitals.kinds,calls.kinds,tasks.kinds",
         LIVE_TABLE="live",
         CACHE_TABLE="cache",
+        WRITES_PER_MINUTE="60000",
+        BULK_PER_MINUTE="6000",
+        READS_PER_MINUTE="0",
         BREAKER_TABLE="breaker",
         MAX_DISTRICTS_IN_FLIGHT="5",
         HOSPITALS_BATCH_SIZE="20",
@@ -209,6 +213,8 @@ def forget() -> None:
     longhaul_settings.of.cache_clear()
     longhaul_kinds.kinds.cache_clear()
     aws._client.cache_clear()
+    limits._Memory.arrivals.clear()
+    limits._Memory.rest_until = 0.0
     longhaul_database.close()
 
 

@@ -14,7 +14,13 @@ BEGIN = datetime(2026, 11, 1)
 # A value for each named parameter of any query, of the type that its callers give.
 SAMPLES: dict[str, Any] = {
     "added": 2,
+    "after_id": 0,
+    "after_key": "district/20",
     "any_id": False,
+    "any_kind": False,
+    "any_level": False,
+    "any_priority": False,
+    "any_status": False,
     "any_title": False,
     "assigned": 2,
     "attempt": 1,
@@ -23,10 +29,11 @@ SAMPLES: dict[str, Any] = {
     "code": "440104",
     "codes": ["440103", "440104"],
     "city_code": "440100",
-    "created_after": BEGIN,
-    "created_before": BEGIN + timedelta(days=30),
+    "created_after": "2026-11-01",
+    "created_before": "2026-12-01",
     "current_step": "正在获取区县数据：越秀区",
     "days": 7,
+    "deadline": None,
     "delay_microseconds": 1_000_000,
     "detail": None,
     "district_code": "440104",
@@ -41,6 +48,7 @@ SAMPLES: dict[str, Any] = {
     "first_code": "440000",
     "first_id": 100,
     "first_seq": 1,
+    "id": 6,
     "ids": [1, 2],
     "idempotency_key": "key-1",
     "idempotency_keys": ["key-1", "key-2"],
@@ -72,9 +80,10 @@ SAMPLES: dict[str, Any] = {
     "open": False,
     "output": "{}",
     "params": "{}",
+    "paused": None,
     "pattern": "医院1%",
     "phones": ["+8613800000003", "+8613800000004"],
-    "priorities": [0, 1, 2, 3],
+    "priorities": [0, 1],
     "priority": 0,
     "progress": 50,
     "provider_state": "suspended",
@@ -84,6 +93,7 @@ SAMPLES: dict[str, Any] = {
     "request_digest": "0" * 64,
     "result": "{}",
     "rows": "[]",
+    "run_after": None,
     "seconds": 30,
     "size": 100,
     "seconds_allowed": 7200,
@@ -101,14 +111,23 @@ SAMPLES: dict[str, Any] = {
     "task_ids": [TASK_ID],
     "tenant_id": "tenant-7",
     "title": "广东省刷新",
+    "turn": 7.5,
     "units": 18,
     "user_id": "ada",
 }
 
 # Where a domain's rows have other keys.
-OF_DOMAIN: dict[str, dict[str, Any]] = {"calls": {"task_id": CAMPAIGN_ID}}
+OF_DOMAIN: dict[str, dict[str, Any]] = {"calls": {"task_id": CAMPAIGN_ID}, "lanes": {"rows": '[["tenant-7", 3]]'}}
 # Where a query wants another value: what it inserts must be new.
-OTHER: dict[str, dict[str, Any]] = {"insert_task": {"task_id": "new", "idempotency_key": "new"}}
+OTHER: dict[str, dict[str, Any]] = {
+    "insert_task": {"task_id": "new", "idempotency_key": "new"},
+    **{
+        f"list_tasks__{sort}__{order}__{search}": {"value": value}
+        for sort, value in (("created_at", BEGIN), ("updated_at", BEGIN), ("priority", 1), ("progress", 50))
+        for order in ("asc", "desc")
+        for search in ("off", "on")
+    },
+}
 
 
 def fill(connection: Opened, share: float = 1.0) -> None:
@@ -119,6 +138,7 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "task_steps": [_step(number) for number in range(int(3000 * share))],
         "task_events": [_event(number) for number in range(int(3000 * share))],
         "lanes": [{"kind": kind, "max_concurrent": 5, "max_queued": 1000} for kind in KINDS],
+        "lane_tenants": [_lane_tenant(number) for number in range(max(10, int(3000 * share)))],
         "cities": [_city(number) for number in range(int(340 * share))],
         "districts": [_district(number) for number in range(int(2900 * share))],
         "hospitals": [_hospital(number) for number in range(int(8700 * share))],
@@ -189,6 +209,15 @@ def _event(number: int) -> dict[str, Any]:
         "event": "start",
         "status": "RUNNING",
         "created_at": BEGIN + timedelta(seconds=number),
+    }
+
+
+def _lane_tenant(number: int) -> dict[str, Any]:
+    return {
+        "kind": KINDS[number % 2],
+        "tenant_id": f"tenant-{number // 2}",
+        "weight": 1 + (number % 50 == 0),
+        "turn": number / 7,
     }
 
 

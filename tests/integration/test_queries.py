@@ -15,14 +15,13 @@ from pymysql.cursors import DictCursor
 from longhaul import database, queries
 from longhaul.database import Opened
 from tests.architecture.repository import ROOT
-from tests.architecture.sql import NAME
 from tests.integration.rows import OF_DOMAIN, OTHER, SAMPLES, fill
 
 FILES = sorted([*ROOT.glob("functions/*/queries.sql"), *ROOT.glob("layers/**/queries.sql")])
 QUERIES = [
     pytest.param(path, name, id=f"{path.parent.name}.{name}")
     for path in FILES
-    for name in NAME.findall(path.read_text(encoding="utf-8"))
+    for name, _ in queries.statements(path.read_text(encoding="utf-8"))
 ]
 
 # Read whole, on purpose. (Table functions and derived tables have no index to use and are not looked at.)
@@ -86,8 +85,8 @@ def _reads_whole(name: str, step: dict[str, Any]) -> bool:
 
 def _operation(path: Path, name: str) -> str:
     """The sign behind a query's name: ^ one row, $ one value, ! a change, *! many."""
-    text = path.read_text(encoding="utf-8")
-    return text.split(f"-- name: {name}", 1)[1].split("\n", 1)[0]
+    text = dict(queries.statements(path.read_text(encoding="utf-8")))[name]
+    return text.removeprefix(f"-- name: {name}").split("\n", 1)[0]
 
 
 def _parameters(path: Path, name: str, query: Any) -> dict[str, Any]:

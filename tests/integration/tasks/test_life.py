@@ -9,7 +9,7 @@ import pytest
 from longhaul import database
 from longhaul.database import Session
 from longhaul.errors import IllegalTransition
-from longhaul.tasks import closing, control, reading, store
+from longhaul.tasks import closing, control, reading, transition_store
 from longhaul.tasks.closing import Outcome
 from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.model import Status, Task, Transition
@@ -55,13 +55,13 @@ def test_a_cancel_that_loses_its_race_says_what_the_task_has_become(
     running_task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = running_task()
-    stop = store.stop
+    stop = transition_store.stop
 
     def close_first(tx: Session, cancelled: Task, transition: Transition, **counted: Any) -> bool:
         with_another_connection(lambda: closing.close(task.task_id, 1, Outcome(result={})))
         return stop(tx, cancelled, transition, **counted)
 
-    monkeypatch.setattr(store, "stop", close_first)
+    monkeypatch.setattr(transition_store, "stop", close_first)
     with pytest.raises(IllegalTransition) as refused:
         control.cancel(task.task_id, "acme")
     assert (refused.value.task_status, refused.value.allowed_actions) == (Status.SUCCEEDED, [])

@@ -12,7 +12,7 @@ from longhaul import database as longhaul_database
 from longhaul import live, workflows
 from longhaul.database import Session
 from longhaul.errors import IllegalTransition, NotFound, TaskStopped, WorkflowUnavailable
-from longhaul.tasks import closing, control, recovery, store
+from longhaul.tasks import closing, control, recovery, transition_store
 from longhaul.tasks.closing import Outcome
 from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.model import Status, Task, TaskError
@@ -144,12 +144,12 @@ def test_asking_for_what_is_so_already_changes_nothing(running_task: Running, sq
 @pytest.mark.parametrize(
     ("status", "action", "allowed"),
     [
-        ("PENDING", "pause", ["cancel"]),
+        ("PENDING", "pause", ["cancel", "prioritise"]),
         ("SUCCEEDED", "pause", []),
-        ("FAILED", "pause", []),
+        ("FAILED", "pause", ["retry"]),
         ("CANCELLED", "pause", []),
         ("SUCCEEDED", "resume", []),
-        ("FAILED", "resume", []),
+        ("FAILED", "resume", ["retry"]),
         ("CANCELLED", "resume", []),
     ],
 )
@@ -230,13 +230,13 @@ def test_pausing_a_task_that_meanwhile_came_to_its_next_attempt_stops_that_one(
     task = running_task()
     stopped: list[Any] = []
     monkeypatch.setattr(workflows, "stop", lambda *told: stopped.append(told))
-    pause = store.stop
+    pause = transition_store.stop
 
     def restart_first(tx: Session, paused: Task, *rest: Any, **counted: Any) -> bool:
         sql("UPDATE tasks SET attempt = 2, execution_arn = 'the-second'")
         return pause(tx, paused, *rest, **counted)
 
-    monkeypatch.setattr(store, "stop", restart_first)
+    monkeypatch.setattr(transition_store, "stop", restart_first)
 
     # WHEN, THEN
     assert control.pause(task.task_id, "acme").attempt == 2
@@ -265,7 +265,7 @@ def test_pausing_and_completing_have_one_winner_whoever_is_first(
 
 def overtake(monkeypatch: pytest.MonkeyPatch, write: str, rival: Callable[[], object]) -> None:
     """Just before this write of the store, the rival does its work in a thread with a connection of its own."""
-    original = getattr(store, write)
+    original = getattr(transition_store, write)
 
     def wait(*arguments: Any, **named: Any) -> Any:
         thread = threading.Thread(target=lambda: (rival(), longhaul_database.close()))
@@ -273,7 +273,7 @@ def overtake(monkeypatch: pytest.MonkeyPatch, write: str, rival: Callable[[], ob
         thread.join()
         return original(*arguments, **named)
 
-    monkeypatch.setattr(store, write, wait)
+    monkeypatch.setattr(transition_store, write, wait)
 
 
 def test_pausing_and_completing_at_once_have_one_winner(running_task: Running, sql: Sql) -> None:

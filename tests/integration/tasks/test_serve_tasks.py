@@ -11,42 +11,11 @@ from longhaul import connections
 from longhaul import database as longhaul_database
 from longhaul.errors import DatabaseUnavailable
 from longhaul.tasks.model import Task
-from tests.calling import Context
+from tests.gateway import Api
 
 type Sql = Callable[..., list[dict[str, Any]]]
 
 SUBMIT = {"kind": "hospital_province_refresh", "params": {"province": "广东省"}}
-
-
-class Api:
-    """Calls the function as the gateway would for this tenant."""
-
-    def __init__(self, tenant_id: str = "acme", scope: str = "tasks:read tasks:write") -> None:
-        self.claims: dict[str, str] = {"sub": "ada", "tenant_id": tenant_id, "scope": scope}
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, query: str = "", **headers: str
-    ) -> tuple[int, dict[str, Any], dict[str, str]]:
-        from tasks.serve_tasks import handler
-
-        event = {
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": query,
-            "queryStringParameters": dict(pair.split("=", 1) for pair in query.split("&")) if query else None,
-            "headers": {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()},
-            "requestContext": {
-                "http": {"method": method, "path": path, "sourceIp": "203.0.113.7"},
-                "requestId": "gateway-1",
-                "stage": "$default",
-                "authorizer": {"jwt": {"claims": self.claims, "scopes": []}},
-            },
-            "body": body if isinstance(body, str) or body is None else json.dumps(body, ensure_ascii=False),
-            "isBase64Encoded": False,
-        }
-        answer = handler(event, Context())
-        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
 
 @pytest.fixture
@@ -168,11 +137,11 @@ def test_a_task_is_paused_and_resumed_and_says_each_time_what_may_be_asked(runni
         assert api("GET", place)[1]["allowed_actions"] == document["allowed_actions"]
         seen.append((status, document["status"], document["allowed_actions"]))
     assert seen == [
-        (200, "RUNNING", ["cancel", "pause"]),
-        (200, "PAUSED", ["cancel", "resume"]),
-        (200, "PAUSED", ["cancel", "resume"]),
-        (200, "PENDING", ["cancel"]),
-        (200, "PENDING", ["cancel"]),
+        (200, "RUNNING", ["cancel", "pause", "prioritise"]),
+        (200, "PAUSED", ["cancel", "resume", "prioritise"]),
+        (200, "PAUSED", ["cancel", "resume", "prioritise"]),
+        (200, "PENDING", ["cancel", "prioritise"]),
+        (200, "PENDING", ["cancel", "prioritise"]),
         (200, "CANCELLED", []),
     ]
     assert document["links"] == {
@@ -180,15 +149,16 @@ def test_a_task_is_paused_and_resumed_and_says_each_time_what_may_be_asked(runni
         "cancel": f"{place}/cancel",
         "pause": f"{place}/pause",
         "resume": f"{place}/resume",
+        "retry": f"{place}/retry",
     }
 
 
 def test_a_waiting_task_is_not_paused_and_is_as_good_as_resumed(api: Api) -> None:
     place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
     status, problem, _ = api("POST", f"{place}/pause")
-    assert (status, problem["task_status"], problem["allowed_actions"]) == (409, "PENDING", ["cancel"])
+    assert (status, problem["task_status"], problem["allowed_actions"]) == (409, "PENDING", ["cancel", "prioritise"])
     status, document, _ = api("POST", f"{place}/resume")
-    assert (status, document["status"], document["allowed_actions"]) == (200, "PENDING", ["cancel"])
+    assert (status, document["status"], document["allowed_actions"]) == (200, "PENDING", ["cancel", "prioritise"])
 
 
 def test_without_the_database_a_task_still_says_what_may_be_asked(
@@ -204,7 +174,7 @@ def test_without_the_database_a_task_still_says_what_may_be_asked(
     monkeypatch.setattr(connections, "open_connection", away)
     status, document, _ = api("GET", place)
     assert (status, document["cache_sync_status"]) == (200, "unknown")
-    assert (document["status"], document["allowed_actions"]) == ("PAUSED", ["cancel", "resume"])
+    assert (document["status"], document["allowed_actions"]) == ("PAUSED", ["cancel", "resume", "prioritise"])
 
 
 def test_a_token_without_the_scope_or_the_tenant_is_refused(database: dict[str, Any]) -> None:

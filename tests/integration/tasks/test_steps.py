@@ -10,7 +10,8 @@ from longhaul import connections
 from longhaul import database as longhaul_database
 from longhaul.database import Session
 from longhaul.errors import TaskStopped
-from longhaul.tasks import control, steps, store
+from longhaul.tasks import control, steps
+from longhaul.tasks.lanes import store as lane_store
 from longhaul.tasks.model import Task, TaskError
 from longhaul.tasks.steps import PlannedStep, Step, step
 
@@ -55,7 +56,7 @@ def test_a_twin_that_is_slower_changes_nothing(running_task: Running, sql: Sql) 
     with open_step(task) as slow:
         with open_step(task) as fast:
             fast.complete({"by": "fast"}, units=1)
-        slow.complete({"by": "slow"}, units=2, save=lambda tx: store.create_lane(tx, "by_the_slow_one", 1, 1))
+        slow.complete({"by": "slow"}, units=2, save=lambda tx: lane_store.create_lane(tx, "by_the_slow_one", 1, 1))
         assert slow.output == {"by": "fast"}
     assert sql("SELECT units FROM task_steps") == [{"units": 1}]
     assert sql("SELECT * FROM lanes WHERE kind = 'by_the_slow_one'") == []
@@ -85,7 +86,7 @@ def test_no_step_starts_after_a_cancel_and_a_late_worker_changes_nothing(running
     task = running_task()
     with pytest.raises(TaskStopped), open_step(task) as late:
         control.cancel(task.task_id, "acme")
-        late.complete({"late": True}, save=lambda tx: store.create_lane(tx, "too_late", 1, 1))
+        late.complete({"late": True}, save=lambda tx: lane_store.create_lane(tx, "too_late", 1, 1))
     with pytest.raises(TaskStopped), open_step(task):
         pytest.fail("a step of a cancelled task began")
     assert sql("SELECT status FROM task_steps") == [{"status": "PENDING"}]
@@ -139,7 +140,7 @@ def test_a_step_costs_three_statements_and_its_frame(running_task: Running, monk
     run = Session.run
     monkeypatch.setattr(Session, "run", lambda self, name, *a, **k: ran.append(name) or run(self, name, *a, **k))
     with open_step(task) as working:
-        working.complete({}, save=lambda tx: store.create_lane(tx, "domain_statement", 1, 1))
+        working.complete({}, save=lambda tx: lane_store.create_lane(tx, "domain_statement", 1, 1))
     assert ran == ["begin_step", "create_lane", "finish_step"]
 
 

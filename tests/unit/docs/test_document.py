@@ -1,6 +1,5 @@
 """The published OpenAPI document is what the code says, is valid, and tells the truth about every route."""
 
-import json
 import re
 from typing import Any
 
@@ -11,9 +10,9 @@ from pydantic import BaseModel, create_model
 
 from docs import document, published
 from longhaul.http import make_app
+from tests.openapi import DOCUMENT, Operation, complaints, example_of, is_bounded, operations, resolved
 
-DOCUMENT: dict[str, Any] = json.loads(published.openapi())
-OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]
+QUESTIONS = {"/api/query-task-execution"}  # POSTs that change nothing
 
 
 def test_it_is_up_to_date() -> None:
@@ -41,25 +40,72 @@ def test_nothing_points_nowhere_and_nothing_is_unused() -> None:
     assert set(re.findall(r'"\$ref": "([^"]+)"', published.openapi())) == components
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_every_operation_is_told_in_full(path: str, method: str) -> None:
-    operation = DOCUMENT["paths"][path][method]
-    assert operation["summary"]
-    assert not operation["summary"].startswith(method.upper())
-    assert re.fullmatch(r"[a-z_]+", operation["operationId"])
-    assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
-    assert [scope for requirement in operation["security"] for scope in requirement["bearer"]]
-    answers = operation["responses"]
-    assert {"400", "401", "403", "500", "503"} <= answers.keys()
-    assert ("404" in answers) == ("{" in path)
-    assert ("422" in answers) == ("415" in answers) == ("requestBody" in operation)
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_every_operation_is_told_in_full(operation: Operation) -> None:
+    told = operation.told
+    assert told["summary"]
+    assert not told["summary"].startswith(operation.method.upper())
+    assert re.fullmatch(r"[a-z_]+", told["operationId"])
+    assert set(told["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
+    assert operation.scopes
+    answers = told["responses"]
+    assert {"400", "401", "403", "429", "500", "503"} <= answers.keys()
+    assert ("404" in answers) == ("{" in operation.path)
+    assert ("422" in answers) == ("415" in answers) == ("requestBody" in told)
+    assert ("412" in answers) == any(p["name"].lower() == "if-match" for p in operation.parameters("header"))
     good = [answers[status] for status in answers if status < "300"]
     assert good
     assert all("schema" in answer["content"]["application/json"] for answer in good)
 
 
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_every_parameter_has_a_description_a_bound_and_an_example_within_it(operation: Operation) -> None:
+    lacking = []
+    for parameter in operation.told.get("parameters", []):
+        lacks = [] if parameter.get("description") else ["no description"]
+        lacks += [] if is_bounded(parameter["schema"]) else ["no bound: maxLength, pattern, maximum, maxItems, ..."]
+        try:
+            lacks += complaints(parameter["schema"], example_of(parameter))
+        except LookupError:
+            lacks.append("no example: examples=[...]")
+        lacking += [f"{parameter['in']}/{parameter['name']} has {what}" for what in lacks]
+    assert lacking == []
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_every_body_has_an_example_that_is_one(operation: Operation) -> None:
+    if "requestBody" in operation.told:
+        schema = operation.told["requestBody"]["content"]["application/json"]["schema"]
+        assert complaints(schema, operation.body_example) == []
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_every_operation_has_its_limit_and_its_answers_tell_it(operation: Operation) -> None:
+    # GIVEN what an operation does, by its address
+    many = operation.method == "delete" or operation.path.endswith(("/batch", "/actions"))
+    reads = operation.method == "get" or operation.path in QUESTIONS
+
+    # THEN it counts as that, and whether it goes on or is refused, the caller can see the quota
+    assert operation.told["x-rate-limit"] == ("read" if reads else "bulk" if many else "write")
+    for status in operation.told["responses"]:
+        if status < "300" or status == "429":
+            assert {"RateLimit", "RateLimit-Policy"} <= operation.answer(int(status))["headers"].keys()
+    assert "Retry-After" in operation.answer(429)["headers"]
+
+
+def test_what_an_answer_carries_is_told_with_it() -> None:
+    for operation in operations():
+        for status in operation.told["responses"]:
+            headers = operation.answer(int(status)).get("headers", {})
+            assert all(resolved(header)["description"] for header in headers.values())
+            assert ("Location" in headers) == (status == "202")
+            assert ("content" in operation.answer(int(status))) == (status != "304")
+        if "304" in operation.told["responses"]:
+            assert "ETag" in operation.answer(200)["headers"]
+
+
 def test_operation_ids_are_unique() -> None:
-    ids = [DOCUMENT["paths"][path][method]["operationId"] for path, method in OPERATIONS]
+    ids = [str(operation) for operation in operations()]
     assert sorted(set(ids)) == sorted(ids)
 
 

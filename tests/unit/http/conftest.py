@@ -12,6 +12,7 @@ import pytest
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, Field
 
+from longhaul import settings
 from longhaul.errors import IllegalTransition, LaneFull, NotFound, ProviderThrottled
 from longhaul.http import (
     Api,
@@ -155,6 +156,14 @@ def make_event(
     if claims is not None:
         event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
     return event
+
+
+@pytest.fixture(autouse=True)
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is limited where there is no DynamoDB."""
+    for name in settings.Limits.model_fields:
+        monkeypatch.setenv(name.upper(), "0")
+    settings.of.cache_clear()
 
 
 @pytest.fixture(scope="session")

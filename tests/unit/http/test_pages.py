@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longhaul.errors import PageTooDeep
 from longhaul.http import PageParams, page_of
+from longhaul.http.errors import PageTooDeep
 
 
 @given(total=st.integers(0, 300), page_size=st.integers(1, 50))

@@ -69,7 +69,7 @@ def test_a_token_is_checked(
     assert answer.headers["www-authenticate"].startswith("Bearer")
     problem = answer.json()
     assert (problem["status"], problem["code"], problem["instance"]) == (status, code, "/orders")
-    assert problem.keys() == {"type", "title", "status", "detail", "instance", "code", "request_id"}
+    assert problem.keys() == {"type", "title", "status", "detail", "instance", "code", "retryable", "request_id"}
     assert problem["request_id"] == answer.headers["apigw-requestid"]
 
 
@@ -99,7 +99,8 @@ def test_a_route_is_throttled_alone(stack: RunningStack) -> None:
 
     assert statuses == [201, 201, 429]
     refused = stack.request("GET", "/rare", token="")
-    assert (refused.headers["retry-after"], refused.json()["code"]) == ("1", "throttled")
+    problem = refused.json()
+    assert (refused.headers["retry-after"], problem["code"], problem["retryable"]) == ("1", "throttled", True)
     assert stack.request("GET", "/open/hello", token="").status == 200
 
 

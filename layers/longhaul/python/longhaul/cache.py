@@ -76,19 +76,22 @@ def read[T](
     load: Callable[[], T],
     *,
     marks: Sequence[str] = (),
+    fresh: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Cached[T]:
     """The cached value of `key`, else what `load` gives, which is then stored for the namespace's tier.
 
     A value is JSON (dicts, lists, texts, numbers, booleans, None): TypeError otherwise. `scope` is what `invalidate`
-    forgets; `clock` gives seconds since the epoch. DynamoDB raises nothing here; `load` may.
+    forgets; `fresh` passes over the entry and replaces it; `clock` gives seconds since the epoch. DynamoDB raises
+    nothing here; `load` may.
     """
     name = f"{namespace.name}:{namespace.version}:{key}"
     found = _fetch(name, scope, marks, clock())
-    if found and found.entry and found.entry["generation"]["N"] == found.generation:
+    if not fresh and found and found.entry and found.entry["generation"]["N"] == found.generation:
         _count("CacheHit")
         return Cached(unpack(found.entry["value"]["B"]), hit=True, marks=found.marks)
-    _count("CacheStale" if found and found.entry else "CacheMiss")
+    if not fresh:
+        _count("CacheStale" if found and found.entry else "CacheMiss")
     value = load()
     if found:
         _store(name, found.generation, value, int(clock()) + namespace.tier)

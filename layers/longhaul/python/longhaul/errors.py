@@ -8,11 +8,13 @@
     |  +- LaneFull               the kind's lane holds as many waiting tasks as it may
     +- PermanentError            trying again gives the same: the state machine's Catch takes it
        +- InvalidRequest         the caller's input, with the field's place
-       |  +- MalformedBody, UnknownKind, KeyReused, BodyTooLarge, PageTooDeep
-       +- Unauthenticated, Forbidden, NotFound, Conflict (IllegalTransition)
+       |  +- UnknownKind, KeyReused
+       +- NotFound, Conflict (IllegalTransition)
        +- BadAnswer              a provider's answer broke its contract twice
        +- TooManyFailures        more steps failed than a task tolerates
        +- TaskStopped            the task was cancelled, paused or superseded: end quietly
+
+What only HTTP knows (who asks, how, how often) stands in `longhaul.http.errors`; a domain's own beside the domain.
 
 Its name is what a state machine's `ErrorEquals` matches; `status`, `code` and `retryable` make the RFC 9457 problem.
 An exception's docstring is its default message.
@@ -38,6 +40,11 @@ class LonghaulError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
+
+    @property
+    def problem_type(self) -> str:
+        """A name, not an address."""
+        return f"urn:longhaul:problem:{self.code}"
 
     def members(self) -> dict[str, Any]:
         """What this error adds to the members every problem has (RFC 9457, 3.2)."""
@@ -104,13 +111,6 @@ class InvalidRequest(PermanentError):
         return {"errors": self.errors} if self.errors else {}
 
 
-class MalformedBody(InvalidRequest):
-    """The body is not valid JSON."""
-
-    code = "malformed_body"
-    status = 400
-
-
 class UnknownKind(InvalidRequest):
     """There is no such kind of task."""
 
@@ -121,34 +121,6 @@ class KeyReused(InvalidRequest):
     """This Idempotency-Key was used before with another payload."""
 
     code = "idempotency_key_reused"
-
-
-class BodyTooLarge(InvalidRequest):
-    """The body is larger than 1 MB."""
-
-    code = "body_too_large"
-    status = 413
-
-
-class PageTooDeep(InvalidRequest):
-    """The page lies beyond offset 10,000; use the cursor instead."""
-
-    code = "page_too_deep"
-    status = 400
-
-
-class Unauthenticated(PermanentError):
-    """The request carries no identity."""
-
-    code = "unauthenticated"
-    status = 401
-
-
-class Forbidden(PermanentError):
-    """The token does not allow this."""
-
-    code = "forbidden"
-    status = 403
 
 
 class NotFound(PermanentError):

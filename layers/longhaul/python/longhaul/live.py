@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from longhaul import aws, settings, tables
 from longhaul.observability import logger
+from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import Status, Task
+from longhaul.tasks.pace import Sample
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -21,7 +23,7 @@ KEPT_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class LiveItem:
-    """A task as `update_progress` last saw it; `updated_at` in epoch seconds."""
+    """A task as `update_progress` last saw it; `updated_at` in epoch seconds, `pace` of this attempt alone."""
 
     task_id: str
     tenant_id: str
@@ -36,9 +38,10 @@ class LiveItem:
     statistics: dict[str, Any]
     created_at: str
     updated_at: float
+    pace: tuple[Sample, ...] = ()
 
 
-def item_of(task: Task) -> LiveItem:
+def item_of(task: Task | FoundTask) -> LiveItem:
     """What the row itself says."""
     return LiveItem(
         task_id=task.task_id,
@@ -117,7 +120,8 @@ def read(task_id: str) -> LiveItem | None:
         return None
     if not found or int(found["expires_at"]["N"]) < time.time():
         return None
-    return LiveItem(**json.loads(found["item"]["S"]))
+    item = json.loads(found["item"]["S"])
+    return LiveItem(**item | {"pace": tuple(Sample(*sample) for sample in item.get("pace", ()))})
 
 
 def _table() -> str:

@@ -93,6 +93,14 @@ class Cache(Settings):
     cache_table: str = Field(min_length=1)
 
 
+class Limits(Settings):
+    """Requests a minute and tenant, by class of route (`longhaul.http.limits`); 0 means without limit."""
+
+    writes_per_minute: int = Field(ge=0, le=1_000_000)
+    bulk_per_minute: int = Field(ge=0, le=1_000_000)
+    reads_per_minute: int = Field(ge=0, le=1_000_000)
+
+
 class Llm(Settings):
     """An OpenAI-compatible endpoint; the secret holds its key, the DynamoDB table says when it is left alone."""
 

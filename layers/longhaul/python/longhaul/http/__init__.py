@@ -10,6 +10,9 @@
 
 - Errors are RFC 9457 problems. A parameter of path, query or headers that is wrong, repeated or unknown: 400; a body
   that is no JSON: 400, no object or not valid: 422, over 1 MB: 413, of another media type: 415 (none means JSON).
+- A tenant may ask so often a minute (`longhaul.http.limits`): a route is a read or a write by its scopes, or what its
+  `openapi_extensions=limited("bulk")` says. Limited routes' answers have RateLimit fields, whatever their status.
+- A caller's trace (`traceparent`) goes on in the logs and in the answer.
 - Path parameters arrive decoded. Times leave as RFC 3339 UTC to the millisecond, text unescaped in UTF-8.
 - Answers over 1 KB are compressed when the caller accepts gzip.
 """
@@ -17,31 +20,44 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import conditional, etag_of
+from longhaul.http.conditional import asks_for_fresh, conditional, etag_of, known_tag
+from longhaul.http.described import KindName, TaskId, also
+from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
 from longhaul.http.identity import Caller, caller, needs, require_scope
+from longhaul.http.limits import limited
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
-from longhaul.http.problems import InvalidParameter, MethodNotAllowed, UnsupportedMediaType, document, pointer
-from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
+from longhaul.http.prefer import Prefer, held, wait_of
+from longhaul.http.problems import document, pointer
+from longhaul.http.wire import Moment, Timestamp, dumps, respond, rfc3339
 
 __all__ = [
     "Api",
     "Caller",
     "IdempotencyKey",
     "InvalidParameter",
+    "KindName",
     "MethodNotAllowed",
+    "Moment",
     "Page",
     "PageNumber",
     "PageParams",
     "PageSize",
+    "Prefer",
     "Response",
+    "TaskId",
     "Timestamp",
     "UnsupportedMediaType",
+    "also",
+    "asks_for_fresh",
     "caller",
     "conditional",
     "document",
     "dumps",
     "etag_of",
+    "held",
+    "known_tag",
+    "limited",
     "make_app",
     "needs",
     "page_of",
@@ -50,4 +66,5 @@ __all__ = [
     "require_scope",
     "respond",
     "rfc3339",
+    "wait_of",
 ]

@@ -9,12 +9,17 @@ from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Rou
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 from longhaul.errors import NotFound
-from longhaul.http import problems
+from longhaul.http import limits, problems
 from longhaul.http.conditional import encoded_etag
+from longhaul.http.errors import MethodNotAllowed
 from longhaul.http.exchange import RequestValidation, ResponseValidation
+from longhaul.http.tracing import next_traceparent
 from longhaul.http.wire import dumps
+from longhaul.observability import logger
 
 COMPRESS_OVER_BYTES = 1_024
+
+_TRACE = "traceparent"  # under this name it waits in the resolver's context for the answer
 
 
 class Api(APIGatewayHttpResolver):
@@ -40,6 +45,12 @@ class Api(APIGatewayHttpResolver):
         """Every route, in the order they are tried."""
         return [*self._static_routes, *self._dynamic_routes]
 
+    def _resolve(self) -> ResponseBuilder[BaseProxyEvent]:
+        """Every log line of the request, and its answer, tell the trace."""
+        self.context[_TRACE] = next_traceparent(self.current_event.headers.get("traceparent"))
+        logger.append_keys(traceparent=self.context[_TRACE])
+        return super()._resolve()
+
     def _convert_matches_into_route_keys(self, match: re.Match[str]) -> dict[str, str]:
         """Path parameters decoded: the gateway passes them as the caller wrote them, percent-encoded or not."""
         return {name: unquote(value) for name, value in match.groupdict().items()}
@@ -47,7 +58,7 @@ class Api(APIGatewayHttpResolver):
     def _handle_not_found(self, method: str, path: str) -> ResponseBuilder[BaseProxyEvent]:
         """405 with Allow where another method would do, else 404."""
         allowed = {route.method for route in self.routes if route.rule.match(path)}
-        error = problems.MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
+        error = MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
         return self._response_builder_class(response=problems.problem(self, error), serializer=self._serializer)
 
     def _build_response(self, response_builder: ResponseBuilder[BaseProxyEvent]) -> dict[str, Any]:
@@ -56,6 +67,8 @@ class Api(APIGatewayHttpResolver):
         response.headers |= {
             "X-Request-Id": problems.request_id_of(self),
             "X-Content-Type-Options": "nosniff",
+            "traceparent": self.context[_TRACE],
+            **limits.headers(self.context),
         }
         if isinstance(response.body, str) and len(response.body.encode()) > COMPRESS_OVER_BYTES:
             response.headers.setdefault("Vary", "Accept-Encoding")

@@ -2,13 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from longhaul.http.wire import JSON, dumps, respond
+
+VARY = "Authorization, Accept-Encoding"
+DATES_DIFFER_AFTER = timedelta(seconds=2)  # HTTP's dates are whole seconds, and clocks are not quite together
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _ENCODED = '-gzip"'  # what the tag of a compressed answer ends with: a strong tag names one sequence of bytes
@@ -32,25 +35,30 @@ def conditional[T](
     etag: str,
     last_modified: datetime | None = None,
     content_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
 ) -> Response[T]:
     """200 with `load()` as its body, or 304 without calling it when the caller has this version already.
 
-    Text is sent as it is: it may be the answer as JSON that was written already, to make its tag.
+    Text is sent as it is: it may be the answer as JSON that was written already, to make its tag. `headers` go with
+    both answers, and over those that are set here.
     """
-    headers = {
-        "ETag": etag,
-        "Cache-Control": "private, no-cache",
-        "Vary": "Authorization, Accept-Encoding",
-    }
+    validators = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": VARY}
     if last_modified:
-        headers["Last-Modified"] = format_datetime(_utc(last_modified), usegmt=True)
-    known = _known_tag(app, etag) or (_not_modified_since(app, last_modified) and etag)
+        validators["Last-Modified"] = format_datetime(_told(last_modified), usegmt=True)
+    validators |= headers or {}
+    known = known_tag(app, etag) or (_not_modified_since(app, last_modified) and etag)
     if known:
-        return Response(status_code=304, headers={**headers, "ETag": known})
-    return respond(load(), headers=headers, content_type=content_type)
+        return Response(status_code=304, headers={**validators, "ETag": known})
+    return respond(load(), headers=validators, content_type=content_type)
 
 
-def _known_tag(app: APIGatewayHttpResolver, etag: str) -> str | None:
+def asks_for_fresh(app: APIGatewayHttpResolver) -> bool:
+    """Whether the caller wants nothing from a cache: `Cache-Control: no-cache` (RFC 9111, 5.2.1.4)."""
+    directives = app.current_event.headers.get("cache-control", "").lower().split(",")
+    return "no-cache" in (directive.strip() for directive in directives)
+
+
+def known_tag(app: APIGatewayHttpResolver, etag: str) -> str | None:
     """The caller's own tag when it names this version, compressed or not."""
     asked = app.current_event.headers.get("if-none-match", "")
     if asked.strip() == "*":
@@ -68,6 +76,12 @@ def _not_modified_since(app: APIGatewayHttpResolver, last_modified: datetime | N
         return _utc(last_modified) <= _utc(parsedate_to_datetime(since))
     except (ValueError, OverflowError):
         return False
+
+
+def _told(last_modified: datetime) -> datetime:
+    """What is so new that it may change within the same second is told as older: its date is nobody's to ask with."""
+    now = datetime.now(UTC)
+    return min(_utc(last_modified), _utc(now) - DATES_DIFFER_AFTER)
 
 
 def _utc(moment: datetime) -> datetime:

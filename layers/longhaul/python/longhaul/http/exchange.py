@@ -18,9 +18,10 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
 from aws_lambda_powertools.event_handler.types import EventHandlerInstance
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
-from longhaul.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedBody
+from longhaul.errors import FieldError, InvalidRequest
+from longhaul.http.errors import BodyTooLarge, InvalidParameter, MalformedBody, UnsupportedMediaType
 from longhaul.http.identity import check_security
-from longhaul.http.problems import InvalidParameter, UnsupportedMediaType
+from longhaul.http.limits import check_limit
 from longhaul.http.wire import dumps, with_times
 
 MAX_BODY_BYTES = 1_000_000
@@ -29,14 +30,16 @@ _JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
 class RequestValidation(OpenAPIRequestValidationMiddleware):
-    """Scopes first, then that every query parameter is known, then Powertools' validation of each value."""
+    """Scopes, the tenant's quota, that every query parameter is known, then Powertools' validation of each value."""
 
     def __init__(self) -> None:
         """Powertools' own does nothing, and has no types."""
 
     def handler(self, app: EventHandlerInstance, next_middleware: NextMiddleware) -> Response[Any]:
         route: Route = app.context["_route"]
-        check_security(cast(APIGatewayHttpResolver, app), route.security)
+        api = cast(APIGatewayHttpResolver, app)
+        check_security(api, route.security)
+        check_limit(api, route)
         _refuse_unknown_parameters(app.current_event, route)
         return super().handler(app, next_middleware)
 

@@ -29,7 +29,8 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         description="A key of your own (1 to 255 printable ASCII characters): the same key and payload give the "
         "first answer again instead of a second effect.",
-        openapi_examples={"uuid": {"value": "8e03978e-40d5-43dd-bc93-6894a57f9324"}},
+        examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+        json_schema_extra={"minLength": 1, "maxLength": 512},  # with its quotes and escapes; the key has 255
     ),
     AfterValidator(parse_idempotency_key),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
-from longhaul.errors import Forbidden, Unauthenticated
+from longhaul.http.errors import Forbidden, Unauthenticated
 
 BEARER = "bearer"  # the name of the OpenAPI security scheme
 

@@ -4,6 +4,7 @@ Nothing of this runs in a function: `docs.document` calls it when the document i
 """
 
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Route
@@ -12,7 +13,9 @@ from pydantic import BaseModel, Field
 
 from longhaul.errors import FieldError
 from longhaul.http.app import Api
+from longhaul.http.described import ALSO
 from longhaul.http.identity import BEARER
+from longhaul.http.limits import EXTENSION, class_of
 from longhaul.http.problems import PROBLEM_JSON
 
 SECURITY_SCHEMES: dict[str, SecurityScheme] = {
@@ -28,12 +31,33 @@ _PROBLEMS = {
     403: ("Forbidden", "The token lacks a scope."),
     404: ("NotFound", "There is no such thing, or it is another tenant's."),
     409: ("Conflict", "Not possible in the present state; `allowed_actions` says what is."),
+    412: ("PreconditionFailed", "It is another version than `If-Match` names; read it again."),
     413: ("TooLarge", "The body is over 1 MB."),
     415: ("UnsupportedMediaType", "The body is not `application/json`."),
     422: ("Invalid", "The body is JSON, but not valid; `errors` says where."),
+    429: ("TooManyRequests", "The quota of this minute is used up; `Retry-After` says when to try again."),
     500: ("InternalError", "Our fault; quote the `request_id`."),
     503: ("Unavailable", "Something needed is away or full; `Retry-After` says when to try again."),
 }
+
+
+_HEADERS: dict[str, dict[str, Any]] = {
+    "RateLimit-Policy": {
+        "description": "The class the operation counts as, its quota, and the seconds that is for "
+        "([draft](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)). Absent where it is free.",
+        "schema": {"type": "string", "examples": ['"write";q=600;w=60']},
+    },
+    "RateLimit": {
+        "description": "Requests that remain, and the seconds until there is one more than that.",
+        "schema": {"type": "string", "examples": ['"write";r=599;t=1']},
+    },
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+    "Location": {"description": "Where the task is.", "schema": {"type": "string", "format": "uri-reference"}},
+    "ETag": {"description": "Of this version; for `If-None-Match`.", "schema": {"type": "string"}},
+    "Preference-Applied": {"description": "What was heeded of `Prefer`.", "schema": {"type": "string"}},
+}
+_LIMITS = ("RateLimit-Policy", "RateLimit")
+_TOLD_BY = {202: ("Location", "Retry-After"), 304: ("ETag",), 429: (*_LIMITS, "Retry-After"), 503: ("Retry-After",)}
 
 
 class Problem(BaseModel):
@@ -60,15 +84,20 @@ def describe(app: Api, tag: str) -> dict[str, Any]:
         _name(route, tag)
     schema = app.get_openapi_schema(security_schemes=SECURITY_SCHEMES)
     document: dict[str, Any] = schema.model_dump(mode="json", by_alias=True, exclude_none=True)
+    components = document["components"]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["responses"] = _responses(path, method, operation)
-    components = document["components"]
+            for parameter in operation.get("parameters", ()):
+                _exemplify(parameter, components["schemas"])
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     model = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= {**model.pop("$defs"), "Problem": model}
     components["responses"] = {name: _problem_response(status, told) for status, (name, told) in _PROBLEMS.items()}
+    components["headers"] = _HEADERS
+    _drop_unused(document, "responses")
+    _drop_unused(document, "headers")
     return document
 
 
@@ -78,23 +107,41 @@ def _name(route: Route, tag: str) -> None:
     route.summary = route.summary or title or route.func.__name__.replace("_", " ").capitalize()
     route.description = route.description or more or None
     route.tags = route.tags or [tag]
+    if name := class_of(route):
+        route.openapi_extensions = {**(route.openapi_extensions or {}), EXTENSION: name}
 
 
 def _responses(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
     """The route's own, without Powertools' notion of errors, and the problems such an operation can answer with."""
-    own = {str(status): answer for status, answer in operation["responses"].items()}
-    for status in ("422", "500"):
+    own = {int(status): answer for status, answer in operation["responses"].items()}
+    for status in (422, 500):
         if "ValidationError" in str(own.get(status)):
             del own[status]
-    if "304" in own:
-        own["304"].pop("content", None)
+    headers = {
+        parameter["name"].lower() for parameter in operation.get("parameters", ()) if parameter["in"] == "header"
+    }
     possible = {400, 500, 503}
-    possible |= {401, 403} if operation.get("security") else set()
+    possible |= {401, 403, 429} if operation.get("security") else set()
     possible |= {404} if "{" in path else set()
     possible |= {409} if method != "get" else set()
+    possible |= {412} if "if-match" in headers else set()
     possible |= {413, 415, 422} if "requestBody" in operation else set()
-    refs = {str(status): {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"} for status in possible}
-    return dict(sorted({**refs, **own}.items()))
+    good = next(answer for status, answer in own.items() if status < 300)
+    for status in operation.pop(ALSO, ()):
+        own[status] = {"description": "Not modified"} if status == 304 else dict(good)
+    for status, answer in own.items():
+        told = [*_TOLD_BY.get(status, ()), *(_LIMITS if operation.get("security") else ())]
+        told += ["ETag"] if status == 200 and 304 in own else []
+        told += ["Preference-Applied"] if status < 300 and "prefer" in headers else []
+        answer["headers"] = {**_header_refs(told), **answer.get("headers", {})}
+        if status == 304:
+            answer.pop("content", None)
+    refs = {status: {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"} for status in possible - own.keys()}
+    return {str(status): answer for status, answer in sorted({**refs, **own}.items())}
+
+
+def _header_refs(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _problem_response(status: int, description: str) -> dict[str, Any]:
@@ -102,7 +149,31 @@ def _problem_response(status: int, description: str) -> dict[str, Any]:
         "description": description,
         "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if status == 503:
-        seconds = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
-        response["headers"] = {"Retry-After": seconds}
+    if headers := _header_refs(_TOLD_BY.get(status, ())):
+        response["headers"] = headers
     return response
+
+
+def _exemplify(parameter: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Give a parameter without an example its default as one, or the first of its values."""
+    schema = parameter["schema"]
+    if parameter.keys() & {"example", "examples"} or "examples" in schema:
+        return
+    if "default" in schema:
+        parameter["example"] = schema["default"]
+        return
+    options = [schema, *schema.get("anyOf", ())]
+    several = [option["items"] for option in options if "items" in option]
+    for option in (schemas.get(str(o.get("$ref")).rpartition("/")[2], o) for o in (*several, *options)):
+        if "enum" in option:
+            parameter["example"] = option["enum"][:1] if several else option["enum"][0]
+            return
+
+
+def _drop_unused(document: dict[str, Any], kind: str) -> None:
+    """Components that no operation of this app refers to: the whole document has them from another, if at all."""
+    text = str(document)
+    members = document["components"][kind]
+    document["components"][kind] = {
+        name: body for name, body in members.items() if f"'#/components/{kind}/{name}'" in text
+    }

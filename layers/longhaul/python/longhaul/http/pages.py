@@ -10,7 +10,8 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from longhaul.errors import FieldError, PageTooDeep
+from longhaul.errors import FieldError
+from longhaul.http.errors import PageTooDeep
 
 MAX_PAGE_SIZE = 1_000
 MAX_OFFSET = 10_000

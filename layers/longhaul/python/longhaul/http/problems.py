@@ -1,7 +1,7 @@
 """Every error as an RFC 9457 problem: the one place where exceptions become HTTP answers.
 
-A problem's `type` is `urn:longhaul:problem:<code>`: a name, not an address. What a 5xx says to the caller is its
-class's docstring only; the message, which may name hosts and tables, goes to the log beside the request's id.
+What a 5xx says to the caller is its class's docstring only; the message, which may name hosts and tables, goes to the
+log beside the request's id.
 """
 
 import math
@@ -12,48 +12,13 @@ from urllib.parse import quote
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from longhaul.errors import (
-    FieldError,
-    Forbidden,
-    InvalidRequest,
-    LonghaulError,
-    PermanentError,
-    TransientError,
-    Unauthenticated,
-)
+from longhaul.errors import FieldError, InvalidRequest, LonghaulError, TransientError
+from longhaul.http.errors import Forbidden, InvalidParameter, MethodNotAllowed, QuotaExceeded, Unauthenticated
 from longhaul.http.wire import dumps
 from longhaul.observability import logger
 
 PROBLEM_JSON = "application/problem+json"
 DEFAULT_RETRY_AFTER = 5  # seconds, where an error that may be retried gives no hint of its own
-
-
-class InvalidParameter(InvalidRequest):
-    """A parameter of the path, the query or the headers is not valid."""
-
-    code = "invalid_parameter"
-    status = 400
-
-
-class UnsupportedMediaType(InvalidRequest):
-    """The body must be JSON: Content-Type application/json."""
-
-    code = "unsupported_media_type"
-    status = 415
-
-
-class MethodNotAllowed(PermanentError):
-    """This resource does not know the method."""
-
-    code = "method_not_allowed"
-    status = 405
-
-    def __init__(self, allowed: set[str]) -> None:
-        super().__init__()
-        self.allowed = sorted(allowed)
-
-    def members(self) -> dict[str, Any]:
-        return {"allowed_methods": self.allowed}
 
 
 def pointer(location: tuple[str | int, ...]) -> str:
@@ -75,13 +40,12 @@ def from_validation(error: RequestValidationError) -> InvalidRequest:
 
 def problem(app: APIGatewayHttpResolver, error: LonghaulError) -> Response[str]:
     """The answer that tells the caller of `error`, with the headers that go with its status."""
-    body = document(app, error)
     log = logger.warning if error.status >= 500 else logger.info
     log("refused", extra={"problem": error.code, "status": error.status, "detail": str(error)})
     return Response(
         status_code=error.status,
         content_type=PROBLEM_JSON,
-        body=dumps(body),
+        body=dumps(document(app, error)),
         headers={**_headers_of(error), "Cache-Control": "no-store"},
     )
 
@@ -90,7 +54,7 @@ def document(app: APIGatewayHttpResolver, error: LonghaulError) -> dict[str, Any
     """The problem itself (RFC 9457); a batch's answer has one for each item that was refused."""
     return {
         **error.members(),
-        "type": f"urn:longhaul:problem:{error.code}",
+        "type": error.problem_type,
         "title": error.code.replace("_", " ").capitalize(),
         "status": error.status,
         "detail": str(error) if error.status < 500 else (type(error).__doc__ or "").strip(),
@@ -108,7 +72,7 @@ def request_id_of(app: APIGatewayHttpResolver) -> str:
 
 def _headers_of(error: LonghaulError) -> Mapping[str, str]:
     match error:
-        case TransientError(retry_after=seconds):
+        case TransientError(retry_after=seconds) | QuotaExceeded(retry_after=seconds):
             return {"Retry-After": str(max(1, math.ceil(seconds)) if seconds else DEFAULT_RETRY_AFTER)}
         case Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}

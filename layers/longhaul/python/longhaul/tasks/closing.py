@@ -6,7 +6,7 @@ from typing import Any
 from longhaul import database, live
 from longhaul.database import Session
 from longhaul.observability import logger
-from longhaul.tasks import hints, retrying, scopes, store, tally
+from longhaul.tasks import hints, retrying, scopes, store, tally, transition_store
 from longhaul.tasks.model import Task, TaskError, Transition
 
 
@@ -47,7 +47,7 @@ def finish(task: Task, transition: Transition, outcome: Outcome) -> bool:
 
     def write(tx: Session) -> Task | None:
         final = tally.final_tally(tx, task)
-        closed = store.finish(
+        closed = transition_store.finish(
             tx,
             task,
             transition,

@@ -6,8 +6,9 @@ from longhaul import database, workflows
 from longhaul.database import Session
 from longhaul.errors import WorkflowUnavailable
 from longhaul.observability import logger
-from longhaul.tasks import executions, retrying, scopes, store
+from longhaul.tasks import executions, retrying, scopes, store, transition_store
 from longhaul.tasks.kinds import kind_named, kinds
+from longhaul.tasks.lanes import turns
 from longhaul.tasks.model import Task, TaskError
 
 
@@ -21,12 +22,11 @@ def _dispatch_lane(name: str) -> int:
     prefix = workflows.execution_prefix(kind.workflow)
 
     def claim(tx: Session) -> list[Task]:
-        free = store.lock_lane(tx, name)
-        picked = store.pick_pending(tx, name, free) if free else []
-        if not picked:
+        taken = turns.take(tx, name)
+        if not taken:
             return []
-        store.start(tx, picked, execution_prefix=prefix, seconds_allowed=kind.seconds_allowed)
-        return [started for task in picked if (started := store.fetch(tx, task.task_id))]
+        transition_store.start(tx, taken, execution_prefix=prefix, seconds_allowed=kind.seconds_allowed)
+        return store.fetch_all(tx, [task.id for task in taken])
 
     started = database.run_transaction(claim)
     scopes.changed(*started)

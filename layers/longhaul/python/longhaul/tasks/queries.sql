@@ -5,14 +5,17 @@
 -- Nothing is inserted when the kind's lane holds as many waiting tasks as it may. The count stops at the limit.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    run_after, created_at, updated_at
+    run_after, deadline, created_at, updated_at
 )
 SELECT
     :task_id, :tenant_id, :user_id, :kind, :title, :params, 'PENDING', :priority, :max_retries, :idempotency_key,
-    :request_digest, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+    :request_digest, COALESCE(:run_after, UTC_TIMESTAMP(6)), :deadline, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM lanes
 WHERE lanes.kind = :kind
   AND lanes.max_queued > (SELECT COUNT(*) FROM tasks AS waiting WHERE waiting.kind = :kind AND waiting.status = 'PENDING');
+
+-- name: fetch_time$
+SELECT UTC_TIMESTAMP(6);
 
 -- name: fetch_task^
 SELECT * FROM tasks WHERE task_id = :task_id;
@@ -20,36 +23,12 @@ SELECT * FROM tasks WHERE task_id = :task_id;
 -- name: fetch_tenant_task^
 SELECT * FROM tasks WHERE task_id = :task_id AND tenant_id = :tenant_id;
 
+-- name: fetch_tasks
+SELECT * FROM tasks WHERE id IN :ids;
+
 -- name: fetch_task_by_key^
 SELECT * FROM tasks WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key;
 
--- name: list_tasks
-SELECT * FROM tasks
-WHERE tenant_id = :tenant_id AND status IN :statuses AND kind IN :kinds
-ORDER BY created_at DESC, id DESC
-LIMIT :limit OFFSET :offset;
-
--- name: count_tasks$
-SELECT COUNT(*) FROM tasks WHERE tenant_id = :tenant_id AND status IN :statuses AND kind IN :kinds;
-
--- name: create_lane!
--- A lane that is there keeps its limits: they may have been changed by hand.
-INSERT IGNORE INTO lanes (kind, max_concurrent, max_queued) VALUES (:kind, :max_concurrent, :max_queued);
-
--- name: lock_lane^
-SELECT kind, max_concurrent, paused FROM lanes WHERE kind = :kind FOR UPDATE;
-
--- name: count_running$
-SELECT COUNT(*) FROM tasks WHERE kind = :kind AND status = 'RUNNING';
-
--- name: pick_pending
--- The lane is locked, so no other dispatcher picks; not SKIP LOCKED, which would leave a task whose row another
--- transaction holds for a moment (a cancel) waiting for the next minute.
-SELECT * FROM tasks
-WHERE kind = :kind AND status = 'PENDING' AND run_after <= UTC_TIMESTAMP(6)
-ORDER BY priority DESC, id
-LIMIT :limit
-FOR UPDATE;
 
 -- name: start_tasks!
 -- The execution's name is made of the row's id and the attempt: starting it twice starts it once.
@@ -100,6 +79,25 @@ WHERE task_id = :task_id AND tenant_id = :tenant_id AND status IN :sources;
 UPDATE tasks
 SET status = 'PENDING', run_after = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND tenant_id = :tenant_id AND status IN :sources;
+
+-- name: retry_task!
+-- Its retries and its time begin anew: a deadline that has passed would fail it at once.
+UPDATE tasks
+SET status = 'PENDING',
+    retries = 0,
+    run_after = UTC_TIMESTAMP(6),
+    deadline = NULL,
+    error_code = NULL,
+    error_message = NULL,
+    finished_at = NULL,
+    updated_at = UTC_TIMESTAMP(6)
+WHERE task_id = :task_id AND tenant_id = :tenant_id AND status IN :sources;
+
+-- name: lock_task^
+SELECT * FROM tasks WHERE task_id = :task_id AND tenant_id = :tenant_id FOR UPDATE;
+
+-- name: change_task!
+UPDATE tasks SET priority = :priority, title = :title, updated_at = UTC_TIMESTAMP(6) WHERE id = :id;
 
 -- name: write_progress!
 -- Progress is recounted, so an older count (a message delivered late or twice) changes nothing and nothing goes back.

@@ -1,21 +1,35 @@
-"""Reading tasks: one with the sync check between its row and its live item, and pages of them."""
+"""Reading a task, with the sync check between its row and its live item.
 
-from collections.abc import Sequence
+The row is cached until somebody changes it; the live item is read each time. So a task that nobody changes is read
+without the database.
+"""
+
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from longhaul import database, live
+from pydantic import TypeAdapter
+
+from longhaul import cache, database, live
+from longhaul.cache import Cached, Namespace, Tier
 from longhaul.errors import DatabaseUnavailable, NotFound
 from longhaul.live import LiveItem
 from longhaul.observability import logger
-from longhaul.tasks import store
-from longhaul.tasks.kinds import kinds
-from longhaul.tasks.model import ACTIVE, Status, Task
+from longhaul.tasks import store as task_store
+from longhaul.tasks.finding import store
+from longhaul.tasks.finding.model import FoundTask
+from longhaul.tasks.lanes import store as lane_store
+from longhaul.tasks.model import Status
+from longhaul.tasks.scopes import scope_of_task
 from longhaul.tasks.tally import PROGRESS_UPDATE_INTERVAL
 
 SYNCED_WITHIN = 10  # points of progress (seed 002)
+LONGEST_ID = 96  # characters, as the column has them
+
+_ROWS = Namespace("task", 1, Tier.short)  # short: should a writer die between its commit and its word to the cache
+_ROW = TypeAdapter(FoundTask)
 
 
 class SyncStatus(StrEnum):
@@ -32,64 +46,83 @@ class TaskView:
     """A task as it is served. `task` is None when the database did not answer: then the live item is all there is."""
 
     sync: SyncStatus
-    task: Task | None
+    task: FoundTask | None
     item: LiveItem | None
+    queue_position: int | None = None  # of one that waits: 1 is started next
 
 
-def read_task(task_id: str, tenant_id: str) -> TaskView:
-    """The row with the fresher progress of its live item.
+def read_task(task_id: str, tenant_id: str, *, fresh: bool = False) -> TaskView:
+    """The row with the fresher progress of its live item. The row may come from the cache unless it is to be `fresh`.
 
     Raises NotFound, and DatabaseUnavailable when neither the row nor the item is to be had.
     """
+    if len(task_id) > LONGEST_ID:
+        raise NotFound("there is no task with so long an id")
     item = live.read(task_id)
     if item is not None and item.tenant_id != tenant_id:
         raise NotFound(f"there is no task {task_id}")
     try:
-        with database.connection() as session:
-            task = store.fetch_for_tenant(session, task_id, tenant_id)
+        view = _read_and_compare(task_id, tenant_id, item, fresh=fresh)
+        return replace(view, queue_position=_position(view.task))
     except DatabaseUnavailable:
         if item is None:
             raise
         return TaskView(SyncStatus.unknown, None, item)
-    if task is None:
-        raise NotFound(f"there is no task {task_id}")
-    return _checked(task, item)
+
+
+def _position(task: FoundTask | None) -> int | None:
+    """Asked anew each time: it changes with its lane, of which no cached answer knows."""
+    if task is None or task.status != Status.PENDING:
+        return None
+    with database.connection() as session:
+        return lane_store.find_position(session, task.kind, task.id)
+
+
+def _read_and_compare(task_id: str, tenant_id: str, item: LiveItem | None, *, fresh: bool) -> TaskView:
+    found = _read_row(task_id, tenant_id, fresh=fresh)
+    view = _compared(found.value, item)
+    if view.sync != SyncStatus.out_of_sync:
+        return view
+    if found.hit:  # the cached row may be the one that is behind: only what the database says repairs anything
+        return _read_and_compare(task_id, tenant_id, item, fresh=True)
+    task = found.value
+    told = {"row": task.progress, "live": item.progress if item else None}
+    logger.warning("live item out of sync", extra=task.log_context | told)
+    live.overwrite(live.item_of(task))
+    return view
 
 
 def task_params(task_id: str) -> dict[str, Any]:
     """What the task was submitted with, for the first step of its workflow. Raises NotFound."""
     with database.connection() as session:
-        task = store.fetch(session, task_id)
+        task = task_store.fetch(session, task_id)
     if task is None:
         raise NotFound(f"there is no task {task_id}")
     return task.params
 
 
-def list_page(
-    tenant_id: str, statuses: Sequence[Status], names: Sequence[str], *, limit: int, offset: int
-) -> tuple[list[Task], int]:
-    """A tenant's tasks, newest first, and how many there are in all. Empty filters mean every status, every kind."""
-    wanted, known = statuses or list(Status), names or sorted(kinds())
-    with database.connection() as session:
-        tasks = store.list_page(session, tenant_id, wanted, known, limit=limit, offset=offset)
-        return tasks, store.count(session, tenant_id, wanted, known)
+def _read_row(task_id: str, tenant_id: str, *, fresh: bool) -> Cached[FoundTask]:
+    """The row, from the cache unless it is to be `fresh`. Raises NotFound, DatabaseUnavailable."""
+
+    def load() -> Any:
+        with database.connection() as session:
+            task = store.fetch(session, task_id, tenant_id)
+        if task is None:
+            raise NotFound(f"there is no task {task_id}")
+        return _ROW.dump_python(task, mode="json")
+
+    key = json.dumps([tenant_id, task_id], ensure_ascii=False)
+    found = cache.read(_ROWS, key, scope_of_task(task_id), load, fresh=fresh)
+    return Cached(_ROW.validate_python(found.value), found.hit)
 
 
-def list_active(tenant_id: str, limit: int) -> list[Task]:
-    """A tenant's tasks that have not ended, newest first, at most `limit`."""
-    with database.connection() as session:
-        return store.list_page(session, tenant_id, ACTIVE, sorted(kinds()), limit=limit)
-
-
-def _checked(task: Task, item: LiveItem | None) -> TaskView:
+def _compared(task: FoundTask, item: LiveItem | None) -> TaskView:
     if item is None:
         return TaskView(SyncStatus.cache_miss, task, None)
     ahead = item.steps_done - task.steps_done if item.attempt == task.attempt and task.status == Status.RUNNING else 0
     in_turn = 0 < ahead < PROGRESS_UPDATE_INTERVAL  # the row is not due yet, however many points a step is
     if not in_turn and (abs(task.progress - item.progress) > SYNCED_WITHIN or item.attempt > task.attempt):
-        logger.warning("live item out of sync", extra=task.log_context | {"row": task.progress, "live": item.progress})
-        live.overwrite(live.item_of(task))
-        return TaskView(SyncStatus.out_of_sync, task, None)
+        return TaskView(SyncStatus.out_of_sync, task, item)
     if ahead <= 0:
         return TaskView(SyncStatus.synced, task, item)
     shown = replace(

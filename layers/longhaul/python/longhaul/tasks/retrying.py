@@ -1,7 +1,7 @@
 """Another attempt for a task whose present one came to nothing: with back-off, a bounded number of times."""
 
 from longhaul import database
-from longhaul.tasks import causes, hints, scopes, store
+from longhaul.tasks import causes, hints, scopes, transition_store
 from longhaul.tasks.model import Task, TaskError
 
 BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 1.0, 60.0
@@ -20,7 +20,7 @@ def may_retry(task: Task, error: TaskError) -> bool:
 def requeue(task: Task, error: TaskError) -> bool:
     """RUNNING -> PENDING for this attempt, after a back-off. Whether it was still to be had."""
     delay = backoff(task.retries)
-    moved = database.run_transaction(lambda tx: store.requeue(tx, task, error=error, delay=delay))
+    moved = database.run_transaction(lambda tx: transition_store.requeue(tx, task, error=error, delay=delay))
     if moved:
         scopes.changed(task)
         hints.hint_dispatch(task.kind, delay=delay)

@@ -4,15 +4,17 @@ Its steps are counted, or what its kind counts instead. Always recounted from th
 twice, late or out of order changes nothing.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from longhaul import database, live
 from longhaul.database import Session
 from longhaul.progress import ProgressEvent
-from longhaul.tasks import scopes, step_store, store
+from longhaul.tasks import pace, scopes, step_store, store
 from longhaul.tasks.kinds import Kind, kind_named
 from longhaul.tasks.model import Status, StepStatus, Tally, Task
+from longhaul.tasks.pace import Sample
 from longhaul.tasks.step_store import StepCount
 
 PROGRESS_UPDATE_INTERVAL = 5  # the row is written each time so many more steps have finished
@@ -61,11 +63,19 @@ def recount(events: Sequence[ProgressEvent]) -> None:
             stage=fresh[-1].level,
             current_step=fresh[-1].label,
             statistics=now.statistics,
+            pace=_pace(task, now),
         )
         if now.complete or now.steps_done // PROGRESS_UPDATE_INTERVAL > task.steps_done // PROGRESS_UPDATE_INTERVAL:
             store.write_progress(session, seen)
             scopes.changed(task)
         live.write(seen)
+
+
+def _pace(task: Task, now: Tally) -> tuple[Sample, ...]:
+    """What the item that is replaced knew of this attempt's pace, and how far it is now."""
+    before = live.read(task.task_id)
+    known = before.pace if before and before.attempt == task.attempt else ()
+    return pace.extended(known, Sample(time.time(), now.share))
 
 
 def final_tally(session: Session, task: Task) -> Tally:

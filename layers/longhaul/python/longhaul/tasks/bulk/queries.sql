@@ -5,12 +5,12 @@
 -- Those whose key is not known yet, as many of each kind as its lane has room for, the first ones first.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    run_after, created_at, updated_at
+    run_after, deadline, created_at, updated_at
 )
 SELECT
     fresh.task_id, :tenant_id, :user_id, fresh.kind, fresh.title, fresh.params, 'PENDING', fresh.priority,
     fresh.max_retries, fresh.idempotency_key, fresh.request_digest,
-    UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+    COALESCE(fresh.run_after, UTC_TIMESTAMP(6)), fresh.deadline, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM (
     SELECT asked.*, ROW_NUMBER() OVER (PARTITION BY asked.kind ORDER BY asked.ordinal) AS place
     FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
@@ -22,7 +22,9 @@ FROM (
         priority INT PATH '$.priority',
         max_retries INT PATH '$.max_retries',
         idempotency_key VARCHAR(255) PATH '$.idempotency_key',
-        request_digest VARCHAR(64) PATH '$.request_digest'
+        request_digest VARCHAR(64) PATH '$.request_digest',
+        run_after DATETIME(6) PATH '$.run_after',
+        deadline DATETIME(6) PATH '$.deadline'
     )) AS asked
     LEFT JOIN tasks AS known ON known.tenant_id = :tenant_id AND known.idempotency_key = asked.idempotency_key
     WHERE known.id IS NULL

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from longhaul import queries
@@ -86,9 +86,19 @@ def insert(session: Session, tenant_id: str, user_id: str, new: Sequence[NewTask
     """Those that have room in their lane and a key that is new. Raises pymysql.IntegrityError when a key is taken
     meanwhile; then none was inserted.
     """
-    rows = dumps([vars(task) | {"params": dumps(task.params)} for task in new])
+    rows = dumps([_row(task) for task in new])
     kinds = sorted({task.kind for task in new})
     _queries.insert_tasks(session, tenant_id=tenant_id, user_id=user_id, rows=rows, kinds=kinds)
+
+
+def _row(task: NewTask) -> dict[str, Any]:
+    times = {"run_after": _plain(task.run_after), "deadline": _plain(task.deadline)}
+    return vars(task) | times | {"params": dumps(task.params)}
+
+
+def _plain(moment: datetime | None) -> str | None:
+    """As MySQL writes it, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" if moment else None
 
 
 def find_stored(session: Session, tenant_id: str, new: Sequence[NewTask]) -> list[Stored]:

@@ -1,16 +1,20 @@
 """Submitting many tasks at once: one insert for all, and an answer for each."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cache
 
 import pymysql
 
-from longhaul import cache, database
+from longhaul import cache as page_cache
+from longhaul import database
 from longhaul.errors import DatabaseUnavailable, KeyReused, LonghaulError
 from longhaul.observability import logger
 from longhaul.tasks import hints, scopes
 from longhaul.tasks.bulk import store
 from longhaul.tasks.bulk.store import Stored
-from longhaul.tasks.submission import NewTask, Submission, lane_full, prepare
+from longhaul.tasks.submission import NewTask, Submission, database_clock, lane_full, prepare
 
 TRIES = 3  # of an insert that another request's keys made fail
 
@@ -22,23 +26,24 @@ def submit_many(asked: Sequence[Submission | LonghaulError]) -> list[Answer]:
 
     Raises DatabaseUnavailable, when not one of them was stored.
     """
-    prepared = [_prepared(item) for item in asked]
+    clock = cache(database_clock)  # asked once for all, and only when an item gives times
+    prepared = [_prepared(item, clock) for item in asked]
     firsts = _first_of_key(prepared)
     new = [task for index, task in enumerate(prepared) if isinstance(task, NewTask) and firsts[index] == index]
     stored = _store(new) if new else []
     ids = {row.task_id for row in stored}
-    _tell([task for task in new if task.task_id in ids])
+    _tell([task for task in new if task.task_id in ids], clock)
     return [
         task if isinstance(task, LonghaulError) else _answer(task, firsts[index] != index, ids, stored)
         for index, task in enumerate(prepared)
     ]
 
 
-def _prepared(item: Submission | LonghaulError) -> NewTask | LonghaulError:
+def _prepared(item: Submission | LonghaulError, clock: Callable[[], datetime]) -> NewTask | LonghaulError:
     if isinstance(item, LonghaulError):
         return item
     try:
-        return prepare(item)
+        return prepare(item, clock=clock)
     except LonghaulError as error:
         return error
 
@@ -87,10 +92,16 @@ def _answer(task: NewTask, repeats: bool, ids: set[str], stored: Sequence[Stored
     return known.task_id
 
 
-def _tell(created: Sequence[NewTask]) -> None:
+def _tell(created: Sequence[NewTask], clock: Callable[[], datetime]) -> None:
+    """Forget the tenant's lists, and wake the dispatcher when each may start, if a message can wait so long."""
     if created:
-        cache.invalidate(scopes.scope_of_tenant(created[0].tenant_id))
-        hints.hint_lanes(task.kind for task in created)
+        page_cache.invalidate(scopes.scope_of_tenant(created[0].tenant_id))
+    kinds_of: dict[float, set[str]] = defaultdict(set)
+    for task in created:
+        kinds_of[(task.run_after - clock()).total_seconds() if task.run_after else 0.0].add(task.kind)
+    for delay, kinds in kinds_of.items():
+        if delay <= hints.LONGEST_DELAY:
+            hints.hint_lanes(kinds, delay=delay)
 
 
 def _plain(key: str | None) -> str:

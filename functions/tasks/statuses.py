@@ -1,0 +1,56 @@
+"""How a task stands, as an answer: conditional, and held back for those who would rather wait than ask again."""
+
+from datetime import UTC, datetime
+
+from longhaul.http import (
+    Api,
+    Response,
+    asks_for_fresh,
+    caller,
+    conditional,
+    dumps,
+    etag_of,
+    held,
+    known_tag,
+    respond,
+)
+from longhaul.http.prefer import headers_of
+from longhaul.tasks import reading
+from longhaul.tasks.model import TERMINAL, Status, Task
+from tasks.documents import TaskDocument, document, location, view_document
+
+POLL_SECONDS = "2"
+
+
+def status_answer(app: Api, task_id: str, wait: int | None) -> Response[TaskDocument]:
+    """The task at once; with `wait`, when it has ended, or, for who has a version of it already, when that changes."""
+    tenant_id, fresh = caller(app).tenant_id, asks_for_fresh(app)
+    knows = "if-none-match" in app.current_event.headers
+
+    def look() -> TaskDocument:
+        return view_document(reading.read_task(task_id, tenant_id, fresh=fresh))
+
+    def done(seen: TaskDocument) -> bool:
+        return seen.status in TERMINAL or (knows and not known_tag(app, etag_of(dumps(seen))))
+
+    seen = held(app, wait, look, done)
+    text = dumps(seen)
+    # What waits has a place in its queue, which changes without the task: no date tells one answer from the next.
+    changed = datetime.now(UTC) if seen.status == Status.PENDING else seen.updated_at
+    return conditional(app, lambda: text, etag=etag_of(text), last_modified=changed, headers=headers_of(wait))
+
+
+def submitted_answer(app: Api, task: Task, wait: int | None) -> Response[TaskDocument]:
+    """202 with the task and where to look for it; 200 when it has ended within `wait`."""
+    headers = {"Location": location(task.task_id), **headers_of(wait)}
+    seen = document(task)
+    if wait:
+        seen = held(
+            app,
+            wait,
+            lambda: view_document(reading.read_task(task.task_id, task.tenant_id)),
+            lambda now: now.status in TERMINAL,
+        )
+    if seen.status in TERMINAL and wait is not None:
+        return respond(seen, 200, headers)
+    return respond(seen, 202, {**headers, "Retry-After": POLL_SECONDS})

@@ -1,0 +1,200 @@
+"""Every operation of the OpenAPI document, asked of the running stack with the document's own examples and bounds.
+
+An operation must be met by what is here: it is asked with its examples, real ids in the place of invented ones, of
+tasks in every state until one answers 2xx. So a new operation needs a line here only when it takes another sort of id.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from local.requests import Answer
+from local.running import RunningStack
+from tests.observation import KIND, Observer
+from tests.openapi import Operation, complaints, example_of, operations, refused_values
+
+STATES = ("PENDING", "PAUSED", "FAILED", "SUCCEEDED")  # that a row may be put into: nothing works on it then
+CODES = {"provinces": "440000", "cities": "440100", "districts": "440103"}  # of what `directory` makes
+HOLD = {"prefer": "wait=0"}  # an example may ask to wait longer than we do
+SCOPES = frozenset(scope for operation in operations() for scope in operation.scopes)
+
+type Row = dict[str, Any]
+type Sign = Callable[[frozenset[str]], str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def directory(caller: Observer) -> Iterator[None]:
+    """A city, a district and a hospital, and lanes at rest."""
+    now = "UTC_TIMESTAMP(6)"
+    caller.sql("UPDATE lanes SET paused = 1")
+    caller.sql(f"REPLACE INTO cities VALUES ('440100', '440000', '广州市', 1, {now})")
+    caller.sql(f"REPLACE INTO districts VALUES ('440103', '440100', '荔湾区', 1, {now})")
+    caller.sql(
+        "REPLACE INTO hospitals VALUES ('440103', '广州医院', '三级甲等', '综合医院', '路1号', '020-1', 0.9, 'd', 1, "
+        f"'none', NULL, NULL, {now}, {now})"
+    )
+    yield
+    for table in ("tasks", "hospitals", "districts", "cities"):
+        caller.sql(f"DELETE FROM {table}")
+    caller.sql("UPDATE lanes SET paused = 0")
+
+
+@pytest.fixture(scope="module")
+def token(stack: RunningStack) -> Sign:
+    """token(scopes): signed once for all operations, which costs more than to send a request."""
+    return functools.cache(lambda scopes: stack.token(scopes=sorted(scopes)))
+
+
+class Walker:
+    """Asks one operation as the document says, about tasks that are really there."""
+
+    def __init__(self, caller: Observer, operation: Operation, token: str) -> None:
+        self.caller, self.operation, self.token = caller, operation, token
+        self.task_id = "none"
+        self._made: list[str] = []
+
+    def _tasks(self) -> Iterator[str]:
+        """One task in each state, and a campaign; made when they are needed, and met again then."""
+        if "task_id" not in f"{self.operation.path} {self.operation.body_example}":
+            yield self.task_id
+            return
+        yield from self._made
+        self.caller.sql("UPDATE lanes SET paused = 1")
+        for status in STATES[len(self._made) :]:
+            self._made.append(self.caller.submit("澳门"))
+            self.caller.sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, self._made[-1])
+            yield self._made[-1]
+        yield self.caller.call([{"leads_id": "L-1", "phone": "13800138001"}])
+
+    def ask(
+        self, query: Row | None = None, headers: Row | None = None, token: str | None = None, body: Any = None
+    ) -> Answer:
+        """The operation with its examples and these beside; the answer is one that the document tells of."""
+        path = self.operation.path
+        for parameter in self.operation.parameters("path"):
+            path = path.replace(f"{{{parameter['name']}}}", quote(self._value(parameter)))
+        texts = {name: _text(value) for name, value in {**self._needed("query"), **(query or {})}.items()}
+        answer = self.caller.request(
+            self.operation.method.upper(),
+            f"{path}?{urlencode(texts)}" if texts else path,
+            json=self._body(self.operation.body_example) if body is None else body,
+            headers={**self._needed("header"), **(headers or {})},
+            token=self.token if token is None else token,
+        )
+        self._assert_told(answer)
+        return answer
+
+    def ask_well(self, **asked: Any) -> Answer:
+        """The first good answer of the tasks in all their states; each of the others is one that the document tells."""
+        answers = []
+        for task_id in self._tasks():
+            self.task_id = task_id
+            answers.append(self.ask(**asked))
+            if answers[-1].status < 300:
+                return answers[-1]
+        raise AssertionError(f"{self.operation} can not be called: {[(a.status, a.body.decode()) for a in answers]}")
+
+    def _assert_told(self, answer: Answer) -> None:
+        told = f"{self.operation} answers {answer.status}: {answer.body.decode()[:1000]}"
+        assert str(answer.status) in self.operation.told["responses"], told
+        assert answer.status < 500, told
+        (content,) = self.operation.answer(answer.status).get("content", {None: {}}).items()
+        media_type, schema = content
+        assert answer.headers.get("content-type") == media_type, told
+        if media_type:
+            assert complaints(schema["schema"], answer.json()) == [], told
+
+    def _needed(self, place: str) -> Row:
+        return {p["name"]: self._value(p) for p in self.operation.parameters(place) if p["required"]}
+
+    def _value(self, parameter: Row) -> Any:
+        match parameter["name"]:
+            case "task_id":
+                return self.task_id
+            case "code":
+                return CODES[self.operation.path.split("/")[3]]
+            case "kind" if parameter["in"] == "path":
+                return KIND
+        return HOLD.get(parameter["name"].lower(), example_of(parameter))
+
+    def _body(self, example: Any) -> Any:
+        """The example about a task that is there."""
+        match example:
+            case {"task_id": _, **others}:
+                return {"task_id": self.task_id} | self._body(others)
+            case {"task_ids": _, **others}:
+                return {"task_ids": [self.task_id]} | self._body(others)
+            case dict():
+                return {name: self._body(value) for name, value in example.items()}
+            case list():
+                return [self._body(value) for value in example]
+        return example
+
+
+@pytest.fixture(params=operations(), ids=str)
+def walker(request: pytest.FixtureRequest, caller: Observer, token: Sign) -> Walker:
+    return Walker(caller, request.param, token(SCOPES))
+
+
+def test_it_answers_as_the_document_says(walker: Walker) -> None:
+    answer, operation = walker.ask_well(), walker.operation
+    limit = operation.told["x-rate-limit"]
+    assert answer.headers.get("ratelimit-policy", '"read"').startswith(f'"{limit}"')
+    assert ("ratelimit" in answer.headers) == (limit != "read")
+    assert {"x-request-id", "x-content-type-options"} <= answer.headers.keys()
+
+    # Whoever has this version already: 304 where the document says so, and only there.
+    assert ("etag" in answer.headers) == ("304" in operation.told["responses"])
+    if etag := answer.headers.get("etag"):
+        assert walker.ask(headers={"If-None-Match": etag}).status == 304
+
+
+def test_each_of_its_parameters_may_be_given(walker: Walker) -> None:
+    optional = [p for place in ("query", "header") for p in walker.operation.parameters(place) if not p["required"]]
+    for parameter in optional:
+        name, place = parameter["name"], {"query": "query", "header": "headers"}[parameter["in"]]
+        value = _cursor(walker) if name == "cursor" else walker._value(parameter)
+        if name.lower() == "if-match":
+            assert walker.ask(headers={name: value}).status == 412
+        else:
+            walker.ask_well(**{place: {name: value}})
+
+
+def test_what_is_out_of_bounds_or_unknown_is_400(walker: Walker) -> None:
+    assert walker.ask({"no_such_parameter": "1"}).status == 400
+    for parameter in walker.operation.parameters("query"):
+        for value in refused_values(parameter["schema"]):
+            answer = walker.ask({parameter["name"]: value})
+            assert answer.status == 400, (parameter["name"], value)
+            places = [error["pointer"].split("/")[:2] for error in answer.json()["errors"]]
+            assert places == [["query", parameter["name"]]], (value, places)
+
+
+def test_a_body_that_does_not_fit_is_refused(walker: Walker) -> None:
+    if "requestBody" in walker.operation.told:
+        assert walker.ask(body=[]).status == 422
+        assert walker.ask(body={"no_such_field": 1}).status == 422
+        assert walker.ask(body={**walker.operation.body_example, "no_such_field": 1}).status == 422
+
+
+def test_who_may_not_is_refused(walker: Walker, token: Sign) -> None:
+    assert walker.ask(token="").status == 401
+    assert walker.ask(token=token(SCOPES - set(walker.operation.scopes))).status == 403
+
+
+def _cursor(walker: Walker) -> str:
+    """One that the operation gave, or, when all is on one page, the end of a page that an earlier reader had."""
+    limit = next(p["name"] for p in walker.operation.parameters("query") if p["name"] in ("limit", "page_size"))
+    for _ in range(2):
+        walker.caller.submit("澳门")
+    return str(walker.ask_well(query={limit: 1}).json()["next_cursor"])
+
+
+def _text(value: Any) -> str:
+    """As a query has it: lists with commas."""
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

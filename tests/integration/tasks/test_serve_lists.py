@@ -1,0 +1,505 @@
+"""The lists of serve_lists: filters, orders, pages and cursors, caching, conditional reads."""
+
+import itertools
+import json
+import os
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from longhaul import cache
+from longhaul import database as longhaul_database
+from longhaul.http import PageParams, make_app
+from longhaul.tasks import reading
+from longhaul.tasks.finding import lists
+from longhaul.tasks.finding.model import Order, Question, Sort
+from longhaul.tasks.model import Status, Task
+from tasks.answers import page_answer
+from tasks.documents import document
+from tests.calling import Context, sample
+from tests.gateway import Api
+
+type Sql = Callable[..., list[dict[str, Any]]]
+
+LIST, SUMMARY, CURSOR, ACTIVE = (f"/api/v1/tasks{path}" for path in ("", "/summary", "/cursor", "/active"))
+SUBMIT = {"kind": "hospital_province_refresh", "params": {"province": "广东省"}}
+BEGIN = datetime(2026, 11, 20, 8)
+KINDS = ("hospital_province_refresh", "hospital_full_refresh", "call_campaign")
+PRIORITIES = ("low", "normal", "high", "urgent")
+TURNS = int(os.environ.get("STALE_TURNS", "60"))  # more take longer, and show no more
+COLUMNS = (
+    "task_id, tenant_id, user_id, kind, title, params, status, priority, progress, max_retries, run_after, "
+    "request_digest, created_at, updated_at"
+)
+
+
+@pytest.fixture
+def api(database: dict[str, Any]) -> Api:
+    return Api()
+
+
+def row(number: int, tenant_id: str = "acme") -> tuple[Any, ...]:
+    """A task like no other of the first 24, but that several have the same values to sort by, and the same times."""
+    created = BEGIN + timedelta(minutes=number // 2, microseconds=number // 2)
+    return (
+        f"{tenant_id}-{number:04}",
+        tenant_id,
+        "ada",
+        KINDS[number % 3],
+        f"任务 {number}",
+        "{}",
+        list(Status)[number % 6],
+        number % 4,
+        number * 7 % 5 * 20,
+        3,
+        created,
+        "0" * 64,
+        created,
+        BEGIN + timedelta(minutes=number * 5 % 7),
+    )
+
+
+def insert(sql: Sql, numbers: Iterable[int], tenant_id: str = "acme") -> None:
+    values = [row(number, tenant_id) for number in numbers]
+    marks = ", ".join(["(" + ", ".join(["%s"] * 14) + ")"] * len(values))
+    sql(f"INSERT INTO tasks ({COLUMNS}) VALUES {marks}", *itertools.chain.from_iterable(values))
+
+
+def inserted(sql: Sql, number: int) -> list[dict[str, Any]]:
+    """So many rows, as the table has them."""
+    insert(sql, range(number))
+    return sql("SELECT * FROM tasks ORDER BY id")
+
+
+def ids(answer: Any) -> list[str]:
+    return [item["task_id"] for item in answer["items"]]
+
+
+def by(rows: list[dict[str, Any]], sort: str, order: str) -> list[str]:
+    ordered = sorted(rows, key=lambda row: (row[sort], row["id"]), reverse=order == "desc")
+    return [row["task_id"] for row in ordered]
+
+
+def walk(api: Api, query: str, limit: int = 5) -> list[str]:
+    """All pages by their cursors."""
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = api.get(CURSOR, f"{query}&limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+        seen += ids(page)
+        cursor = page["next_cursor"]
+    return seen
+
+
+@pytest.mark.parametrize(("sort", "order"), list(itertools.product(Sort, Order)))
+def test_every_order_is_that_of_its_values_and_then_of_the_ids(api: Api, sql: Sql, sort: str, order: str) -> None:
+    rows = inserted(sql, 24)
+    insert(sql, range(3), "other")
+    query = f"sort_by={sort}&sort_order={order}"
+    wanted = by(rows, sort, order)
+    assert walk(api, query) == wanted
+    pages = [api.get(LIST, f"{query}&page_size=10&page={number}") for number in (1, 2, 3, 4)]
+    assert [task_id for page in pages for task_id in ids(page)] == wanted
+    assert {(page["total"], page["pages"]) for page in pages} == {(24, 3)}
+    assert ids(api.get(SUMMARY, f"{query}&page_size=24")) == wanted
+
+
+def test_lists_are_newest_first_unless_asked_otherwise(api: Api, sql: Sql) -> None:
+    rows = inserted(sql, 8)
+    assert ids(api.get(LIST)) == ids(api.get(SUMMARY)) == walk(api, "") == by(rows, "created_at", "desc")
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        ("status=PENDING", lambda n: n % 6 == 0),
+        ("status=PENDING,FAILED&status=PAUSED", lambda n: n % 6 in (0, 2, 4)),
+        ("kind=call_campaign", lambda n: n % 3 == 2),
+        ("kind=call_campaign,hospital_full_refresh", lambda n: n % 3 in (1, 2)),
+        ("kind=no_such", lambda n: False),
+        ("priority=urgent&priority=low", lambda n: n % 4 in (0, 3)),
+        ("created_after=2026-11-20T08:05:00.000005Z", lambda n: n // 2 >= 5),
+        ("created_after=2026-11-20T16:05:00.000005%2B08:00", lambda n: n // 2 >= 5),
+        ("created_before=2026-11-20T08:05:00.000005Z", lambda n: n // 2 < 5),
+        ("created_after=2026-11-20T08:05:00.000006Z", lambda n: n // 2 > 5),
+        ("created_after=2026-11-20T08:02:00Z&created_before=2026-11-20T08:04:00Z", lambda n: n // 2 in (2, 3)),
+        ("created_after=9999-12-31T00:00:00Z", lambda n: False),
+        (f"title={quote('任务 1')}", lambda n: str(n).startswith("1")),
+        (f"title={quote('3')}", lambda n: "3" in str(n)),
+        ("title=%25", lambda n: False),
+        ("title=_", lambda n: False),
+        ("title=!", lambda n: False),
+        ("status=RUNNING&kind=hospital_full_refresh&priority=normal", lambda n: n % 12 == 1),
+    ],
+)
+def test_a_filter_selects(api: Api, sql: Sql, query: str, chosen: Callable[[int], bool]) -> None:
+    rows = inserted(sql, 24)
+    wanted = by([row for number, row in enumerate(rows) if chosen(number)], "created_at", "desc")
+    page = api.get(LIST, f"{query}&page_size=24")
+    assert (ids(page), page["total"]) == (wanted, len(wanted))
+    assert walk(api, query, limit=3) == wanted
+
+
+def test_signs_that_a_pattern_knows_are_signs_like_others_in_a_title(api: Api, sql: Sql) -> None:
+    insert(sql, range(6))
+    for number, title in enumerate(("100%", "100", "a_b", "a!b", r"a\b", "Größe, klein")):
+        sql("UPDATE tasks SET title = %s WHERE task_id = %s", title, f"acme-{number:04}")
+    for text, found in (("%", [0]), ("_", [2]), ("!", [3]), ("\\", [4]), ("0%", [0]), ("e, k", [5]), ("100", [1, 0])):
+        assert ids(api.get(LIST, f"title={quote(text)}")) == [f"acme-{number:04}" for number in found]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("sort_by=title", "query/sort_by"),
+        ("sort_order=up", "query/sort_order"),
+        ("priority=asap", "query/priority/0"),
+        ("created_after=yesterday", "query/created_after"),
+        ("created_after=1795557852", "query/created_after"),
+        ("created_after=2026-11-25T08:00:00", "query/created_after"),
+        ("created_before=2026-11-25T08:00:00+08:00", "query/created_before"),
+        ("created_before=0001-01-01T00:00:00%2B14:00", "query/created_before"),
+        ("title=", "query/title"),
+        (f"title={'x' * 101}", "query/title"),
+        (f"kind={'x' * 65}", "query/kind/0"),
+        ("kind=" + ",".join(f"k{number}" for number in range(51)), "query/kind"),
+        ("sort_by=progress&sort_by=priority", "query/sort_by"),
+        ("colour=red", "query/colour"),
+    ],
+)
+def test_a_wrong_parameter_is_named(api: Api, query: str, pointer: str) -> None:
+    for path in (LIST, SUMMARY, CURSOR):
+        status, problem, _ = api("GET", path, None, query)
+        assert (status, [error["pointer"] for error in problem["errors"]]) == (400, [pointer])
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "cursor=", "cursor=" + "x" * 1001, "page=2"])
+def test_a_wrong_page_of_a_cursor_is_refused(api: Api, query: str) -> None:
+    assert api("GET", CURSOR, None, query).status == 400
+
+
+def test_a_summary_has_the_small_fields_of_the_task(api: Api, sql: Sql) -> None:
+    insert(sql, [5])
+    (item,), (whole,) = api.get(SUMMARY)["items"], api.get(LIST)["items"]
+    assert set(item) == {
+        "task_id", "kind", "title", "status", "priority", "progress", "created_at", "updated_at"
+    }  # fmt: skip
+    assert item == {name: whole[name] for name in item}
+    assert (item["priority"], item["status"], item["created_at"]) == ("normal", "CANCELLED", "2026-11-20T08:02:00.000Z")
+
+
+def test_active_tasks_are_those_that_have_not_ended(api: Api, sql: Sql) -> None:
+    rows = inserted(sql, 24)
+    active = [row for row in rows if row["status"] in ("PENDING", "RUNNING", "PAUSED")]
+    assert ids(api.get(ACTIVE)) == by(active, "created_at", "desc")
+
+
+# ------------------------------------------------------------------------------------------------------------ cursors
+
+
+def test_a_cursor_is_good_for_its_own_question_only(api: Api, sql: Sql) -> None:
+    insert(sql, range(12))
+    cursor = api.get(CURSOR, "status=PENDING,RUNNING&limit=1")["next_cursor"]
+    same = api.get(CURSOR, f"limit=3&status=RUNNING&status=PENDING&cursor={cursor}")  # another size, the same question
+    assert ids(same) == ["acme-0006", "acme-0001", "acme-0000"]
+    for query in (
+        "status=PENDING",
+        "status=PENDING,RUNNING&sort_order=asc",
+        "status=PENDING,RUNNING&sort_by=updated_at",
+        "status=PENDING,RUNNING&title=x",
+        "status=PENDING,RUNNING&created_after=2026-01-01T00:00:00Z",
+        "",
+    ):
+        status, problem, _ = api("GET", CURSOR, None, f"{query}&cursor={cursor}")
+        assert (status, problem["code"]) == (400, "invalid_cursor")
+    other = Api("other")("GET", CURSOR, None, f"status=PENDING,RUNNING&cursor={cursor}")
+    assert (other.status, other.body["code"]) == (400, "invalid_cursor")
+    for forged in (cursor[:-4], cursor[:-1] + ("A" if cursor[-1] != "A" else "B"), "x", "!!"):
+        assert api("GET", CURSOR, None, f"status=PENDING,RUNNING&cursor={forged}").body["code"] == "invalid_cursor"
+
+
+class Traffic:
+    """Adds a task and changes another between two pages of a list."""
+
+    def __init__(self, sql: Sql, chance: random.Random, sort: Sort) -> None:
+        self.sql, self.chance, self.sort = sql, chance, sort
+        self.there = [row["task_id"] for row in inserted(sql, 9)]
+        self.added = itertools.count(9)
+        self.moved = set[str]()
+
+    def goes_on(self) -> None:
+        insert(self.sql, [next(self.added)], self.chance.choice(("acme", "other")))
+        some, values = self.chance.choice(self.there), dict[str, Any](status=self.chance.choice(list(Status)).value)
+        if self.sort != Sort.created_at:
+            self.moved.add(some)
+            values[self.sort] = {
+                Sort.priority: self.chance.randrange(4),
+                Sort.progress: self.chance.randrange(101),
+                Sort.updated_at: BEGIN + timedelta(minutes=self.chance.randrange(9)),
+            }[self.sort]
+        changes = ", ".join(f"{name} = %s" for name in values)
+        self.sql(f"UPDATE tasks SET {changes} WHERE task_id = %s", *values.values(), some)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    chance=st.randoms(use_true_random=False),
+    sort=st.sampled_from(Sort),
+    order=st.sampled_from(Order),
+    limit=st.integers(1, 6),
+)
+def test_pages_are_stable_while_tasks_are_added_and_changed(
+    database: dict[str, Any], sql: Sql, chance: random.Random, sort: Sort, order: Order, limit: int
+) -> None:
+    """By a value that never changes, nothing comes twice and nothing that was there is missed; by one that does change,
+    this holds for the tasks whose value did not."""
+    sql("DELETE FROM tasks")
+    traffic, question = Traffic(sql, chance, sort), Question("acme", sort=sort, order=order)
+    tasks, after = lists.find_after(question, None, limit)
+    seen = [task.task_id for task in tasks]
+    while after:
+        traffic.goes_on()
+        tasks, after = lists.find_after(question, after, limit)
+        seen += [task.task_id for task in tasks]
+    still = [task_id for task_id in seen if task_id not in traffic.moved]
+    assert len(still) == len(set(still)), "a task came twice"
+    assert set(traffic.there) - traffic.moved <= set(still), "a task was missed"
+
+
+class Fresh(Api):
+    """Reads past the cache, as one must who writes rows by hand."""
+
+    def __call__(self, *asked: Any, **headers: str) -> Any:
+        return super().__call__(*asked, **{"cache_control": "no-cache", **headers})
+
+
+# -------------------------------------------------------------------------------------------------- steps and history
+
+
+@pytest.fixture
+def stepped(running_task: Callable[..., Task], sql: Sql) -> Task:
+    task = running_task()
+    for number in range(9):
+        sql(
+            "INSERT INTO task_steps (task_id, step_key, level, label, status, attempt, units, error_code,"
+            " error_message, created_at, finished_at) VALUES (%s, %s, %s, %s, %s, 1, %s, %s, %s, %s, %s)",
+            *(
+                task.task_id,
+                f"{('city', 'district')[number % 2]}/{number}",
+                ("city", "district")[number % 2],
+                f"区{number}",
+            ),
+            *(
+                ("SUCCEEDED", "FAILED", "PENDING")[number % 3],
+                number,
+                *(("bad", "no") if number % 3 == 1 else (None, None)),
+            ),
+            *(BEGIN, None if number % 3 == 2 else BEGIN + timedelta(seconds=number)),
+        )
+    return task
+
+
+def test_steps_come_by_key_and_are_filtered(api: Api, stepped: Task) -> None:
+    place = f"/api/v1/tasks/{quote(stepped.task_id)}/steps"
+    everything = [f"city/{n}" for n in (0, 2, 4, 6, 8)] + [f"district/{n}" for n in (1, 3, 5, 7)]
+    assert [step["key"] for step in api.get(place)["items"]] == everything
+    seen, query = [], ""
+    while query is not None:
+        page = api.get(place, f"limit=2{query}")
+        seen += [step["key"] for step in page["items"]]
+        query = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
+    assert seen == everything
+    assert [s["key"] for s in api.get(place, "level=city&status=SUCCEEDED")["items"]] == ["city/0", "city/6"]
+    assert [s["key"] for s in api.get(place, "status=FAILED")["items"]] == ["city/4", "district/1", "district/7"]
+    assert api.get(place, "level=province") == {"items": [], "next_cursor": None}
+    assert api.get(place, "status=FAILED&level=city")["items"] == [
+        {
+            "key": "city/4", "level": "city", "label": "区4", "status": "FAILED", "attempt": 1, "units": 4,
+            "error": {"code": "bad", "message": "no"},
+            "created_at": "2026-11-20T08:00:00.000Z", "finished_at": "2026-11-20T08:00:04.000Z",
+        }
+    ]  # fmt: skip
+    cursor = api.get(place, "limit=2")["next_cursor"]
+    assert api("GET", place, None, f"status=FAILED&cursor={cursor}").body["code"] == "invalid_cursor"
+    assert api("GET", place.replace("steps", "events"), None, f"cursor={cursor}").body["code"] == "invalid_cursor"
+    assert api("GET", place, None, "status=RUNNING").status == 400
+
+
+def test_the_history_comes_oldest_first(api: Api, running_task: Callable[..., Task]) -> None:
+    task = running_task()
+    place = f"/api/v1/tasks/{quote(task.task_id)}"
+    for action in ("pause", "resume", "cancel"):
+        api("POST", f"{place}/{action}")
+    whole = api.get(f"{place}/events")
+    told = [(item["event"], item["status"], item["attempt"], item["detail"]) for item in whole["items"]]
+    assert told == [
+        ("started", "RUNNING", 1, {}),
+        ("paused", "PAUSED", 1, {}),
+        ("resumed", "PENDING", 1, {}),
+        ("cancelled", "CANCELLED", 1, {}),
+    ]
+    first = api.get(f"{place}/events", "limit=3")
+    rest = api.get(f"{place}/events", f"limit=3&cursor={first['next_cursor']}")
+    assert (first["items"] + rest["items"], rest["next_cursor"]) == (whole["items"], None)
+
+
+def test_steps_and_history_of_a_task_that_is_not_there_are_not_there(api: Api, stepped: Task) -> None:
+    for path in ("steps", "events"):
+        for reader, task_id in (
+            (Api("other"), stepped.task_id),
+            (api, "x"),
+            (api, f"{stepped.task_id} "),
+            (api, "x" * 900),
+        ):
+            status, problem, _ = reader("GET", f"/api/v1/tasks/{quote(task_id)}/{path}")
+            assert (status, problem["code"]) == (404, "not_found")
+
+
+# ------------------------------------------------------------------------------------------ caching, conditional reads
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the statements that are run."""
+    run, seen = longhaul_database.Session.run, list[str]()
+
+    def counted(session: longhaul_database.Session, name: str, sql: str, parameters: Any) -> Any:
+        seen.append(name)
+        return run(session, name, sql, parameters)
+
+    monkeypatch.setattr(longhaul_database.Session, "run", counted)
+    return seen
+
+
+@pytest.mark.parametrize("path", [LIST, SUMMARY, CURSOR, ACTIVE, "events"])
+def test_a_list_that_has_not_changed_is_304_without_the_database(
+    api: Api, statements: list[str], running_task: Callable[..., Task], path: str
+) -> None:
+    task = running_task()
+    place = path if path.startswith("/") else f"/api/v1/tasks/{quote(task.task_id)}/{path}"
+    first = api("GET", place)
+    assert {"ETag", "Last-Modified", "Cache-Control"} <= first.headers.keys()
+    statements.clear()
+    again = api("GET", place, if_none_match=first.headers["ETag"])
+    assert (again.status, again.body, again.headers["ETag"]) == (304, None, first.headers["ETag"])
+    assert api("GET", place).body == first.body
+    assert statements == [], "a hit asks the database nothing"
+    # WHEN the task changes, THEN so does the list, at once
+    api("POST", f"/api/v1/tasks/{quote(task.task_id)}/cancel")
+    changed = api("GET", place, if_none_match=first.headers["ETag"])
+    assert (changed.status, changed.headers["ETag"] != first.headers["ETag"]) == (200, True)
+
+
+def test_a_date_tells_two_versions_apart_though_they_are_of_one_second(api: Api) -> None:
+    """What is only just read is told as two seconds older: a date of HTTP's may not vouch for it."""
+    task_id = api("POST", LIST, SUBMIT).body["task_id"]
+    for path in (LIST, f"/api/v1/tasks/{quote(task_id)}"):
+        before = api("GET", path)
+        api("POST", f"/api/v1/tasks/{quote(task_id)}/cancel")
+        since = before.headers["Last-Modified"]
+        assert api("GET", path, if_modified_since=since).status == 200
+
+
+def test_rows_written_by_hand_are_seen_by_who_asks_for_it_and_then_by_all(api: Api, sql: Sql) -> None:
+    task_id = api("POST", LIST, SUBMIT).body["task_id"]
+    place = f"/api/v1/tasks/{quote(task_id)}"
+    assert (api.get(place)["title"], api.get(LIST)["items"][0]["title"]) == ("广东省刷新", "广东省刷新")
+    sql("UPDATE tasks SET title = 'by hand'")
+    assert api.get(place)["title"] == "广东省刷新", "nobody told the cache"
+    fresh = Fresh()
+    assert (fresh.get(place)["title"], fresh.get(LIST)["items"][0]["title"]) == ("by hand", "by hand")
+    assert (api.get(place)["title"], api.get(LIST)["items"][0]["title"]) == ("by hand", "by hand")
+
+
+def test_pages_link_to_the_next(api: Api, sql: Sql) -> None:
+    insert(sql, range(7))
+    for path, query in ((LIST, "status=PENDING,RUNNING&sort_order=asc&page_size=2"), (CURSOR, "limit=3")):
+        seen, answer = [], api("GET", path, None, query)
+        seen += ids(answer.body)
+        while "Link" in answer.headers:
+            target, relation = answer.headers["Link"].split("; ")
+            assert relation == 'rel="next"'
+            answer = api("GET", path, None, target.strip("<>").split("?")[1])
+            seen += ids(answer.body)
+        assert len(seen) == len(set(seen)) == (3 if path == LIST else 7)
+
+
+def test_long_lists_are_compressed_when_asked(api: Api, sql: Sql) -> None:
+    insert(sql, range(20))
+    packed = api("GET", LIST, accept_encoding="gzip")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.body == api.get(LIST)
+
+
+def test_without_dynamodb_lists_are_the_same(
+    api: Api, sql: Sql, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(sql, range(9))
+    task = api.get(LIST)["items"][3]
+    with_cache = [
+        api.get(path, "page_size=4" if path in (LIST, SUMMARY) else "") for path in (LIST, SUMMARY, CURSOR, ACTIVE)
+    ]
+    monkeypatch.setattr(cache, "_table", lambda: "no-such-table")
+    monkeypatch.setattr(cache._Rest, "until", 0.0)
+    without = [
+        api.get(path, "page_size=4" if path in (LIST, SUMMARY) else "") for path in (LIST, SUMMARY, CURSOR, ACTIVE)
+    ]
+    assert without == with_cache
+    assert api.get(f"/api/v1/tasks/{task['task_id']}")["progress"] == task["progress"]
+    assert "cache not read" in warnings
+    cache._Rest.until = 0.0
+
+
+def test_nothing_is_stale_after_a_write_of_the_tenants_own(api: Api) -> None:
+    """Write, then read what the write must show, while others read and so fill the cache."""
+    chance, newest = random.Random(7), ""
+    shapes = [(LIST, "page_size=3"), (CURSOR, "limit=2"), (SUMMARY, "page_size=5&kind=hospital_province_refresh")]
+    with reading_all_the_while(2):
+        for turn in range(TURNS):
+            path, query = shapes[turn % 3]
+            if turn % 2 == 0:
+                newest, wanted = api("POST", LIST, SUBMIT).body["task_id"], "PENDING"
+            else:
+                wanted = api("POST", f"/api/v1/tasks/{quote(newest)}/cancel").body["status"]
+            first = api.get(path, query)["items"][0]
+            assert (first["task_id"], first["status"]) == (newest, wanted), f"turn {turn}, {path}"
+            if chance.random() < 0.3:
+                assert api.get(f"/api/v1/tasks/{quote(newest)}")["status"] == wanted
+
+
+@contextmanager
+def reading_all_the_while(readers: int) -> Iterator[None]:
+    """Threads that read the first page of all tasks and the newest one's status, each with an app of its own."""
+    done = threading.Event()
+
+    def read() -> None:
+        app = make_app()
+
+        @app.get(LIST)
+        def newest() -> Any:
+            return page_answer(app, Question("acme"), PageParams(1, 3), document)
+
+        event = sample("tasks", "serve_lists") | {"rawQueryString": "", "queryStringParameters": None}
+        try:
+            while not done.wait(0.05):
+                for task in json.loads(app.resolve(event, Context())["body"])["items"]:
+                    reading.read_task(task["task_id"], "acme")
+        finally:
+            longhaul_database.close()
+
+    with ThreadPoolExecutor(readers) as pool:
+        running = [pool.submit(read) for _ in range(readers)]
+        try:
+            yield
+        finally:
+            done.set()
+    for reader in running:
+        reader.result()
