@@ -1,5 +1,6 @@
 """Many tasks on the wire: what is asked for each, and the answer that each has."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,8 @@ from longhaul.tasks.model import Priority
 from longhaul.tasks.submission import Submission
 from tasks.documents import ChangeRequest, SubmitRequest
 from tasks.submissions import submission
+
+type EndedStatus = Literal["SUCCEEDED", "FAILED", "CANCELLED"]
 
 MOST_ITEMS = 100
 EXAMPLE_ID = "province_广东省_20261122_143052_1a2b3c4d"
@@ -125,7 +128,9 @@ class PurgeAnswer(BaseModel):
     more: bool
 
 
-type EndedStatus = Literal["SUCCEEDED", "FAILED", "CANCELLED"]
+def key_of_action(key: str | None) -> str | None:
+    """A key that a tenant gave here is another one than the same given to a task of its own."""
+    return key and f"actions/{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def refusal(model: type[BaseModel], item: object) -> InvalidRequest:

@@ -24,6 +24,7 @@ from tasks.batches import (
     PurgeAnswer,
     SubmitMany,
     answer,
+    key_of_action,
 )
 from tasks.documents import TaskDocument, document, location
 
@@ -72,9 +73,8 @@ def act_on_matching(
     matched = planning.count(Selection(who.tenant_id, request.filter))
     if request.dry_run:
         return respond(Matched(matched=matched))
-    task = submit(
-        Submission(who.tenant_id, who.user_id, KIND, request.params(), idempotency_key=idempotency_key),
-    )
+    key = key_of_action(idempotency_key)
+    task = submit(Submission(who.tenant_id, who.user_id, KIND, request.params(), idempotency_key=key))
     return respond(document(task), 202, {"Location": location(task.task_id), "Retry-After": POLL_SECONDS})
 
 

@@ -174,6 +174,17 @@ def test_more_than_an_action_may_change_is_refused_and_asks_for_less(
     assert statuses(sql) == {"PENDING": 5}
 
 
+def test_the_same_key_begins_one_action_and_is_not_that_of_a_task(database: dict[str, Any], sql: Sql) -> None:
+    body = {"action": "cancel", "filter": {"status": ["PENDING"]}}
+    task = submit(Submission("acme", "ada", KIND, {"province": "广东省"}, idempotency_key="k1"))
+    first, second = (ask("serve_batches", "POST", PATH, body, idempotency_key="k1") for _ in range(2))
+    assert (first[0], second[0]) == (202, 202)
+    assert first[1]["task_id"] == second[1]["task_id"] != task.task_id
+    status, problem, _ = ask("serve_batches", "POST", PATH, body | {"action": "pause"}, idempotency_key="k1")
+    assert (status, problem["code"]) == (422, "idempotency_key_reused")
+    assert len(sql("SELECT id FROM tasks")) == 2
+
+
 # ------------------------------------------------------------------------------------------------- what is done
 
 
