@@ -68,10 +68,6 @@ class Walker:
             yield self._made[-1]
         yield self.caller.call([{"leads_id": "L-1", "phone": "13800138001"}])
 
-    def meet(self) -> None:
-        """Be about a task that is there."""
-        self.task_id = next(self._tasks())
-
     def _task(self, status: str) -> str:
         """A task in this state, with more than one event and step, so that their lists have a second page."""
         task_id, sql = self.caller.submit("澳门"), self.caller.sql
@@ -181,7 +177,7 @@ def test_each_of_its_parameters_may_be_given(walker: Walker) -> None:
         name, place = parameter["name"], {"query": "query", "header": "headers"}[parameter["in"]]
         value = _cursor(walker) if name == "cursor" else walker._value(parameter)
         if name.lower() == "if-match":
-            walker.meet()
+            walker.task_id = next(walker._tasks())
             assert walker.ask(headers={name: value}).status == 412
         else:
             walker.ask_well(**{place: {name: value}})
