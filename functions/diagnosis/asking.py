@@ -76,9 +76,7 @@ def _read(task_id: str, asked: Diagnosis, cell: Cell, model: Model, answer: str)
     prompt = extraction.prompt_for(asked, answer)
     most = prices.most_of_reading(model, prompt)
     limit = prices.MOST_READING_TOKENS
-    reply = _paid(
-        task_id, cell, most, lambda: llm.consult(model, prompt, Reading, system=system(), most_tokens=limit)
-    )
+    reply = _paid(task_id, cell, most, lambda: llm.consult(model, prompt, Reading, system=system(), most_tokens=limit))
     read = extraction.checked(asked, answer, reply.answer)
     if read.disputed:
         logger.warning("the text decides who is named", extra={"task_id": task_id, "cell": cell.key})

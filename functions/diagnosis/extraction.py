@@ -1,7 +1,7 @@
 """What an answer says of a brand: read by a language model, with plain text as the check on who is named.
 
 Of who is named the text has the last word: a model that reads may be led by what it reads. Where the two disagree on
-the brand the extraction says so (`disputed`), and where the model's rank does not fit those named it is the text's order.
+the brand the extraction says so (`disputed`); where the model's rank does not fit those named, the text's order counts.
 """
 
 from pydantic import BaseModel, ConfigDict, Field

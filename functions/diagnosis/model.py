@@ -59,9 +59,9 @@ class Diagnosis(Budget):
     competitors: Annotated[list[Name], Field(max_length=MOST_COMPETITORS), AfterValidator(_distinct)] = Field(
         default=[], examples=[["小鹏", "理想"]]
     )
-    questions: Annotated[
-        list[Question], Field(min_length=1, max_length=MOST_QUESTIONS), AfterValidator(_distinct)
-    ] = Field(examples=[["20 万元买什么电动车好？"]])
+    questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_QUESTIONS), AfterValidator(_distinct)] = (
+        Field(examples=[["20 万元买什么电动车好？"]])
+    )
     models: Annotated[list[ModelName], Field(min_length=1, max_length=MOST_MODELS), AfterValidator(_distinct)] = Field(
         description="Names from the deployment's configuration.", examples=[["deepseek", "qwen"]]
     )

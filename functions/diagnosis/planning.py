@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from diagnosis import store
-from diagnosis.model import FETCHING, INIT, PLAN, REPORT, ANALYZING, Cell, Diagnosis, kept
+from diagnosis.model import ANALYZING, FETCHING, INIT, PLAN, REPORT, Cell, Diagnosis, kept
 from diagnosis.requests import CellStep, Column, Plan
 from longhaul import database, llm
 from longhaul.database import Session

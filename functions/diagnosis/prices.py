@@ -1,4 +1,4 @@
-"""What a request may come to at worst, and what a diagnosis is likely to: tokens and money, before anything is asked."""
+"""What a request may come to at worst, and a diagnosis is likely to: tokens and money, before anything is asked."""
 
 from dataclasses import dataclass
 from decimal import Decimal

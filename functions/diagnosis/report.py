@@ -88,9 +88,7 @@ def write(attempt: Attempt) -> Outcome:
             cells = store.list_cells(session, attempt.task_id)
         report = report_of(asked, cells)
         text = report.model_dump_json()
-        run.complete(
-            outcome_of(report).model_dump(), save=lambda tx: store.save_report(tx, attempt.task_id, text)
-        )
+        run.complete(outcome_of(report).model_dump(), save=lambda tx: store.save_report(tx, attempt.task_id, text))
     return Outcome.model_validate(run.output)
 
 

@@ -42,11 +42,13 @@ class Client:
         self._sleep = sleep
         self._jitter = jitter
 
-    def consult[Answer: BaseModel](self, prompt: str, answer: type[Answer], *, system: str = "") -> Reply[Answer]:
+    def consult[Answer: BaseModel](
+        self, prompt: str, answer: type[Answer], *, system: str = "", most_tokens: int | None = None
+    ) -> Reply[Answer]:
         """An answer that keeps the schema, perhaps when told. An error says what was `spent`."""
         meter, messages = Meter(self._model), _messages(prompt, system)
         try:
-            first = self._complete(messages, answer, meter)
+            first = self._complete(self._request(messages, answer, most_tokens), meter)
             try:
                 return Reply(answer.model_validate_json(first), meter.usage())
             except ValidationError as error:
@@ -56,7 +58,7 @@ class Client:
                 )
                 repair = f"你的回答不符合要求的 JSON 格式，请改正后重新输出完整的 JSON。问题：\n{_complaint(error)}"
             messages += [{"role": "assistant", "content": first}, {"role": "user", "content": repair}]
-            second = self._complete(messages, answer, meter)
+            second = self._complete(self._request(messages, answer, most_tokens), meter)
             try:
                 return Reply(answer.model_validate_json(second), meter.usage())
             except ValidationError as error:
@@ -66,11 +68,11 @@ class Client:
             charge(error, meter.usage())
             raise
 
-    def chat(self, prompt: str, *, system: str = "") -> Reply[str]:
+    def chat(self, prompt: str, *, system: str = "", most_tokens: int | None = None) -> Reply[str]:
         """An answer in free text. An error says what was `spent`; BadAnswer when the answer is empty."""
         meter = Meter(self._model)
         try:
-            answer = self._complete(_messages(prompt, system), None, meter)
+            answer = self._complete(self._request(_messages(prompt, system), None, most_tokens), meter)
             if not answer.strip():
                 raise BadAnswer("the model's answer is empty")
         except LonghaulError as error:
@@ -81,9 +83,9 @@ class Client:
     def close(self) -> None:
         self._endpoint.close()
 
-    def _complete(self, messages: list[Message], form: Format, meter: Meter) -> str:
-        body = json.dumps(self._request(messages, form), ensure_ascii=False).encode("utf-8", "replace")
-        asked = sum(len(message["content"]) for message in messages)
+    def _complete(self, request: dict[str, Any], meter: Meter) -> str:
+        body = json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")
+        asked = sum(len(message["content"]) for message in request["messages"])
         tried = 0
         while True:
             tried += 1
@@ -108,8 +110,10 @@ class Client:
         meter.answered(time.perf_counter() - started, completion.usage, asked, len(completion.content))
         return completion.content
 
-    def _request(self, messages: list[Message], form: Format) -> dict[str, Any]:
-        request = {"model": self._model.model, "messages": messages, "temperature": 0}
+    def _request(self, messages: list[Message], form: Format, most_tokens: int | None) -> dict[str, Any]:
+        request: dict[str, Any] = {"model": self._model.model, "messages": messages, "temperature": 0}
+        if most_tokens is not None:
+            request["max_tokens"] = most_tokens
         if form is None:
             return request
         schema = {"name": form.__name__, "schema": form.model_json_schema(), "strict": True}
