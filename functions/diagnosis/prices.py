@@ -46,7 +46,7 @@ class Expected:
 
 def question_prompt(asked: Diagnosis, cell: Cell) -> str:
     told = {"question": cell.text, "language": asked.language}
-    return render("question", told, question=cell.text, language=asked.language)
+    return render("question", told, words=cell.text, language=asked.language)
 
 
 def most_of_question(model: Model, prompt: str) -> Sum:
