@@ -73,6 +73,7 @@ def test_a_demo_that_cannot_be_is_refused_on_one_line(
         (["--workload", "calls"], demo.Calls(200)),
         (["--workload", "calls", "--leads", "2000"], demo.Calls(2_000)),
         (["--workload", "calls", "--leads", "1"], demo.Calls(1)),
+        (["--workload", "diagnosis"], demo.Diagnosis()),
     ],
 )
 def test_a_demo_runs_the_workload_it_was_asked_for(
