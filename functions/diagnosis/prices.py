@@ -11,7 +11,7 @@ from longhaul.settings import Model
 MILLION = 1_000_000
 
 MOST_ANSWER_TOKENS = 4_096  # what a model may say to a question; it is told so
-MOST_READING_TOKENS = 2_048  # and of an answer it reads
+MOST_READING_TOKENS = 1_024  # and of an answer it reads
 REPAIR_TOKENS = 1_000  # more than the complaint about an answer that breaks its schema
 
 LIKELY_ANSWER_TOKENS = 600

@@ -31,7 +31,7 @@ def spent(api: Api, task: Task) -> dict[str, Any]:
     return spending
 
 
-@pytest.mark.parametrize("limit", [{"max_tokens": 8_000}, {"max_cost": 0.03}])
+@pytest.mark.parametrize("limit", [{"max_tokens": 11_000}, {"max_cost": 0.02}])
 def test_a_budget_that_is_reached_pauses_the_task_and_says_so(
     diagnoses: Diagnoses, models: StandIn, api: Api, limit: dict[str, Any]
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_budget_that_is_reached_pauses_the_task_and_says_so(
 
 def test_resumed_as_it_is_it_skips_what_the_budget_does_not_allow(diagnoses: Diagnoses, grid: Grid) -> None:
     # GIVEN a diagnosis that is paused for its budget
-    task = diagnoses.run(diagnoses.submitted(asking=4, max_tokens=8_000))
+    task = diagnoses.run(diagnoses.submitted(asking=4, max_tokens=11_000))
     assert task.status == "PAUSED"
 
     # WHEN it is resumed and nothing else is changed
