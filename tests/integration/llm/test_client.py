@@ -1,7 +1,9 @@
 """The LLM client against the stand-in over HTTP: what it retries, what it repairs, what it gives up."""
 
+import json
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from longhaul.errors import BadAnswer, ProviderThrottled, ProviderUnavailable
+from longhaul.llm import usage, wire
 from longhaul.llm.client import Client
 from longhaul.settings import Model
 from tests.chatting import API_KEY, StandIn, question
@@ -166,14 +169,54 @@ def test_what_is_no_completion_is_a_provider_out_of_order(make_client: MakeClien
         make_client(model=model_at(url)).consult(PROMPT, Cities)
 
 
+def test_requests_share_a_connection(make_client: MakeClient, stand_in: StandIn) -> None:
+    client = make_client()
+    for _ in range(3):
+        client.consult(PROMPT, Cities)
+    assert client._endpoint._pool.connection_from_url(stand_in.base_url).num_connections == 1
+
+
+def test_an_answer_that_trickles_is_given_up(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.1)
+    started = time.monotonic()
+    with (
+        answering(200, {}, b" " * 40, pause=0.05) as url,
+        pytest.raises(ProviderUnavailable, match="takes too long"),
+    ):
+        make_client(model=model_at(url), read_seconds=0.2).consult(PROMPT, Cities)
+    assert time.monotonic() - started < 4 * 1
+
+
+def test_an_empty_answer_is_none(make_client: MakeClient) -> None:
+    body = b'{"choices": [{"message": {"content": null}}], "usage": {"prompt_tokens": 9, "completion_tokens": 0}}'
+    with answering(200, {}, body) as url, pytest.raises(BadAnswer, match="empty") as raised:
+        make_client(model=model_at(url)).chat(PROMPT)
+    spent = usage.spent(raised.value)
+    assert spent is not None
+    assert (spent.prompt_tokens, spent.estimated) == (9, False)
+
+
+def test_tokens_that_nobody_counted_are_estimated(make_client: MakeClient) -> None:
+    body = json.dumps({"choices": [{"message": {"content": "好的。"}}]}).encode()
+    with answering(200, {}, body) as url:
+        reply = make_client(model=model_at(url)).chat("你好", system="简短")
+    assert reply.answer == "好的。"
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.estimated) == (4, 3, True)
+
+
+def test_a_prompt_may_hold_half_a_character(make_client: MakeClient, stand_in: StandIn) -> None:
+    assert make_client().consult(f"\ud83d\n{PROMPT}", Cities).answer.cities
+    assert stand_in.calls()["count"] == 1
+
+
 def test_the_key_goes_nowhere_else(make_client: MakeClient) -> None:
     with answering(302, {"Location": "http://127.0.0.1:1/elsewhere"}) as url, pytest.raises(BadAnswer, match="302"):
         make_client(model=model_at(url)).consult(PROMPT, Cities)
 
 
 @contextmanager
-def answering(status: int, headers: dict[str, str], body: bytes = b"{}") -> Iterator[str]:
-    """A server with one answer to everything; its URL."""
+def answering(status: int, headers: dict[str, str], body: bytes = b"{}", *, pause: float = 0.0) -> Iterator[str]:
+    """A server with one answer to everything, a byte each `pause` seconds if there is one; its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -182,7 +225,10 @@ def answering(status: int, headers: dict[str, str], body: bytes = b"{}") -> Iter
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):  # the client may have gone
+                for piece in [body[i : i + 1] for i in range(len(body))] if pause else [body]:
+                    self.wfile.write(piece)
+                    time.sleep(pause)
 
         def log_message(self, *_: Any) -> None: ...
 

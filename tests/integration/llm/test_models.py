@@ -278,15 +278,6 @@ def test_no_key_no_prompt_and_no_answer_is_ever_logged(
     assert [secret for secret in SECRETS if secret in told] == []
 
 
-def test_usage_that_nobody_counted_is_estimated(models: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    from longhaul.llm import usage
-
-    monkeypatch.setattr(usage, "_tokens", lambda told: None)
-    reply = llm.chat(llm.model_named("deepseek"), PROMPT)
-    assert reply.usage.estimated
-    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (len(PROMPT), len(reply.answer))
-
-
 @pytest.mark.parametrize(
     "told", [None, {}, {"prompt_tokens": -1, "completion_tokens": 1}, {"prompt_tokens": "7", "completion_tokens": True}]
 )
