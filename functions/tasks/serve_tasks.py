@@ -22,10 +22,11 @@ from longhaul.http import (
 from longhaul.observability import observed
 from longhaul.tasks import control
 from longhaul.tasks.model import Priority
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import submit
 from tasks.documents import ChangeRequest, SubmitRequest, TaskDocument, document
 from tasks.preconditions import unchanged
 from tasks.statuses import status_answer, submitted_answer
+from tasks.submissions import submission
 
 settings.require(
     settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.Live
@@ -45,20 +46,7 @@ app = make_app()
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> Response[TaskDocument]:
-    who = caller(app)
-    task = submit(
-        Submission(
-            tenant_id=who.tenant_id,
-            user_id=who.user_id,
-            kind=request.kind,
-            params=request.params,
-            priority=Priority[request.priority],
-            title=request.title,
-            idempotency_key=idempotency_key,
-            run_after=request.run_after,
-            deadline=request.deadline,
-        )
-    )
+    task = submit(submission(request, caller(app), idempotency_key))
     return submitted_answer(app, task, wait_of(prefer))
 
 

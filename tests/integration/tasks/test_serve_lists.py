@@ -21,8 +21,8 @@ from longhaul import cache
 from longhaul import database as longhaul_database
 from longhaul.http import PageParams
 from longhaul.tasks import reading
-from longhaul.tasks.finding import lists
-from longhaul.tasks.finding.model import Order, Question, Sort
+from longhaul.tasks.finding import lists, store
+from longhaul.tasks.finding.model import Order, Place, Question, Sort
 from longhaul.tasks.model import Status, Task
 from tasks.answers import page_answer
 from tasks.documents import document
@@ -116,6 +116,26 @@ def test_every_order_is_that_of_its_values_and_then_of_the_ids(api: Api, sql: Sq
 def test_lists_are_newest_first_unless_asked_otherwise(api: Api, sql: Sql) -> None:
     rows = inserted(sql, 8)
     assert ids(api.get(LIST)) == ids(api.get(SUMMARY)) == walk(api, "") == by(rows, "created_at", "desc")
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
+@pytest.mark.parametrize(("sort", "order"), list(itertools.product(Sort, Order)))
+def test_a_page_reads_no_more_rows_the_deeper_it_is(api: Api, sql: Sql, sort: Sort, order: Order) -> None:
+    """Also among equal values: half of these have the same."""
+    insert(sql, range(2_000))
+    sql("UPDATE tasks SET priority = 1, progress = 100, updated_at = created_at WHERE id % 2 = 0")
+    rows = sql(f"SELECT id, {sort} AS value FROM tasks ORDER BY {sort} {order}, id {order}")
+    for place in (None, *(Place(rows[at]["value"], rows[at]["id"]) for at in (700, 1_000, 1_300))):
+        with longhaul_database.connection() as session:
+            before = reads(session)
+            tasks = store.list_tasks(session, Question("acme", sort=sort, order=order), limit=20, after=place)
+            assert (len(tasks), reads(session) - before < 150) == (20, True)
+
+
+def reads(session: longhaul_database.Session) -> int:
+    """The rows and index entries that the server has read for this connection."""
+    rows = session.run("status", "SHOW SESSION STATUS LIKE 'Handler_read%%'", {}).fetchall()
+    return sum(int(row["Value"]) for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.limits import limited
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
 from longhaul.http.prefer import Prefer, held, wait_of
+from longhaul.http.problems import document, pointer
 from longhaul.http.wire import Moment, Timestamp, dumps, respond, rfc3339
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "caller",
     "check_match",
     "conditional",
+    "document",
     "dumps",
     "etag_of",
     "held",
@@ -62,6 +64,7 @@ __all__ = [
     "needs",
     "page_of",
     "parse_idempotency_key",
+    "pointer",
     "require_scope",
     "respond",
     "rfc3339",
