@@ -63,3 +63,29 @@ def at_once(number: int, work: Callable[[], object]) -> None:
         worker.start()
     for worker in workers:
         worker.join()
+
+
+def ask(
+    name: str, method: str, path: str, body: Any = None, *, tenant: str = "acme", query: str = "", **headers: str
+) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """What an HTTP function of the task core answers a caller of every scope: status, document, headers."""
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "queryStringParameters": dict(pair.split("=", 1) for pair in query.split("&")) if query else None,
+        "headers": {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()},
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": "203.0.113.7"},
+            "requestId": "gateway-1",
+            "stage": "$default",
+            "authorizer": {
+                "jwt": {"claims": {"sub": "ada", "tenant_id": tenant, "scope": "tasks:read tasks:write"}, "scopes": []}
+            },
+        },
+        "body": None if body is None else json.dumps(body, ensure_ascii=False),
+        "isBase64Encoded": False,
+    }
+    answer = call("tasks", name, event)
+    return answer["statusCode"], json.loads(answer["body"]), answer["headers"]

@@ -12,7 +12,7 @@ from longhaul_client.directory import Directory
 from longhaul_client.errors import Document, TaskCancellationError, TaskTimeoutError
 from longhaul_client.progress import Notified
 from longhaul_client.settings import Settings
-from longhaul_client.tasks import ENDED, LONGEST_HOLD, Tasks
+from longhaul_client.tasks import ENDED, Tasks
 
 TASK_SECONDS = 7200
 
@@ -93,14 +93,13 @@ class TaskManager:
 
         Raises TaskTimeoutError, TaskNotFoundError, TaskExecutionError.
         """
-        hold = LONGEST_HOLD if self.progress_callback is None else min(LONGEST_HOLD, int(poll_interval))
         try:
-            async with (
-                asyncio.timeout(timeout),
-                aclosing(self._tasks.follow(task_id, interval=poll_interval, hold=hold)) as seen,
-            ):
-                async for task in seen:
-                    known = await self._seen(task)
+            async with asyncio.timeout(timeout):
+                if self.progress_callback is None:
+                    return dictionary(await self._tasks.wait(task_id, interval=poll_interval))
+                async with aclosing(self._tasks.follow(task_id, interval=poll_interval)) as seen:
+                    async for task in seen:
+                        known = await self._seen(task)
         except TimeoutError as error:
             raise TaskTimeoutError(f"{task_id} had not ended after {timeout:g} s; it goes on") from error
         return known

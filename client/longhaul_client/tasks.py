@@ -47,24 +47,31 @@ class Tasks:
     async def read(self, task_id: str) -> Document:
         return await self._api.get(path_of(task_id))
 
-    async def follow(
-        self, task_id: str, *, interval: float = 2.0, hold: int = LONGEST_HOLD
-    ) -> AsyncGenerator[Document]:
-        """The task whenever it has changed; it has ended when this ends.
+    async def follow(self, task_id: str, *, interval: float, hold: int = LONGEST_HOLD) -> AsyncGenerator[Document]:
+        """The task whenever it has changed, but not more often than every `interval` seconds, until it has ended.
 
-        The server holds each answer back for `hold` seconds unless the task ends; where it does not, it is asked again
-        after `interval` seconds.
+        The server holds an answer back for `hold` seconds unless the task is another one than that which is known.
         """
         clock, etag = asyncio.get_running_loop().time, None
         while True:
             asked = clock()
             known = {"If-None-Match": etag} if etag else None
-            answer = await self._api.request("GET", path_of(task_id), headers=known, hold=hold)
+            answer = await self._api.request("GET", path_of(task_id), headers=known, hold=hold if etag else 0)
             if answer.document is not None:
                 etag = answer.headers.get("etag")
                 yield answer.document
                 if answer.document["status"] in ENDED:
                     return
+            await asyncio.sleep(max(0.0, asked + interval - clock()))
+
+    async def wait(self, task_id: str, *, interval: float) -> Document:
+        """The task once it has ended; while it has not, the server holds its answers back as long as it does."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            asked = clock()
+            answer = await self._api.request("GET", path_of(task_id), hold=LONGEST_HOLD)
+            if answer.document is not None and answer.document["status"] in ENDED:
+                return answer.document
             await asyncio.sleep(max(0.0, asked + interval - clock()))
 
     async def act(self, task_id: str, action: str, failing: type[TaskError] = TaskExecutionError) -> Document:

@@ -6,6 +6,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 
 from calls.counting import tally
 from calls.leads import NewLead, duplicates
+from calls.purging import purge
 from longhaul.tasks.kinds import Kind
 
 MOST_LEADS_AT_ONCE = 1_000
@@ -83,5 +84,6 @@ KINDS = (
         max_concurrent=20,
         seconds_allowed=WEEK,
         tally=tally,
+        purge=purge,
     ),
 )

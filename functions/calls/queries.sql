@@ -288,3 +288,6 @@ WHERE task_id = :task_id AND provider_state IN ('changing', 'outdated');
 
 -- name: set_state!
 UPDATE call_campaigns SET provider_state = :provider_state WHERE task_id = :task_id;
+
+-- name: delete_leads!
+DELETE FROM leads_task_list WHERE task_id IN :task_ids LIMIT :limit;

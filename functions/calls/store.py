@@ -117,6 +117,11 @@ def set_state(tx: Session, task_id: str, state: ProviderState) -> None:
     _queries.set_state(tx, task_id=task_id, provider_state=state)
 
 
+def delete_leads(session: Session, task_ids: Sequence[str], limit: int) -> int:
+    """How many were deleted; fewer than `limit`: none is left."""
+    return int(_queries.delete_leads(session, task_ids=list(task_ids), limit=limit))
+
+
 def save_follow_up(
     tx: Session, campaign: Campaign, *, leads_id: str, at: str, remark: str, next_at: str | None, arrives: bool
 ) -> None:

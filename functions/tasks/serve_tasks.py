@@ -6,13 +6,27 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import IdempotencyKey, Prefer, Response, TaskId, also, caller, make_app, needs, respond, wait_of
+from longhaul.http import (
+    IdempotencyKey,
+    IfMatch,
+    Prefer,
+    Response,
+    TaskId,
+    also,
+    caller,
+    make_app,
+    needs,
+    respond,
+    wait_of,
+)
 from longhaul.observability import observed
 from longhaul.tasks import control
 from longhaul.tasks.model import Priority
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import submit
 from tasks.documents import ChangeRequest, SubmitRequest, TaskDocument, document
+from tasks.preconditions import unchanged
 from tasks.statuses import status_answer, submitted_answer
+from tasks.submissions import submission
 
 settings.require(
     settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.Live
@@ -32,20 +46,7 @@ app = make_app()
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> Response[TaskDocument]:
-    who = caller(app)
-    task = submit(
-        Submission(
-            tenant_id=who.tenant_id,
-            user_id=who.user_id,
-            kind=request.kind,
-            params=request.params,
-            priority=Priority[request.priority],
-            title=request.title,
-            idempotency_key=idempotency_key,
-            run_after=request.run_after,
-            deadline=request.deadline,
-        )
-    )
+    task = submit(submission(request, caller(app), idempotency_key))
     return submitted_answer(app, task, wait_of(prefer))
 
 
@@ -86,9 +87,17 @@ def retry_task(task_id: TaskId) -> Response[TaskDocument]:
     tags=["tasks"],
     summary="Change a task's priority or title",
 )
-def change_task(task_id: TaskId, request: Annotated[ChangeRequest, Body()]) -> Response[TaskDocument]:
-    priority = Priority[request.priority] if request.priority else None
-    task = control.change(task_id, caller(app).tenant_id, priority=priority, title=request.title)
+def change_task(
+    task_id: TaskId, request: Annotated[ChangeRequest, Body()], if_match: IfMatch = None
+) -> Response[TaskDocument]:
+    tenant_id = caller(app).tenant_id
+    task = control.change(
+        task_id,
+        tenant_id,
+        priority=Priority[request.priority] if request.priority else None,
+        title=request.title,
+        check=unchanged(task_id, tenant_id, if_match),
+    )
     return respond(document(task))
 
 

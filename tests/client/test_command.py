@@ -41,6 +41,18 @@ COMMANDS = (
 )
 
 
+REFUSALS = (
+    (problem(404, "not_found", "there is no task t-1"), 3, "there is no task t-1"),
+    (CONFLICT, 4, "a SUCCEEDED task cannot be paused"),
+    (problem(422, "invalid_request", "No.", errors=[{"pointer": "/kind", "detail": "odd"}]), 2, "(/kind: odd)"),
+    (problem(401, "unauthorized", "No token."), 6, "LONGHAUL_TOKEN"),
+    (problem(403, "insufficient_scope", "It needs ops."), 6, "It needs ops."),
+    (problem(503, "lane_full", "Full.", headers={"Retry-After": "90"}), 5, "try again in 90 s"),
+    (problem(500, "internal_error", "Something\nwent wrong."), 5, "Something went wrong."),
+    (Reply(204, ""), 5, "without a JSON object"),
+)
+
+
 @pytest.fixture
 def run(server: Scripted) -> Run:
     def invoke(*arguments: str, given: str | None = None) -> Result:
@@ -51,20 +63,13 @@ def run(server: Scripted) -> Run:
     return invoke
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
 @pytest.mark.parametrize(
-    ("reply", "code", "said"),
+    ("arguments", "reply", "code", "said"),
     [
-        (problem(404, "not_found", "there is no task t-1"), 3, "there is no task t-1"),
-        (CONFLICT, 4, "a SUCCEEDED task cannot be paused"),
-        (problem(422, "invalid_request", "No.", errors=[{"pointer": "/kind", "detail": "odd"}]), 2, "(/kind: odd)"),
-        (problem(401, "unauthorized", "No token."), 6, "LONGHAUL_TOKEN"),
-        (problem(403, "insufficient_scope", "It needs ops."), 6, "It needs ops."),
-        (problem(503, "lane_full", "Full.", headers={"Retry-After": "90"}), 5, "try again in 90 s"),
-        (problem(500, "internal_error", "Something\nwent wrong."), 5, "Something went wrong."),
-        (Reply(204, ""), 5, "without a JSON object"),
+        *((arguments, *refusal) for arguments in COMMANDS for refusal in REFUSALS[:2]),
+        *((["show", "t-1"], *refusal) for refusal in REFUSALS[2:]),
     ],
-    ids=lambda value: str(value) if isinstance(value, int) else "",
+    ids=lambda value: value[0] if isinstance(value, list) else str(value) if isinstance(value, int) else "",
 )
 def test_what_is_refused_is_told_on_one_line(
     run: Run, server: Scripted, arguments: list[str], reply: Reply, code: int, said: str

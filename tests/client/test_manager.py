@@ -145,13 +145,15 @@ def test_waiting_asks_only_for_what_is_new(server: Scripted) -> None:
     step = "正在获取区县数据：定安县"
     assert told == [("province_海南省_1", 10, step), ("province_海南省_1", 100, step)]
     assert [asked.headers.get("if-none-match") for asked in server.asked] == [None, '"a"', '"a"', '"b"']
+    assert [asked.headers.get("prefer") for asked in server.asked] == [None, *["wait=20"] * 3]
 
 
-@pytest.mark.parametrize(("callback", "wait"), [(None, "wait=20"), (ProgressCallback(), "wait=3")])
-def test_the_server_holds_the_answer_back(server: Scripted, callback: ProgressCallback | None, wait: str) -> None:
-    server.will(Reply(200, task("FAILED")))
-    ended = asyncio.run(TaskManager(progress_callback=callback).wait_for_completion("t-1", poll_interval=3))
-    assert (ended["status"], server.asked[0].headers["prefer"]) == ("FAILED", wait)
+def test_who_wants_only_the_end_is_answered_at_the_end(manager: TaskManager, server: Scripted) -> None:
+    server.will(Reply(200, task(), {"ETag": '"a"'}), Reply(200, task("FAILED"), {"ETag": '"b"'}))
+    ended = asyncio.run(manager.wait_for_completion("t-1", poll_interval=0))
+    assert ended["status"] == "FAILED"
+    assert [asked.headers["prefer"] for asked in server.asked] == ["wait=20"] * 2
+    assert not any("if-none-match" in asked.headers for asked in server.asked)
 
 
 def test_waiting_has_an_end(manager: TaskManager, server: Scripted) -> None:

@@ -31,7 +31,7 @@ from longhaul.tasks import kinds as longhaul_kinds
 from longhaul.tasks.model import Task
 
 TESTS = Path(__file__).parent
-QUEUES = ("dispatch", "progress", "steer", "assign", "sync", "analyse", "recordings")
+QUEUES = ("dispatch", "progress", "steer", "assign", "sync", "analyse", "recordings", "actions")
 TABLES = {"live": "task_id", "cache": "pk", "breaker": "circuit"}
 READ_COMMITTED = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
@@ -88,7 +88,7 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         POWERTOOLS_SERVICE_NAME="longhaul",
         POWERTOOLS_METRICS_NAMESPACE="Longhaul",
         DATABASE_TLS="off",
-        KIND_MODULES="hospitals.kinds,calls.kinds",
+        KIND_MODULES="hospitals.kinds,calls.kinds,tasks.kinds",
         LIVE_TABLE="live",
         CACHE_TABLE="cache",
         WRITES_PER_MINUTE="60000",
@@ -99,6 +99,7 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         HOSPITALS_BATCH_SIZE="20",
         CALL_SYNC_SECONDS="30",
         CALL_LEASE_SECONDS="60",
+        TASK_RETENTION_DAYS="30",
     )
     secret = {
         "host": engine.get("host", "localhost"),
@@ -127,7 +128,11 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
             BillingMode="PAY_PER_REQUEST",
         )
     os.environ["WORKFLOW_ARNS"] = json.dumps(
-        {"RefreshHospitals": _idle_machine(), "SteerQueue": os.environ["STEER_QUEUE_URL"]}
+        {
+            "RefreshHospitals": _idle_machine(),
+            "SteerQueue": os.environ["STEER_QUEUE_URL"],
+            "ActionsQueue": os.environ["ACTIONS_QUEUE_URL"],
+        }
     )
     forget()
     schema.migrate()

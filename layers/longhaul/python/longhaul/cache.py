@@ -105,7 +105,7 @@ def invalidate(*scopes: str) -> None:
         try:
             aws.client("dynamodb").update_item(
                 TableName=_table(),
-                Key={"pk": {"S": _generation_of(scope)}},
+                Key={"pk": {"S": generation_of(scope)}},
                 # Starting from the time, not from 0: a generation that expired must not come back with a number that
                 # an entry still carries.
                 UpdateExpression="SET generation = if_not_exists(generation, :now) + :one, expires_at = :expires_at",
@@ -129,7 +129,7 @@ def _fetch(name: str, scope: str, marks: Sequence[str], now: float) -> _Found | 
     """Entry, generation and marks; None when DynamoDB does not give them."""
     if time.monotonic() < _Rest.until:
         return None
-    generation_name = _generation_of(scope)
+    generation_name = generation_of(scope)
     try:
         items = _get(name, generation_name, *map(key_of, marks))
     except aws.errors() as error:
@@ -181,7 +181,7 @@ def _store(name: str, generation: str, value: object, expires_at: int) -> None:
         logger.warning("cache not written", extra={"key": name, "reason": str(error)})
 
 
-def _generation_of(scope: str) -> str:
+def generation_of(scope: str) -> str:
     """Entries' names begin with a namespace, so this can be none of theirs."""
     return f"@{scope}"
 

@@ -5,14 +5,18 @@ A convenience, never the truth: when DynamoDB is away, progress is what the row 
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from longhaul import aws, settings
+from longhaul import aws, settings, tables
 from longhaul.observability import logger
 from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.model import Status, Task
 from longhaul.tasks.pace import Sample
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 KEPT_SECONDS = 24 * 3600
 
@@ -77,33 +81,40 @@ def overwrite(item: LiveItem) -> None:
     _put(item)
 
 
+def overwrite_all(items: Iterable[LiveItem]) -> None:
+    """As `overwrite`, 25 a request. The items are of different tasks."""
+    tables.write_all(_table(), ({"PutRequest": {"Item": _attributes(item)}} for item in items))
+
+
+def forget(task_ids: Iterable[str]) -> None:
+    """Delete the items of these tasks; there need not be any."""
+    keys = ({"task_id": {"S": task_id}} for task_id in set(task_ids))
+    tables.write_all(_table(), ({"DeleteRequest": {"Key": key}} for key in keys))
+
+
 def _put(item: LiveItem, **condition: Any) -> None:
     try:
-        aws.client("dynamodb").put_item(
-            TableName=settings.of(settings.Live).live_table,
-            Item={
-                "task_id": {"S": item.task_id},
-                "attempt": {"N": str(item.attempt)},
-                "steps_done": {"N": str(item.steps_done)},
-                "ended": {"BOOL": item.status != Status.RUNNING},
-                "item": {"S": json.dumps(asdict(item), ensure_ascii=False)},
-                "expires_at": {"N": str(int(time.time()) + KEPT_SECONDS)},
-            },
-            **condition,
-        )
+        aws.client("dynamodb").put_item(TableName=_table(), Item=_attributes(item), **condition)
     except aws.errors() as error:
         if "ConditionalCheckFailed" not in str(error):
             logger.warning("live item not written", extra={"task_id": item.task_id, "reason": str(error)})
 
 
+def _attributes(item: LiveItem) -> "dict[str, AttributeValueTypeDef]":
+    return {
+        "task_id": {"S": item.task_id},
+        "attempt": {"N": str(item.attempt)},
+        "steps_done": {"N": str(item.steps_done)},
+        "ended": {"BOOL": item.status != Status.RUNNING},
+        "item": {"S": json.dumps(asdict(item), ensure_ascii=False)},
+        "expires_at": {"N": str(int(time.time()) + KEPT_SECONDS)},
+    }
+
+
 def read(task_id: str) -> LiveItem | None:
     """The item, or None when there is none, it has expired (DynamoDB deletes late), or DynamoDB is away."""
     try:
-        found = (
-            aws.client("dynamodb")
-            .get_item(TableName=settings.of(settings.Live).live_table, Key={"task_id": {"S": task_id}})
-            .get("Item")
-        )
+        found = aws.client("dynamodb").get_item(TableName=_table(), Key={"task_id": {"S": task_id}}).get("Item")
     except aws.errors() as error:
         logger.warning("live item not read", extra={"task_id": task_id, "reason": str(error)})
         return None
@@ -111,3 +122,8 @@ def read(task_id: str) -> LiveItem | None:
         return None
     item = json.loads(found["item"]["S"])
     return LiveItem(**item | {"pace": tuple(Sample(*sample) for sample in item.get("pace", ()))})
+
+
+def _table() -> str:
+    name: str = settings.of(settings.Live).live_table
+    return name

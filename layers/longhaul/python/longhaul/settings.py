@@ -75,6 +75,12 @@ class RecordingsQueue(Settings):
     recordings_queue_url: str = Field(min_length=1)
 
 
+class Retention(Settings):
+    """For how many days tasks are kept after their end."""
+
+    task_retention_days: int = Field(ge=1, le=3650)
+
+
 class Live(Settings):
     """The DynamoDB table of live progress items."""
 

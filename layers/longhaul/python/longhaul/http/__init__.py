@@ -20,7 +20,7 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import asks_for_fresh, conditional, etag_of, known_tag
+from longhaul.http.conditional import IfMatch, asks_for_fresh, check_match, conditional, etag_of, known_tag
 from longhaul.http.described import KindName, TaskId, also
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
@@ -28,12 +28,14 @@ from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.limits import limited
 from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
 from longhaul.http.prefer import Prefer, held, wait_of
+from longhaul.http.problems import document, pointer
 from longhaul.http.wire import Moment, Timestamp, dumps, respond, rfc3339
 
 __all__ = [
     "Api",
     "Caller",
     "IdempotencyKey",
+    "IfMatch",
     "InvalidParameter",
     "KindName",
     "MethodNotAllowed",
@@ -50,7 +52,9 @@ __all__ = [
     "also",
     "asks_for_fresh",
     "caller",
+    "check_match",
     "conditional",
+    "document",
     "dumps",
     "etag_of",
     "held",
@@ -60,6 +64,7 @@ __all__ = [
     "needs",
     "page_of",
     "parse_idempotency_key",
+    "pointer",
     "require_scope",
     "respond",
     "rfc3339",

@@ -6,6 +6,7 @@ log beside the request's id.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -39,8 +40,20 @@ def from_validation(error: RequestValidationError) -> InvalidRequest:
 
 def problem(app: APIGatewayHttpResolver, error: LonghaulError) -> Response[str]:
     """The answer that tells the caller of `error`, with the headers that go with its status."""
-    request_id = request_id_of(app)
-    body = {
+    log = logger.warning if error.status >= 500 else logger.info
+    log("refused", extra={"problem": error.code, "status": error.status, "detail": str(error)})
+    return Response(
+        status_code=error.status,
+        content_type=PROBLEM_JSON,
+        body=dumps(document(app, error)),
+        headers={**_headers_of(error), "Cache-Control": "no-store"},
+    )
+
+
+def document(app: APIGatewayHttpResolver, error: LonghaulError) -> dict[str, Any]:
+    """The problem itself (RFC 9457); a batch's answer has one for each item that was refused."""
+    return {
+        **error.members(),
         "type": error.problem_type,
         "title": error.code.replace("_", " ").capitalize(),
         "status": error.status,
@@ -48,16 +61,8 @@ def problem(app: APIGatewayHttpResolver, error: LonghaulError) -> Response[str]:
         "instance": quote(app.current_event.path, safe="/%:@!$&'()*+,;=~"),
         "code": error.code,
         "retryable": error.retryable,
-        "request_id": request_id,
+        "request_id": request_id_of(app),
     }
-    log = logger.warning if error.status >= 500 else logger.info
-    log("refused", extra={"problem": error.code, "status": error.status, "detail": str(error)})
-    return Response(
-        status_code=error.status,
-        content_type=PROBLEM_JSON,
-        body=dumps({**error.members(), **body}),
-        headers={**_headers_of(error), "Cache-Control": "no-store"},
-    )
 
 
 def request_id_of(app: APIGatewayHttpResolver) -> str:

@@ -1,6 +1,6 @@
 """The kinds of task this deployment serves: each a domain's declaration of what its tasks take and how they run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -12,6 +12,9 @@ from longhaul import settings
 from longhaul.database import Session
 from longhaul.errors import UnknownKind
 from longhaul.tasks.model import Tally
+
+type Purge = Callable[[Session, Sequence[str], int], int]
+"""Deletes rows of what hangs on these tasks (their ids), at most so many; how many: fewer means that none is left."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Kind:
     `params` validates what a caller sends. `workflow` is the logical id of a state machine or of a queue. `title` is
     what a person reads, `slug` begins the public id. `weights` says how much of the whole each level of steps is, in
     the order in which a level plans the next; they add up to 1. A kind whose work is not in its steps counts it itself:
-    `tally(session, task_id)` stands for `weights` and `statistics`. The lane's limits are what `database/migrate` gives
-    a new lane. A task must end `seconds_allowed` after its first start, and an attempt that is not heard of for
-    `stale_seconds` gives way to the next (the default is longer than any function may run).
+    `tally(session, task_id)` stands for `weights` and `statistics`. `purge` deletes what its domain keeps of tasks that
+    are purged, unless a foreign key does. The lane's limits are what `database/migrate` gives a new lane. A task must
+    end `seconds_allowed` after its first start, and an attempt that is not heard of for `stale_seconds` gives way to
+    the next (the default is longer than any function may run).
     """
 
     name: str
@@ -42,6 +46,7 @@ class Kind:
     weights: Mapping[str, float] = field(default_factory=dict)
     statistics: Mapping[str, Counter] = field(default_factory=dict)
     tally: Callable[[Session, str], Tally] | None = None
+    purge: Purge | None = None
     max_concurrent: int = 5
     max_queued: int = 1000
     max_retries: int = 3

@@ -54,9 +54,18 @@ class Step:
         `output` is the twin's.
         """
 
-        def write(tx: Session) -> None:
+        def work(tx: Session) -> tuple[dict[str, Any], int]:
             if save is not None:
                 save(tx)
+            return output, units
+
+        self.complete_by(work)
+
+    def complete_by(self, work: Callable[[Session], tuple[dict[str, Any], int]]) -> None:
+        """As `complete`, where only the transaction's own work says the step's output and units."""
+
+        def write(tx: Session) -> dict[str, Any]:
+            output, units = work(tx)
             if not step_store.finish_step(
                 tx,
                 self.task_id,
@@ -67,13 +76,13 @@ class Step:
                 output=output,
             ):
                 raise _Fenced
+            return output
 
         try:
-            database.run_transaction(write)
+            self.output = database.run_transaction(write)
         except _Fenced:
             self.begin()  # raises TaskStopped unless a twin finished it
             return
-        self.output = output
         self.completed = True
 
     def begin(self) -> None:

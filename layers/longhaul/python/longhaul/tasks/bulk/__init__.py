@@ -1,0 +1,1 @@
+"""Many tasks at once: submitted, changed, acted upon by a filter, purged."""
