@@ -88,8 +88,8 @@ def fill(server: Server, name: str, thousands: int) -> None:
         cursor.execute("CREATE TABLE bench_numbers (n INT PRIMARY KEY)")
         cursor.executemany("INSERT INTO bench_numbers VALUES (%s)", [(number,) for number in range(1000)])
         statement, steps, *rest = FILL.read_text(encoding="utf-8").split(";\n")
-        for first in range(0, thousands, 20):  # the embedded engine has not the memory for more at once
-            cursor.execute(statement, {"tenant": TENANT, "others": OTHERS, "first": first, "last": first + 19})
+        for first in range(0, thousands, 5):  # the embedded engine gives a statement ten seconds
+            cursor.execute(statement, {"tenant": TENANT, "others": OTHERS, "first": first, "last": first + 4})
         for one in (steps, *rest):
             if one.strip():
                 cursor.execute(one)
