@@ -14,7 +14,7 @@ ARGS ?=
 PYTHON ?= python3
 
 # DATABASE_URL=mysql://user:password@host:port/database reaches the stack by the environment.
-RUN := env PYTHONPATH=functions:layers/longhaul/python:. .venv/bin/python
+RUN := env PYTHONPATH=functions:layers/longhaul/python:client:. .venv/bin/python
 PYTEST := $(RUN) -m pytest $(ARGS)
 SAM := env PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 sam
 LOCK := pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate
@@ -27,7 +27,7 @@ UV_READY := .tools/bin/uv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up logs test test-mariadb lint build openapi bench deploy lock clean
+.PHONY: help demo up client logs test test-mariadb lint build openapi bench deploy lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +39,16 @@ demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省
 up: .venv/.ready ## Serve the stack on this machine until Ctrl-C (PORT=3000 STATE=.local DATABASE_URL=mysql://...)
 	@exec $(RUN) -m local up --port "$(PORT)" --state "$(STATE)"
 
+client: $(UV_READY) ## Install the command longhaul and its Python package into .client
+	@$(UV) venv --quiet --allow-existing --python 3.13 .client
+	@$(UV) pip install --quiet --python .client --reinstall-package longhaul-client ./client
+	@echo "Installed .client/bin/longhaul"
+
 logs: .venv/.ready ## Follow what the functions of a stack log (FUNCTION=refresh_district, STATE=.local)
 	@exec $(RUN) -m local logs --follow --state "$(STATE)" $(FUNCTION)
 
 test: .venv/.ready ## Run every test on the embedded database, with coverage (ARGS="-k name")
-	@exec $(PYTEST) tests/unit tests/architecture tests/integration tests/e2e tests/faults --cov --cov-report=term
+	@exec $(PYTEST) tests/unit tests/client tests/architecture tests/integration tests/e2e tests/faults --cov --cov-report=term
 
 test-mariadb: .venv/.ready ## Run the integration tests on MariaDB or MySQL at 127.0.0.1:3306, in a database of their own
 	@TEST_DATABASE_URL="$${TEST_DATABASE_URL:-mysql://root@127.0.0.1:3306}"; export TEST_DATABASE_URL; \
@@ -86,7 +91,7 @@ lock: $(UV_READY) ## Pin requirements/*.in anew, with hashes
 	@$(UV) $(LOCK) --upgrade requirements/uv.in -o requirements/uv.txt
 
 clean: ## Remove all that these commands made: environments, build, caches, local state
-	@rm -rf .venv .venv-sam .tools .aws-sam "$(STATE)" .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-sam .client .tools .aws-sam "$(STATE)" .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean"
 

@@ -3,18 +3,15 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from local import demo, stack, tail
+from local import stack, tail
 from local.issuer import SCOPES, Issuer
 from local.options import PORT, ROOT, STATE, Options, StackError
 
-WORKLOADS: Mapping[str, Callable[[argparse.Namespace], demo.Workload]] = {
-    "hospitals": lambda given: demo.Hospitals(None if given.full else given.province),
-    "calls": lambda given: demo.Calls(given.leads),
-}
+WORKLOADS = ("hospitals", "calls")
 MOST_LEADS = 2_000
 
 
@@ -100,7 +97,7 @@ def _add_demo(show: argparse.ArgumentParser) -> None:
     calls.add_argument(
         "--leads", type=_between(1, MOST_LEADS), default=200, help="how many people are called (%(default)s)"
     )
-    show.set_defaults(run=lambda given: demo.run(given.state, given.port, WORKLOADS[given.workload](given)))
+    show.set_defaults(run=_demo)
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:
@@ -144,6 +141,14 @@ def _announce(running: stack.Stack) -> None:
     print(f"Logs        {options.logs}")
     print(f"Token       {token} (valid 24 hours)")
     print(f"\n{example}\n\nReady. Ctrl-C stops it.", flush=True)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from local import demo  # only a demo needs the client
+
+    hospitals = demo.Hospitals(None if given.full else given.province)
+    workload = demo.Calls(given.leads) if given.workload == "calls" else hospitals
+    return demo.run(given.state, given.port, workload)
 
 
 def _token(given: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from longhaul.http import Timestamp
 from longhaul.tasks.lanes.steering import LaneView
 
-MOST_CONCURRENT, MOST_QUEUED, MOST_WEIGHTS = 1_000, 100_000, 100
+MOST_CONCURRENT, MOST_WEIGHTS = 1_000, 100
+MOST_QUEUED = 20_000  # all of them are ranked each time that one is started
 
 TenantId = Annotated[str, Field(min_length=1, max_length=64)]
 Weight = Annotated[int, Field(ge=1, le=100)]

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import Page, PageNumber, PageParams, PageSize, Response, TaskId, caller, make_app, needs
+from longhaul.http import Page, PageNumber, PageParams, PageSize, Response, TaskId, also, caller, make_app, needs
 from longhaul.observability import observed
 from longhaul.tasks.finding.model import Order, Sort
 from longhaul.tasks.model import StepStatus
@@ -27,10 +27,10 @@ from tasks.filters import (
 )
 from tasks.views import ActiveTasks, CursorPage, EventDocument, StepDocument, TaskSummary, summary
 
-settings.require(settings.Database, settings.Cache, settings.Limits, settings.Cursors)
+settings.require(settings.Database, settings.Cache, settings.Cursors, settings.Limits)
 
 app = make_app()
-READ = needs("tasks:read")
+LIST: dict[str, Any] = {"security": needs("tasks:read"), "tags": ["tasks"], "openapi_extensions": also(304)}
 
 Level = Annotated[
     str | None, Query(min_length=1, max_length=32, description="Only those of this level.", examples=["district"])
@@ -38,7 +38,7 @@ Level = Annotated[
 StepState = Annotated[StepStatus | None, Query(description="Only those that stand so.", examples=["SUCCEEDED"])]
 
 
-@app.get("/api/v1/tasks", security=READ, tags=["tasks"], summary="List tasks, a page by its number")
+@app.get("/api/v1/tasks", **LIST, summary="List tasks, a page by its number")
 def list_tasks(
     status: Statuses = None,
     kind: Kinds = None,
@@ -56,7 +56,7 @@ def list_tasks(
     return page_answer(app, asked, PageParams(page, page_size), document)
 
 
-@app.get("/api/v1/tasks/summary", security=READ, tags=["tasks"], summary="List tasks with their small fields only")
+@app.get("/api/v1/tasks/summary", **LIST, summary="List tasks with their small fields only")
 def list_summaries(
     status: Statuses = None,
     kind: Kinds = None,
@@ -74,7 +74,7 @@ def list_summaries(
     return page_answer(app, asked, PageParams(page, page_size), summary)
 
 
-@app.get("/api/v1/tasks/cursor", security=READ, tags=["tasks"], summary="List tasks, each page after the one before")
+@app.get("/api/v1/tasks/cursor", **LIST, summary="List tasks, each page after the one before")
 def list_tasks_after(
     status: Statuses = None,
     kind: Kinds = None,
@@ -92,19 +92,19 @@ def list_tasks_after(
     return cursor_answer(app, asked, cursor, limit)
 
 
-@app.get("/api/v1/tasks/active", security=READ, tags=["tasks"], summary="List what has not ended, the newest 1,000")
+@app.get("/api/v1/tasks/active", **LIST, summary="List what has not ended, the newest 1,000")
 def list_active_tasks() -> Response[ActiveTasks]:
     return active_answer(app, caller(app).tenant_id)
 
 
-@app.get("/api/v1/tasks/<task_id>/steps", security=READ, tags=["tasks"], summary="List a task's steps by their keys")
+@app.get("/api/v1/tasks/<task_id>/steps", **LIST, summary="List a task's steps by their keys")
 def list_steps(
     task_id: TaskId, level: Level = None, status: StepState = None, cursor: Cursor = None, limit: Limit = 20
 ) -> Response[CursorPage[StepDocument]]:
     return steps_answer(app, task_id, caller(app).tenant_id, level, status, cursor, limit)
 
 
-@app.get("/api/v1/tasks/<task_id>/events", security=READ, tags=["tasks"], summary="List a task's history, oldest first")
+@app.get("/api/v1/tasks/<task_id>/events", **LIST, summary="List a task's history, oldest first")
 def list_events(task_id: TaskId, cursor: Cursor = None, limit: Limit = 20) -> Response[CursorPage[EventDocument]]:
     return events_answer(app, task_id, caller(app).tenant_id, cursor, limit)
 

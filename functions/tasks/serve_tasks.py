@@ -6,12 +6,25 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import IdempotencyKey, Prefer, Response, TaskId, caller, make_app, needs, respond, wait_of
+from longhaul.http import (
+    IdempotencyKey,
+    IfMatch,
+    Prefer,
+    Response,
+    TaskId,
+    also,
+    caller,
+    make_app,
+    needs,
+    respond,
+    wait_of,
+)
 from longhaul.observability import observed
 from longhaul.tasks import control
 from longhaul.tasks.model import Priority
 from longhaul.tasks.submission import submit
 from tasks.documents import ChangeRequest, SubmitRequest, TaskDocument, document
+from tasks.preconditions import unchanged
 from tasks.statuses import status_answer, submitted_answer
 from tasks.submissions import submission
 
@@ -22,7 +35,14 @@ settings.require(
 app = make_app()
 
 
-@app.post("/api/v1/tasks", security=needs("tasks:write"), tags=["tasks"], summary="Submit a task", status_code=202)
+@app.post(
+    "/api/v1/tasks",
+    security=needs("tasks:write"),
+    tags=["tasks"],
+    summary="Submit a task",
+    status_code=202,
+    openapi_extensions=also(200),
+)
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> Response[TaskDocument]:
@@ -30,7 +50,13 @@ def submit_task(
     return submitted_answer(app, task, wait_of(prefer))
 
 
-@app.get("/api/v1/tasks/<task_id>", security=needs("tasks:read"), tags=["tasks"], summary="Read a task")
+@app.get(
+    "/api/v1/tasks/<task_id>",
+    security=needs("tasks:read"),
+    tags=["tasks"],
+    summary="Read a task",
+    openapi_extensions=also(304),
+)
 def get_task(task_id: TaskId, prefer: Prefer = None) -> Response[TaskDocument]:
     return status_answer(app, task_id, wait_of(prefer))
 
@@ -61,9 +87,17 @@ def retry_task(task_id: TaskId) -> Response[TaskDocument]:
     tags=["tasks"],
     summary="Change a task's priority or title",
 )
-def change_task(task_id: TaskId, request: Annotated[ChangeRequest, Body()]) -> Response[TaskDocument]:
-    priority = Priority[request.priority] if request.priority else None
-    task = control.change(task_id, caller(app).tenant_id, priority=priority, title=request.title)
+def change_task(
+    task_id: TaskId, request: Annotated[ChangeRequest, Body()], if_match: IfMatch = None
+) -> Response[TaskDocument]:
+    tenant_id = caller(app).tenant_id
+    task = control.change(
+        task_id,
+        tenant_id,
+        priority=Priority[request.priority] if request.priority else None,
+        title=request.title,
+        check=unchanged(task_id, tenant_id, if_match),
+    )
     return respond(document(task))
 
 

@@ -1,5 +1,6 @@
 """The demo of calls: a campaign until everybody was called, then its first page, with a recording that plays."""
 
+import asyncio
 import io
 import time
 import wave
@@ -13,10 +14,13 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.api import Document, ask, fetch
+from local.demo.addresses import fetch
 from local.demo.workload import seconds
 from local.options import StackError
 from local.running import RunningStack
+from longhaul_client.api import Api
+from longhaul_client.errors import Document
+from longhaul_client.tasks import Tasks
 
 MOST_AT_ONCE = 1_000  # leads in one request
 CALL_SECONDS = 3
@@ -52,17 +56,17 @@ class Calls:
     minute: ClassVar[float] = 3.0
     parameters: ClassVar[Mapping[str, str]] = {"CallSyncSeconds": "1"}
 
-    def submit(self, stack: RunningStack) -> Document:
+    async def submit(self, api: Api, stack: RunningStack) -> str:
         """The campaign with all its leads, a thousand in each request."""
         pace = {"call_seconds": CALL_SECONDS, "call_lines": -(-self.leads // ROUNDS)}
         fetch(f"{stack.provider_url}/control", "PUT", {"outbound": pace})
         first, *others = batched(map(_lead, range(1, self.leads + 1)), MOST_AT_ONCE, strict=False)
         params = {"name": "秋季回访", "script_id": "demo", "leads": first, "open": bool(others)}
-        task = ask(stack, "POST", "/api/v1/tasks", {"kind": "call_campaign", "params": params})
+        task_id = str((await Tasks(api).submit("call_campaign", params))["task_id"])
         for number, more in enumerate(others, 1):
             body = {"leads": more, "last": number == len(others)}
-            ask(stack, "POST", f"/api/v1/campaigns/{task['task_id']}/leads", body)
-        return task
+            await api.send("POST", f"/api/v1/campaigns/{task_id}/leads", body=body)
+        return task_id
 
     def doing(self, task: Document) -> str:
         if not (figures := task["statistics"]):
@@ -76,9 +80,9 @@ class Calls:
         figures = {name.replace("_", " "): result.get(name, 0) for name in names}
         return {**figures, "talk time": f"{result['talk_seconds']} s", "seconds": seconds(task)}
 
-    def show(self, console: Console, stack: RunningStack, task: Document) -> None:
+    async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
         """The first page of calls, and one of its recordings."""
-        page = _page_with_recordings(stack, task["task_id"])
+        page = await _page_with_recordings(api, task["task_id"])
         console.print(_table(page))
         call = next((call for call in page["items"] if call["recording_status"] == "ready"), None)
         if call is None:
@@ -101,18 +105,18 @@ def _lead(number: int) -> Document:
     }
 
 
-def _page_with_recordings(stack: RunningStack, task_id: str) -> Document:
+async def _page_with_recordings(api: Api, task_id: str) -> Document:
     """The first page, once all of its recordings are there; to ask for them has them fetched."""
     deadline = time.monotonic() + RECORDINGS_SECONDS
     asked = {"task_id": task_id, "page": 1, "page_size": PAGE_SIZE, "skip_recording": False}
     while True:
-        page = ask(stack, "POST", PAGE, asked)
+        page = await api.send("POST", PAGE, body=asked)
         pending = sum(call["recording_status"] == "pending" for call in page["items"])
         if not pending:
             return page
         if time.monotonic() > deadline:
             raise StackError(f"{pending} recordings of the page were not there after {RECORDINGS_SECONDS:.0f} s")
-        time.sleep(LOOK_EVERY)
+        await asyncio.sleep(LOOK_EVERY)
 
 
 def _table(page: Document) -> Table:

@@ -1,6 +1,5 @@
 """The demo of hospitals: one province is refreshed, or all of them; then the directory's first page."""
 
-import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,9 +7,13 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.api import Document, ask
 from local.demo.workload import seconds
 from local.running import RunningStack
+from longhaul_client import display
+from longhaul_client.api import Api
+from longhaul_client.directory import Directory
+from longhaul_client.errors import Document
+from longhaul_client.tasks import Tasks
 
 PAGE_SIZE = 10
 FIGURES = ("cities", "districts", "hospitals", "added", "changed", "unchanged", "gone")
@@ -25,14 +28,13 @@ class Hospitals:
     minute: ClassVar[float] = 60.0
     parameters: ClassVar[Mapping[str, str]] = {}
 
-    def submit(self, stack: RunningStack) -> Document:
-        if self.province is None:
-            return ask(stack, "POST", "/api/v1/tasks", {"kind": "hospital_full_refresh", "params": {}})
-        body = {"kind": "hospital_province_refresh", "params": {"province": self.province}}
-        return ask(stack, "POST", "/api/v1/tasks", body)
+    async def submit(self, api: Api, stack: RunningStack) -> str:
+        kind = "hospital_full_refresh" if self.province is None else "hospital_province_refresh"
+        params = {"province": self.province} if self.province else {}
+        return str((await Tasks(api).submit(kind, params))["task_id"])
 
     def doing(self, task: Document) -> str:
-        return str(task["current_step"] or task["status"])
+        return display.doing(task)
 
     def summary(self, task: Document) -> Mapping[str, object]:
         result = task["result"] or {}
@@ -43,10 +45,9 @@ class Hospitals:
             "steps failed": f"{len(failed)} {' '.join(step['name'] for step in failed[:5])}".strip(),
         }
 
-    def show(self, console: Console, stack: RunningStack, task: Document) -> None:
+    async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
         """The first page of the directory."""
-        query = {"page_size": str(PAGE_SIZE), **({"province": self.province} if self.province else {})}
-        page = ask(stack, "GET", f"/api/v1/hospitals?{urllib.parse.urlencode(query)}")
+        page = await Directory(api).get_hospitals({"page_size": PAGE_SIZE, "province": self.province})
         title = f"The first {len(page['items'])} of {page['total']} hospitals (made up) from GET /api/v1/hospitals"
         table = Table("district", "hospital", "level", "address", title=title, title_justify="left")
         for hospital in page["items"]:

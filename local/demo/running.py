@@ -1,19 +1,22 @@
 """Running a demo: what is the same whatever the workload."""
 
+import asyncio
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.api import Document, ask
-from local.demo.display import display
 from local.demo.workload import Workload
 from local.options import StackError
 from local.running import RunningStack, local_stack
-
-LOOK_EVERY = 0.5
-LONGEST = 2 * 3600.0
+from longhaul_client import TaskError
+from longhaul_client.api import Api
+from longhaul_client.display import display
+from longhaul_client.errors import Document
+from longhaul_client.settings import Settings
+from longhaul_client.tasks import Tasks
+from longhaul_client.watching import watch
 
 
 def run(state: Path, port: int, workload: Workload) -> int:
@@ -26,28 +29,32 @@ def run(state: Path, port: int, workload: Workload) -> int:
     started = time.monotonic()
     with local_stack(state, port=port, minute=workload.minute, parameters=workload.parameters) as stack:
         console.print(f"Ready after {time.monotonic() - started:.1f} s: {stack.url}/docs")
-        task = _follow(stack, console, workload, workload.submit(stack))
-        console.print(f"\n{task['title']}  {task['task_id']}")
-        console.print(_table(workload, task))
-        workload.show(console, stack, task)
+        try:
+            asyncio.run(_show(console, stack, workload))
+        except TaskError as error:
+            raise StackError(str(error)) from error
     return 0
 
 
-def _follow(stack: RunningStack, console: Console, workload: Workload, task: Document) -> Document:
-    """Poll the task and show it until it has ended; raises StackError unless it SUCCEEDED."""
-    deadline = time.monotonic() + LONGEST
-    path = task["links"]["self"]
-    with display(console) as shown:
-        while time.monotonic() < deadline:
-            task = ask(stack, "GET", path)
-            shown.show(task["progress"], workload.doing(task))
-            if task["status"] == "SUCCEEDED":
-                return task
-            if task["finished_at"] is not None:
-                error = task["error"] or {"code": "no reason", "message": "none was given"}
-                raise StackError(f"the task is {task['status']}: {error['code']}: {error['message']}")
-            time.sleep(LOOK_EVERY)
-    raise StackError(f"the task did not end in {LONGEST / 3600:.0f} hours")
+async def _show(console: Console, stack: RunningStack, workload: Workload) -> None:
+    api = Api(Settings(stack.url, stack.token()))
+    task_id = await workload.submit(api, stack)
+    task = await _followed(console, api, workload, task_id)
+    console.print(f"\n{task['title']}  {task['task_id']}")
+    console.print(_table(workload, task))
+    await workload.show(console, api, stack, task)
+
+
+async def _followed(console: Console, api: Api, workload: Workload, task_id: str) -> Document:
+    """The task once it has ended; raises StackError unless it SUCCEEDED."""
+    with display(console, workload.doing) as shown:
+        (task,) = await watch(Tasks(api), [task_id], shown.show)
+    if isinstance(task, TaskError):
+        raise task
+    if task["status"] != "SUCCEEDED":
+        error = task["error"] or {"code": "no reason", "message": "none was given"}
+        raise StackError(f"the task is {task['status']}: {error['code']}: {error['message']}")
+    return task
 
 
 def _table(workload: Workload, task: Document) -> Table:

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from rich.console import Console
 
-from local.demo.api import Document
 from local.running import RunningStack
+from longhaul_client.api import Api
+from longhaul_client.errors import Document
 
 
 class Workload(Protocol):
@@ -19,8 +20,8 @@ class Workload(Protocol):
     def parameters(self) -> Mapping[str, str]:
         """Of the template, where the defaults would take too long."""
 
-    def submit(self, stack: RunningStack) -> Document:
-        """The task, submitted."""
+    async def submit(self, api: Api, stack: RunningStack) -> str:
+        """Submit the task; return its id."""
 
     def doing(self, task: Document) -> str:
         """What is going on, in a few words."""
@@ -28,7 +29,7 @@ class Workload(Protocol):
     def summary(self, task: Document) -> Mapping[str, object]:
         """The figures of a task that has SUCCEEDED, by name."""
 
-    def show(self, console: Console, stack: RunningStack, task: Document) -> None:
+    async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
         """Print what came of it, as the API serves it."""
 
 

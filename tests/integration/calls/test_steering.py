@@ -5,19 +5,32 @@ from typing import Any
 
 import pytest
 
-from calls import campaigns, steering, sweeping
+from calls import assignment, campaigns, steering, sweeping, syncing, verdicts
+from calls.messages import AnalyseMessage
 from calls.provider import provider
 from longhaul import database
 from longhaul.errors import ProviderUnavailable
-from longhaul.tasks import control, dispatch
-from tests.integration.calls.campaigning import TENANT, Sql, assigned, fetched, started, submitted, synced
+from longhaul.tasks import closing, control, dispatch
+from longhaul.tasks.closing import Outcome
+from longhaul.tasks.model import Status, TaskError
+from tests.integration.calls.campaigning import (
+    TENANT,
+    Sql,
+    assert_counted,
+    assigned,
+    fetched,
+    open_jobs,
+    started,
+    submitted,
+    synced,
+)
 from tests.integration.calls.conftest import StandIn
 
 
 def states(sql: Sql, task: Any) -> tuple[str, set[str]]:
     """What the campaign says its jobs were told, and how they stand at the provider."""
     (row,) = sql("SELECT provider_state FROM call_campaigns WHERE task_id = %s", task.task_id)
-    jobs = sql("SELECT call_job_id FROM leads_task_list WHERE task_id = %s", task.task_id)
+    jobs = sql("SELECT call_job_id FROM leads_task_list WHERE task_id = %s AND job_seq > 0", task.task_id)
     return row["provider_state"], {str(job.status) for job in provider().list_jobs([j["call_job_id"] for j in jobs])}
 
 
@@ -158,3 +171,42 @@ def test_a_campaign_cancelled_before_it_ran_is_told_nothing(outbound: StandIn, s
     steering.steer(task.task_id)
     assert outbound.calls()["count"] == 0
     assert sql("SELECT provider_state FROM call_campaigns") == [{"provider_state": "cancelled"}]
+
+
+def test_a_failed_campaign_that_is_retried_calls_whom_it_had_not_come_to_and_nobody_twice(
+    outbound: StandIn, model: StandIn, sql: Sql, sent: Any
+) -> None:
+    # GIVEN a campaign that failed after its first batch: what waited for a line was cancelled with it
+    outbound.control(call_lines=0)
+    task = started(120)
+    campaigns.opened(task)
+    assert assignment.assign_batch(task.task_id) == 99
+    closing.close(task.task_id, 1, Outcome(error=TaskError("provider_refused", "no such script")))
+    steering.steer(task.task_id)
+    assert states(sql, task) == ("cancelled", {"Cancelled"})
+
+    # WHEN it is retried
+    outbound.control()
+    control.retry(task.task_id, TENANT)
+    steering.steer(task.task_id)
+    assert states(sql, task)[0] == "cancelled", "it waits for its turn"
+    dispatch.dispatch(["call_campaign"])
+    sent("assign")
+    steering.steer(task.task_id)
+
+    # THEN the others are handed over, and it comes to its end
+    assert sent("assign") == [{"task_id": task.task_id}]
+    assert assignment.assign_batch(task.task_id) == 21
+    for block in (0, 1):
+        while open_jobs(task, block):
+            sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6) WHERE open_jobs > 0")
+            syncing.sync_blocks(task.task_id, [block])
+    for row in sql("SELECT job_seq FROM leads_task_list WHERE call_status = 'Succeeded'"):
+        verdicts.judge(AnalyseMessage(task_id=task.task_id, job_seq=row["job_seq"]))
+    campaigns.close_if_complete(task.task_id)
+    ended = fetched(task)
+    assert (ended.status, ended.attempt) == (Status.SUCCEEDED, 2)
+    assert ended.result is not None
+    assert (ended.result["leads"], ended.result["final"]) == (120, 120)
+    assert set(outbound.dialled().values()) <= {1}
+    assert_counted(sql, task)

@@ -1,21 +1,25 @@
 """Progress: recounted, written every fifth step, never backwards, held against the live item on reading."""
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from longhaul import connections, live
+from longhaul import aws, connections, live
 from longhaul import database as longhaul_database
 from longhaul.errors import DatabaseUnavailable, NotFound
 from longhaul.progress import ProgressEvent
-from longhaul.tasks import closing, control, reading, store
+from longhaul.tasks import closing, control, reading, store, tally
 from longhaul.tasks.closing import Outcome
+from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.model import Task, TaskError
 from longhaul.tasks.reading import SyncStatus
 from longhaul.tasks.steps import PlannedStep, plan_steps, step
 from longhaul.tasks.tally import recount
+from tasks.documents import view_document
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -169,3 +173,57 @@ def test_an_ended_task_keeps_its_last_live_item_against_late_counts(planned: Tas
     view = reading.read_task(planned.task_id, "acme")
     assert view.item is not None
     assert (view.sync, view.item.status, view.item.progress) == (SyncStatus.synced, "SUCCEEDED", 100)
+
+
+def test_the_rest_takes_as_long_as_the_last_steps_say(planned: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a task whose steps end four seconds apart
+    clock = iter(float(second) for second in range(1_000, 2_000, 4))
+    monkeypatch.setattr(tally, "time", SimpleNamespace(time=lambda: next(clock)))
+
+    def left() -> int | None:
+        return view_document(reading.read_task(planned.task_id, "acme")).eta_seconds
+
+    # WHEN it is read after each, THEN the rest is known from the second on
+    assert left() is None
+    recount([finish(planned, 440103)])
+    assert left() is None
+    seen = []
+    for code in range(440104, 440138):
+        recount([finish(planned, code)])
+        seen.append(left())
+    assert seen == [4 * rest for rest in range(33, -1, -1)]
+
+
+def test_a_stop_and_another_attempt_forget_the_pace(planned: Task) -> None:
+    recount([finish(planned, 440103)])
+    recount([finish(planned, 440104)])
+    item = live.read(planned.task_id)
+    assert item is not None
+    assert [round(sample.share, 3) for sample in item.pace] == [0.223, 0.246]
+    control.pause(planned.task_id, "acme")
+    assert view_document(reading.read_task(planned.task_id, "acme")).eta_seconds is None
+    control.resume(planned.task_id, "acme")
+    dispatch()
+    with step(planned.task_id, 2, key="district/440105", level="district", label="区") as run:
+        run.complete({}, units=1)
+    recount([ProgressEvent(task_id=planned.task_id, attempt=2, level="district", label="区")])
+    item = live.read(planned.task_id)
+    assert item is not None
+    assert (item.attempt, len(item.pace)) == (2, 1)
+    assert view_document(reading.read_task(planned.task_id, "acme")).eta_seconds is None
+
+
+def test_an_item_of_a_release_before_this_one_has_no_pace(planned: Task) -> None:
+    live.overwrite(live.item_of(planned))
+    aws.client("dynamodb").update_item(
+        TableName="live",
+        Key={"task_id": {"S": planned.task_id}},
+        UpdateExpression="SET #item = :item",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={
+            ":item": {"S": json.dumps({k: v for k, v in asdict(live.item_of(planned)).items() if k != "pace"})}
+        },
+    )
+    item = live.read(planned.task_id)
+    assert item is not None
+    assert item.pace == ()

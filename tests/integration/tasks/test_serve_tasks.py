@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from longhaul import connections
+from longhaul import cache, connections
 from longhaul import database as longhaul_database
 from longhaul.errors import DatabaseUnavailable
+from longhaul.http import rfc3339
+from longhaul.tasks import transition_store
 from longhaul.tasks.model import Task
+from longhaul.tasks.scopes import scope_of_task
 from tests.gateway import Api
 
 type Sql = Callable[..., list[dict[str, Any]]]
@@ -65,6 +69,14 @@ def test_the_same_idempotency_key_gives_the_same_task(api: Api) -> None:
         (SUBMIT | {"priority": "asap"}, 422, "/priority"),
         (SUBMIT | {"title": "x" * 201}, 422, "/title"),
         (SUBMIT | {"colour": "red"}, 422, "/colour"),
+        (SUBMIT | {"run_after": "2026-11-25T14:30:00"}, 422, "/run_after"),
+        (SUBMIT | {"run_after": "2026-11-25"}, 422, "/run_after"),
+        (SUBMIT | {"run_after": 1_795_000_000}, 422, "/run_after"),
+        (SUBMIT | {"run_after": "1795000000"}, 422, "/run_after"),
+        (SUBMIT | {"run_after": "9999-12-31T23:59:59-08:00"}, 422, "/run_after"),
+        (SUBMIT | {"run_after": "2099-01-01T00:00:00Z"}, 422, "/run_after"),
+        (SUBMIT | {"deadline": "2020-01-01T00:00:00+08:00"}, 422, "/deadline"),
+        (SUBMIT | {"deadline": "soon"}, 422, "/deadline"),
         (SUBMIT | {"title": "x" * 2_000_000}, 413, None),
     ],
 )
@@ -114,8 +126,10 @@ def test_filters_select_by_status_and_kind(api: Api) -> None:
 def test_another_tenants_task_is_not_there(api: Api) -> None:
     _, task, _ = api("POST", "/api/v1/tasks", SUBMIT)
     other = Api(tenant_id="other")
-    for method, path in (("GET", ""), ("POST", "/cancel"), ("POST", "/pause"), ("POST", "/resume")):
-        status, problem, _ = other(method, f"/api/v1/tasks/{task['task_id']}{path}")
+    actions = [("POST", f"/{action}") for action in ("cancel", "pause", "resume", "retry")]
+    for method, path in (("GET", ""), ("PATCH", ""), *actions):
+        body = {"title": "mine"} if method == "PATCH" else None
+        status, problem, _ = other(method, f"/api/v1/tasks/{task['task_id']}{path}", body)
         assert (status, problem["code"]) == (404, "not_found")
     assert other("GET", "/api/v1/tasks")[1]["total"] == 0
     assert other("GET", "/api/v1/tasks/active")[1]["items"] == []
@@ -178,8 +192,9 @@ def test_without_the_database_a_task_still_says_what_may_be_asked(
 
 
 def test_a_token_without_the_scope_or_the_tenant_is_refused(database: dict[str, Any]) -> None:
-    for action in ("cancel", "pause", "resume"):
+    for action in ("cancel", "pause", "resume", "retry"):
         assert Api(scope="tasks:read")("POST", f"/api/v1/tasks/any/{action}")[0] == 403
+    assert Api(scope="tasks:read")("PATCH", "/api/v1/tasks/any", {"priority": "high"})[0] == 403
     assert Api(scope="tasks:read")("POST", "/api/v1/tasks", SUBMIT)[0] == 403
     nobody = Api()
     nobody.claims = {}
@@ -191,3 +206,88 @@ def test_a_full_lane_asks_to_come_back(api: Api, sql: Sql) -> None:
     status, problem, headers = api("POST", "/api/v1/tasks", SUBMIT)
     assert (status, problem["code"], problem["retryable"]) == (503, "lane_full", True)
     assert headers["Retry-After"] == "30"
+
+
+def test_a_failed_task_is_retried_once(running_task: Callable[..., Task], sql: Sql) -> None:
+    api, task = Api(), running_task()
+    sql("UPDATE tasks SET status = 'FAILED', error_code = 'bad_answer', finished_at = UTC_TIMESTAMP(6)")
+    place = f"/api/v1/tasks/{quote(task.task_id)}"
+    assert api("GET", place)[1]["allowed_actions"] == ["retry"]
+    status, document, _ = api("POST", f"{place}/retry")
+    assert (status, document["status"], document["error"], document["finished_at"]) == (200, "PENDING", None, None)
+    status, problem, _ = api("POST", f"{place}/retry")
+    assert (status, problem["code"], problem["task_status"]) == (409, "illegal_transition", "PENDING")
+    assert problem["allowed_actions"] == ["cancel", "prioritise"]
+
+
+def test_priority_and_title_change_and_the_place_in_the_queue_with_them(api: Api) -> None:
+    places = [api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"] for _ in range(3)]
+    assert [api("GET", place)[1]["queue_position"] for place in places] == [1, 2, 3]
+    status, document, _ = api("PATCH", places[2], {"priority": "urgent", "title": "急"})
+    assert (status, document["priority"], document["title"]) == (200, "urgent", "急")
+    assert [api("GET", place)[1]["queue_position"] for place in places] == [2, 3, 1]
+    api("POST", f"{places[2]}/cancel")
+    status, problem, _ = api("PATCH", places[2], {"priority": "low"})
+    assert (status, problem["task_status"], problem["allowed_actions"]) == (409, "CANCELLED", [])
+    assert api("PATCH", places[2], {"title": "旧"})[1]["title"] == "旧"
+    assert api("GET", places[2])[1]["queue_position"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, ""),
+        ({"priority": None, "title": None}, ""),
+        ({"priority": "asap"}, "/priority"),
+        ({"priority": 3}, "/priority"),
+        ({"title": ""}, "/title"),
+        ({"title": "x" * 201}, "/title"),
+        ({"status": "PAUSED"}, "/status"),
+    ],
+)
+def test_what_is_no_change_of_a_task_is_refused(api: Api, sql: Sql, body: Any, pointer: str) -> None:
+    place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
+    status, problem, _ = api("PATCH", place, body)
+    assert (status, [error["pointer"] for error in problem["errors"]]) == (422, [pointer])
+    assert sql("SELECT title, priority FROM tasks") == [{"title": "广东省刷新", "priority": 1}]
+
+
+def test_a_delayed_task_says_when_it_may_start_and_has_no_place_until_then(api: Api, sql: Sql) -> None:
+    later, last = (datetime.now(UTC) + timedelta(hours=hours) for hours in (1, 2))
+    times = {"run_after": later.isoformat(), "deadline": last.astimezone(timezone(timedelta(hours=8))).isoformat()}
+    status, document, headers = api("POST", "/api/v1/tasks", SUBMIT | times)
+    assert (status, document["run_after"], document["deadline"]) == (202, rfc3339(later), rfc3339(last))
+    assert api("GET", headers["Location"])[1] | {"cache_sync_status": None} == document
+    sql("UPDATE tasks SET run_after = UTC_TIMESTAMP(6)")
+    cache.invalidate(scope_of_task(document["task_id"]))
+    seen = api("GET", headers["Location"])[1]
+    assert (seen["run_after"], seen["queue_position"]) == (None, 1)
+
+
+def test_a_change_is_made_only_of_the_version_that_its_caller_has_seen(api: Api) -> None:
+    place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
+    seen = api("GET", place).headers["ETag"]
+    for tag in (seen, f'"other", {seen}', seen.removesuffix('"') + '-gzip"', "*"):
+        api("PATCH", place, {"title": "广东省刷新"})
+        assert api("PATCH", place, {"title": "广东省刷新"}, if_match=tag)[0] == 200
+    assert api("PATCH", place, {"title": "新"}, if_match=seen)[0] == 200
+    for tag in (seen, '"other"', f"W/{api('GET', place).headers['ETag']}", "nonsense"):
+        status, problem, _ = api("PATCH", place, {"title": "更新"}, if_match=tag)
+        assert (status, problem["code"]) == (412, "precondition_failed")
+    assert api("GET", place)[1]["title"] == "新"
+
+
+def test_a_change_that_comes_between_the_look_and_the_lock_is_found(
+    api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
+    seen = api("GET", place).headers["ETag"]
+    lock = transition_store.lock
+
+    def changed_first(*asked: Any) -> Task | None:
+        sql("UPDATE tasks SET title = '别人的'")
+        return lock(*asked)
+
+    monkeypatch.setattr(transition_store, "lock", changed_first)
+    assert api("PATCH", place, {"title": "我的"}, if_match=seen)[0] == 412
+    assert sql("SELECT title FROM tasks") == [{"title": "别人的"}]

@@ -70,7 +70,7 @@ def test_a_task_that_has_not_changed_is_304_without_the_database(
 def test_another_tenant_does_not_see_it_in_the_cache(api: Api, running_task: Callable[..., Task]) -> None:
     task = running_task()
     assert api("GET", place_of(task)).status == 200
-    for reader, path in ((Api("other"), place_of(task)), (api, f"{place_of(task)}%20"), (api, f"{TASKS}/{'x' * 3000}")):
+    for reader, path in ((Api("other"), place_of(task)), (api, f"{place_of(task)}%20")):
         assert reader("GET", path).status == 404
 
 

@@ -2,13 +2,16 @@
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from longhaul import database as longhaul_database
 from longhaul.errors import DatabaseUnavailable, InvalidRequest, KeyReused, LaneFull, UnknownKind
+from longhaul.tasks import hints as hinting
 from longhaul.tasks import store
+from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.model import Priority
 from longhaul.tasks.submission import Submission, submit
 
@@ -120,3 +123,89 @@ def test_a_hint_that_cannot_be_sent_does_not_lose_the_task(
     submit(asking())
     settings.of.cache_clear()
     assert sql("SELECT status FROM tasks") == [{"status": "PENDING"}]
+
+
+def times(sql: Sql) -> dict[str, Any]:
+    """Seconds from now on, by the database's clock."""
+    (row,) = sql(
+        "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), run_after) AS run_after,"
+        " TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), deadline) AS deadline FROM tasks"
+    )
+    return row
+
+
+def ahead(**units: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**units)
+
+
+@pytest.mark.parametrize(("seconds", "hinted"), [(30, 30), (899, 899), (1000, None), (-100, 0)])
+def test_a_delayed_task_waits_and_the_dispatcher_is_woken_when_it_may_start(
+    database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch, seconds: int, hinted: int | None
+) -> None:
+    hints: list[tuple[str, float]] = []
+    monkeypatch.setattr(hinting, "hint_dispatch", lambda kind, delay=0.0: hints.append((kind, delay)))
+    task = submit(asking(run_after=ahead(seconds=seconds), deadline=ahead(days=2)))
+    assert abs(times(sql)["run_after"] - max(0, seconds)) <= 2
+    assert abs(times(sql)["deadline"] - 2 * 86_400) <= 2
+    if hinted is None:
+        assert hints == []
+    else:
+        ((kind, delay),) = hints
+        assert (kind, hinted - 2 <= delay <= hinted) == (task.kind, True)
+    assert dispatch() == (0 if seconds > 0 else 1)
+    sql("UPDATE tasks SET run_after = UTC_TIMESTAMP(6) WHERE status = 'PENDING'")
+    dispatch()
+    with longhaul_database.connection() as session:
+        started = store.fetch(session, task.task_id)
+    assert started is not None
+    assert (started.status, started.deadline) == ("RUNNING", task.deadline), "what was given stays"
+
+
+@pytest.mark.parametrize(
+    ("run_after", "deadline", "pointers"),
+    [
+        ({"days": 31}, None, ["/run_after"]),
+        (None, {"seconds": -1}, ["/deadline"]),
+        (None, {"days": 38}, ["/deadline"]),
+        ({"hours": 2}, {"hours": 1}, ["/deadline"]),
+        ({"days": 31}, {"hours": -1}, ["/run_after", "/deadline"]),
+    ],
+)
+def test_times_out_of_their_bounds_are_refused_with_their_places(
+    database: dict[str, Any], sql: Sql, run_after: dict[str, int] | None, deadline: dict[str, int] | None, pointers: Any
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        submit(asking(run_after=run_after and ahead(**run_after), deadline=deadline and ahead(**deadline)))
+    assert [error["pointer"] for error in refused.value.errors] == pointers
+    assert sql("SELECT COUNT(*) AS n FROM tasks") == [{"n": 0}]
+
+
+def test_the_furthest_times_are_taken(database: dict[str, Any], sql: Sql) -> None:
+    submit(asking(run_after=ahead(days=29.99), deadline=ahead(days=36.99)))
+    assert times(sql)["run_after"] > 29 * 86_400
+
+
+def test_it_is_the_databases_clock_that_judges_times(
+    database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a database whose clock is five minutes ahead of ours
+    monkeypatch.setattr(store, "now", lambda _: ahead(minutes=5))
+    # THEN a deadline in three minutes is past already, by its clock
+    with pytest.raises(InvalidRequest, match="/deadline is past"):
+        submit(asking(deadline=ahead(minutes=3)))
+
+
+def test_other_times_are_another_payload(database: dict[str, Any]) -> None:
+    later = ahead(hours=1)
+    first = submit(asking(idempotency_key="k", run_after=later))
+    assert submit(asking(idempotency_key="k", run_after=later)).task_id == first.task_id
+    for changes in ({}, {"run_after": ahead(hours=2)}, {"deadline": later}):
+        with pytest.raises(KeyReused):
+            submit(asking(idempotency_key="k", **changes))
+
+
+def test_a_task_without_times_is_not_asked_the_time_for(
+    database: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "now", None)
+    assert submit(asking()).deadline is None

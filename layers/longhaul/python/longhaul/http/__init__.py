@@ -20,7 +20,7 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import asks_for_fresh, conditional, etag_of, known_tag
+from longhaul.http.conditional import IfMatch, asks_for_fresh, check_match, conditional, etag_of, known_tag
 from longhaul.http.described import KindName, TaskId, also
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
@@ -35,6 +35,7 @@ __all__ = [
     "Api",
     "Caller",
     "IdempotencyKey",
+    "IfMatch",
     "InvalidParameter",
     "KindName",
     "MethodNotAllowed",
@@ -51,6 +52,7 @@ __all__ = [
     "also",
     "asks_for_fresh",
     "caller",
+    "check_match",
     "conditional",
     "document",
     "dumps",

@@ -5,15 +5,19 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Header
 
+from longhaul.http.errors import PreconditionFailed
 from longhaul.http.wire import JSON, dumps, respond
 
 VARY = "Authorization, Accept-Encoding"
 DATES_DIFFER_AFTER = timedelta(seconds=2)  # HTTP's dates are whole seconds, and clocks are not quite together
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
+_STRONG = re.compile(r'(?<!W/)("[^"]*")')
 _ENCODED = '-gzip"'  # what the tag of a compressed answer ends with: a strong tag names one sequence of bytes
 
 
@@ -64,6 +68,24 @@ def known_tag(app: APIGatewayHttpResolver, etag: str) -> str | None:
     if asked.strip() == "*":
         return etag
     return next((tag for tag in _TAG.findall(asked) if tag in (etag, encoded_etag(etag))), None)
+
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="Only when it is still this version: the `ETag` of an answer to its GET, or `*`.",
+        examples=['"3f2504e04f8941d39a0c0305e82c3301"'],
+        json_schema_extra={"minLength": 1, "maxLength": 1_000},
+    ),
+]
+"""A write's parameter: `if_match: IfMatch = None`, to be held against `check_match`."""
+
+
+def check_match(if_match: str, etag: str) -> None:
+    """Raises PreconditionFailed unless If-Match names this version, compressed or not; a weak tag never does."""
+    if if_match.strip() != "*" and not {etag, encoded_etag(etag)} & set(_STRONG.findall(if_match)):
+        raise PreconditionFailed
 
 
 def _not_modified_since(app: APIGatewayHttpResolver, last_modified: datetime | None) -> bool:

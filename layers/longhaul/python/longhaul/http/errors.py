@@ -54,6 +54,13 @@ class Forbidden(PermanentError):
     status = 403
 
 
+class PreconditionFailed(PermanentError):
+    """It is another version than If-Match names; read it again."""
+
+    code = "precondition_failed"
+    status = 412
+
+
 class MethodNotAllowed(PermanentError):
     """This resource does not know the method."""
 

@@ -30,4 +30,4 @@ def seconds_left(pace: Sequence[Sample]) -> int | None:
         return None
     first, last = pace[0], pace[-1]
     rate = (last.share - first.share) / max(last.at - first.at, 1e-3)  # clocks of two workers may differ
-    return max(0, math.ceil((1 - last.share) / rate))
+    return max(0, math.ceil(round((1 - last.share) / rate, 3)))

@@ -26,7 +26,6 @@ from longhaul.tasks.scopes import scope_of_task
 from longhaul.tasks.tally import PROGRESS_UPDATE_INTERVAL
 
 SYNCED_WITHIN = 10  # points of progress (seed 002)
-LONGEST_ID = 96  # characters, as the column has them
 
 _ROWS = Namespace("task", 1, Tier.short)  # short: should a writer die between its commit and its word to the cache
 _ROW = TypeAdapter(FoundTask)
@@ -56,38 +55,37 @@ def read_task(task_id: str, tenant_id: str, *, fresh: bool = False) -> TaskView:
 
     Raises NotFound, and DatabaseUnavailable when neither the row nor the item is to be had.
     """
-    if len(task_id) > LONGEST_ID:
-        raise NotFound("there is no task with so long an id")
     item = live.read(task_id)
     if item is not None and item.tenant_id != tenant_id:
         raise NotFound(f"there is no task {task_id}")
     try:
-        view = _read_and_compare(task_id, tenant_id, item, fresh=fresh)
-        return replace(view, queue_position=_position(view.task))
+        return _read_and_compare(task_id, tenant_id, item, fresh=fresh)
     except DatabaseUnavailable:
         if item is None:
             raise
         return TaskView(SyncStatus.unknown, None, item)
 
 
-def _position(task: FoundTask | None) -> int | None:
-    """Asked anew each time: it changes with its lane, of which no cached answer knows."""
-    if task is None or task.status != Status.PENDING:
-        return None
-    with database.connection() as session:
-        return lane_store.find_position(session, task.kind, task.id)
+def with_position(view: TaskView) -> TaskView:
+    """The view with the place in its lane of a task that waits: one statement more, and none for any other task."""
+    if view.task is None or view.task.status != Status.PENDING:
+        return view
+    try:
+        with database.connection() as session:
+            return replace(view, queue_position=lane_store.find_position(session, view.task.kind, view.task.id))
+    except DatabaseUnavailable:
+        return view
 
 
 def _read_and_compare(task_id: str, tenant_id: str, item: LiveItem | None, *, fresh: bool) -> TaskView:
     found = _read_row(task_id, tenant_id, fresh=fresh)
     view = _compared(found.value, item)
-    if view.sync != SyncStatus.out_of_sync:
+    if view.sync != SyncStatus.out_of_sync or item is None:
         return view
     if found.hit:  # the cached row may be the one that is behind: only what the database says repairs anything
         return _read_and_compare(task_id, tenant_id, item, fresh=True)
     task = found.value
-    told = {"row": task.progress, "live": item.progress if item else None}
-    logger.warning("live item out of sync", extra=task.log_context | told)
+    logger.warning("live item out of sync", extra=task.log_context | {"row": task.progress, "live": item.progress})
     live.overwrite(live.item_of(task))
     return view
 
@@ -122,7 +120,7 @@ def _compared(task: FoundTask, item: LiveItem | None) -> TaskView:
     ahead = item.steps_done - task.steps_done if item.attempt == task.attempt and task.status == Status.RUNNING else 0
     in_turn = 0 < ahead < PROGRESS_UPDATE_INTERVAL  # the row is not due yet, however many points a step is
     if not in_turn and (abs(task.progress - item.progress) > SYNCED_WITHIN or item.attempt > task.attempt):
-        return TaskView(SyncStatus.out_of_sync, task, item)
+        return TaskView(SyncStatus.out_of_sync, task, None)
     if ahead <= 0:
         return TaskView(SyncStatus.synced, task, item)
     shown = replace(

@@ -98,8 +98,10 @@ SET max_concurrent = COALESCE(:max_concurrent, max_concurrent),
 WHERE kind = :kind;
 
 -- name: weigh_tenants!
--- [[tenant_id, weight], ...]
+-- [[tenant_id, weight], ...], if there is the lane.
 INSERT INTO lane_tenants (kind, tenant_id, weight)
-SELECT :kind, said.tenant_id, said.weight
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (tenant_id VARCHAR(64) PATH '$[0]', weight INT PATH '$[1]')) AS said
+SELECT lanes.kind, said.tenant_id, said.weight
+FROM lanes
+JOIN JSON_TABLE(:rows, '$[*]' COLUMNS (tenant_id VARCHAR(64) PATH '$[0]', weight INT PATH '$[1]')) AS said
+WHERE lanes.kind = :kind
 ON DUPLICATE KEY UPDATE weight = VALUES(weight);

@@ -1,0 +1,30 @@
+"""Longhaul for programs: submit tasks, follow and steer them.
+
+manager = TaskManager()  # LONGHAUL_URL, LONGHAUL_TOKEN
+task_id = await manager.create_province_refresh_task("广东省")
+task = await manager.wait_for_completion(task_id)
+"""
+
+from longhaul_client.errors import (
+    TaskCancellationError,
+    TaskCreationError,
+    TaskError,
+    TaskExecutionError,
+    TaskNotFoundError,
+    TaskTimeoutError,
+    ValidationError,
+)
+from longhaul_client.manager import TaskManager
+from longhaul_client.progress import ProgressCallback
+
+__all__ = [
+    "ProgressCallback",
+    "TaskCancellationError",
+    "TaskCreationError",
+    "TaskError",
+    "TaskExecutionError",
+    "TaskManager",
+    "TaskNotFoundError",
+    "TaskTimeoutError",
+    "ValidationError",
+]

@@ -1,0 +1,3 @@
+from longhaul_client.command import main
+
+main()

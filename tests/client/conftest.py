@@ -1,0 +1,28 @@
+"""For the client's tests: a server that answers as it is told, and no long pauses between tries."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from longhaul_client import TaskManager, retrying
+from tests.client.scripted import Scripted, scripted
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Scripted]:
+    with scripted() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    monkeypatch.setenv("LONGHAUL_URL", running.url)
+    monkeypatch.setenv("LONGHAUL_TOKEN", "token-1")
+    monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.001)
+    running.will()
+    return running
+
+
+@pytest.fixture
+def manager(server: Scripted) -> TaskManager:
+    return TaskManager()

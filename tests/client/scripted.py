@@ -1,0 +1,124 @@
+"""A real HTTP server that answers as it is told, and remembers what it was asked."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+type Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`drop`: the connection is cut instead; `delay`: seconds before it."""
+
+    status: int = 200
+    body: Document | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    drop: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: `connection` numbers the connections in the order in which they were opened."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    connection: int
+
+
+class Scripted:
+    """Answers with `replies` one after the other; the last one is given from then on."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.replies: list[Reply] = []
+        self.asked: list[Asked] = []
+        self._connections: list[Any] = []
+
+    def will(self, *replies: Reply) -> None:
+        self.replies = list(replies)
+        self.asked.clear()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.transport not in self._connections:
+            self._connections.append(request.transport)
+        text = await request.text()
+        self.asked.append(
+            Asked(
+                request.method,
+                request.path,
+                dict(request.query),
+                {name.lower(): value for name, value in request.headers.items()},
+                json.loads(text) if text else None,
+                self._connections.index(request.transport),
+            )
+        )
+        reply = self.replies[0] if len(self.replies) == 1 else self.replies.pop(0)
+        await asyncio.sleep(reply.delay)
+        if reply.drop and request.transport is not None:
+            request.transport.abort()
+        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+        return web.Response(status=reply.status, headers=reply.headers, text=text, content_type="application/json")
+
+
+@contextmanager
+def scripted() -> Iterator[Scripted]:
+    """The server on a free port, in a thread of its own, until the block ends."""
+    server = Scripted()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    loop.run_until_complete(runner.setup())
+    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def task(status: str = "RUNNING", **changes: Any) -> Document:
+    """A task's document."""
+    return {
+        "task_id": "province_海南省_1",
+        "kind": "hospital_province_refresh",
+        "title": "海南省刷新",
+        "status": status,
+        "priority": "normal",
+        "progress": 40,
+        "stage": "district",
+        "current_step": "正在获取区县数据：定安县",
+        "statistics": {"cities_processed": 19},
+        "result": None,
+        "error": None,
+        "attempt": 1,
+        "created_at": "2026-11-25T01:02:03.456Z",
+        "started_at": "2026-11-25T01:02:04.000Z",
+        "updated_at": "2026-11-25T01:03:05.000Z",
+        "finished_at": None,
+        "allowed_actions": ["cancel", "pause"],
+        "links": {},
+        **changes,
+    }
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Reply:
+    body = {"type": f"urn:longhaul:problem:{code}", "title": code, "status": status, "detail": detail, "code": code}
+    headers = more.pop("headers", {})
+    return Reply(status, {**body, **more}, headers)
