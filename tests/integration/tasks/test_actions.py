@@ -366,7 +366,7 @@ PLACES = [
     (planning, "plan_steps"),
     (effects.store, "stop"),
     (effects.store, "record"),
-    (acting.bulk_store, "list_started"),
+    (acting.bulk_store, "list_targets"),
     (acting.live, "overwrite_all"),
     (acting.scopes, "changed_many"),
     (acting.hints, "hint_lanes"),
