@@ -52,8 +52,19 @@ class Budget(BaseModel):
         return self.max_cost is None and self.max_tokens is None
 
 
+EXAMPLE = {
+    "brand": "星野",
+    "competitors": ["Lumo", "北辰"],
+    "questions": ["20 万元买什么电动车好？", "哪个品牌的售后最省心？"],
+    "models": ["deepseek", "qwen"],
+    "max_cost": 2.5,
+}
+
+
 class Diagnosis(Budget):
-    """`{"brand": "蔚来", "competitors": ["小鹏"], "questions": ["20 万元买什么电动车？"], "models": ["deepseek"]}`"""
+    """What is asked of which models, and about whom."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     brand: Name = Field(examples=["蔚来"])
     competitors: Annotated[list[Name], Field(max_length=MOST_COMPETITORS), AfterValidator(_distinct)] = Field(
