@@ -20,7 +20,7 @@ from diagnosis.views import (
     Spending,
     Sums,
 )
-from longhaul.llm import Model
+from longhaul.settings import Model
 from longhaul.tasks.model import Task
 
 PLACES = 6  # of money on the wire

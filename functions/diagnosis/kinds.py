@@ -1,6 +1,7 @@
 """The kind of task that a diagnosis is."""
 
 from diagnosis.model import COMPLETED, FETCHING, Diagnosis
+from diagnosis.purging import purge
 from longhaul.tasks.kinds import Counter, Kind
 
 KINDS = (
@@ -13,5 +14,6 @@ KINDS = (
         slug=lambda _: "brand_diagnosis",
         statistics={"cells_done": Counter(FETCHING), "cells_answered": Counter(FETCHING, units=True)},
         final_stage=COMPLETED,
+        purge=purge,
     ),
 )

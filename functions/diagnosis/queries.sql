@@ -88,3 +88,6 @@ ORDER BY task_steps.step_key;
 
 -- name: save_report!
 UPDATE diagnoses SET report = :report, updated_at = UTC_TIMESTAMP(6) WHERE task_id = :task_id;
+
+-- name: purge_cells!
+DELETE FROM diagnosis_cells WHERE task_id IN :task_ids LIMIT :limit;

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnosis.cells import AskedCell, CellState, Costs, DiagnosisRow, GridCell
 from diagnosis.errors import SKIPPED
@@ -12,8 +12,10 @@ from diagnosis.model import Budget
 from diagnosis.prices import Sum
 from longhaul import queries
 from longhaul.database import Session
-from longhaul.llm import Usage
 from longhaul.tasks.model import StepStatus, aware
+
+if TYPE_CHECKING:
+    from longhaul.llm import Usage
 
 _queries = queries.load(__file__)
 
@@ -70,7 +72,7 @@ def settle(
     session: Session,
     task_id: str,
     key: str,
-    usage: Usage | None,
+    usage: "Usage | None",
     *,
     answer: str | None = None,
     extraction: Extraction | None = None,
