@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from diagnosis.model import EXAMPLE as DIAGNOSIS
 from local.requests import Answer
 from local.running import RunningStack
 from tests.observation import KIND, Observer
@@ -58,6 +59,9 @@ class Walker:
 
     def _tasks(self) -> Iterator[str]:
         """One task in each state, and a campaign; made when they are needed, and met again then."""
+        if any(part in self.operation.path for part in ("/diagnoses/{task_id}", "{execution_id}")):
+            yield from self._diagnoses()
+            return
         if "task_id" not in f"{self.operation.path} {self.operation.body_example}":
             yield self.task_id
             return
@@ -67,6 +71,14 @@ class Walker:
             self._made.append(self._task(status))
             yield self._made[-1]
         yield self.caller.call([{"leads_id": "L-1", "phone": "13800138001"}])
+
+    def _diagnoses(self) -> Iterator[str]:
+        """A diagnosis that waits, and one that has ended, of which nothing was answered."""
+        for status in STATES:
+            params = DIAGNOSIS | {"questions": [f"第 {number} 个问题？" for number in range(1, 9)]}
+            made = self.caller.post("/api/v1/tasks", {"kind": "brand_diagnosis", "params": params})
+            self.caller.sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, made["task_id"])
+            yield made["task_id"]
 
     def _task(self, status: str) -> str:
         """A task in this state, with more than one event and step, so that their lists have a second page."""
@@ -130,7 +142,7 @@ class Walker:
 
     def _value(self, parameter: Row) -> Any:
         match parameter["name"]:
-            case "task_id":
+            case "task_id" | "execution_id":
                 return self.task_id
             case "code":
                 return CODES[self.operation.path.split("/")[3]]

@@ -7,6 +7,7 @@ from longhaul.database import Opened
 
 CAMPAIGN_ID = "call_campaign_20261122_143052_00000003"
 TASK_ID = "province_广东省_20261122_143052_00000007"
+DIAGNOSIS_IDS = [f"province_广东省_20261122_143052_{number:08x}" for number in (7, 8)]
 STATUSES = ("SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED", "PENDING", "RUNNING")
 KINDS = ("hospital_province_refresh", "hospital_full_refresh")
 BEGIN = datetime(2026, 11, 1)
@@ -16,6 +17,7 @@ SAMPLES: dict[str, Any] = {
     "added": 2,
     "after_id": 0,
     "after_key": "district/20",
+    "answer": "推荐蔚来。",
     "any_id": False,
     "any_kind": False,
     "any_level": False,
@@ -26,9 +28,13 @@ SAMPLES: dict[str, Any] = {
     "attempt": 1,
     "before_id": 1_000_000_000,
     "block": 0,
+    "cell_key": "q07/deepseek",
+    "cell_keys": ["q07/deepseek", "q08/qwen"],
+    "city_code": "440100",
     "code": "440104",
     "codes": ["440103", "440104"],
-    "city_code": "440100",
+    "completion_tokens": 20,
+    "cost": 1.5,
     "created_after": "2026-11-01",
     "created_before": "2026-12-01",
     "current_step": "正在获取区县数据：越秀区",
@@ -42,16 +48,18 @@ SAMPLES: dict[str, Any] = {
     "error_message": "no JSON",
     "event": "start",
     "execution_prefix": "arn:aws:states:eu-central-1:123456789012:execution:RefreshHospitals:",
+    "extraction": "{}",
     "first_at": BEGIN + timedelta(hours=1),
     "first_block": 0,
-    "follow_time": "2026-11-24 10:00:00.000",
     "first_code": "440000",
     "first_id": 100,
     "first_seq": 1,
+    "follow_time": "2026-11-24 10:00:00.000",
+    "former_id": DIAGNOSIS_IDS[1],
     "id": 6,
-    "ids": [1, 2],
     "idempotency_key": "key-1",
     "idempotency_keys": ["key-1", "key-2"],
+    "ids": [1, 2],
     "is_arrive": True,
     "is_interested": True,
     "job_group_id": "group-1",
@@ -71,8 +79,10 @@ SAMPLES: dict[str, Any] = {
     "levels": ["三级甲等", "二级甲等"],
     "limit": 20,
     "max_concurrent": 5,
+    "max_cost": 2.5,
     "max_queued": 1000,
     "max_retries": 3,
+    "max_tokens": 1000,
     "microseconds": 30_000_000,
     "names": ["医院1", "医院2"],
     "next_follow_time": None,
@@ -80,23 +90,26 @@ SAMPLES: dict[str, Any] = {
     "open": False,
     "output": "{}",
     "params": "{}",
-    "paused": None,
     "pattern": "医院1%",
+    "paused": None,
     "phones": ["+8613800000003", "+8613800000004"],
     "priorities": [0, 1],
     "priority": 0,
     "progress": 50,
+    "prompt_tokens": 10,
     "provider_state": "suspended",
     "province_code": "440000",
     "recording_state": "ready",
     "recording_url": "s3://recordings/1.wav",
+    "report": "{}",
     "request_digest": "0" * 64,
+    "requests": 1,
     "result": "{}",
     "rows": "[]",
     "run_after": None,
     "seconds": 30,
-    "size": 100,
     "seconds_allowed": 7200,
+    "size": 100,
     "sources": ["RUNNING", "PENDING"],
     "stage": "district",
     "statistics": "{}",
@@ -111,13 +124,18 @@ SAMPLES: dict[str, Any] = {
     "task_ids": [TASK_ID],
     "tenant_id": "tenant-7",
     "title": "广东省刷新",
+    "tokens": 100,
     "turn": 7.5,
     "units": 18,
     "user_id": "ada",
 }
 
 # Where a domain's rows have other keys.
-OF_DOMAIN: dict[str, dict[str, Any]] = {"calls": {"task_id": CAMPAIGN_ID}, "lanes": {"rows": '[["tenant-7", 3]]'}}
+OF_DOMAIN: dict[str, dict[str, Any]] = {
+    "calls": {"task_id": CAMPAIGN_ID},
+    "diagnosis": {"task_id": DIAGNOSIS_IDS[0]},
+    "lanes": {"rows": '[["tenant-7", 3]]'},
+}
 # Where a query wants another value: what it inserts must be new.
 OTHER: dict[str, dict[str, Any]] = {
     "insert_task": {"task_id": "new", "idempotency_key": "new"},
@@ -146,6 +164,8 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "call_counts": [_count(number) for number in range(max(10, int(3000 * share)))],
         "call_blocks": [_block(number) for number in range(max(10, int(3000 * share)))],
         "leads_task_list": [_lead(number) for number in range(max(10, int(9000 * share)))],
+        "diagnoses": [_diagnosis(number) for number in range(max(10, int(1000 * share)))],
+        "diagnosis_cells": [_diagnosis_cell(number) for number in range(max(10, int(3000 * share)))],
         "dcc_leads_follow": [_follow(number) for number in range(max(10, int(9000 * share)))],
     }
     with connection.cursor() as cursor:
@@ -301,3 +321,12 @@ def _follow(number: int) -> dict[str, Any]:
         "leads_id": f"L-{number}",
         "leads_remark": "无人接听",
     }
+
+
+def _diagnosis(number: int) -> dict[str, Any]:
+    return {"task_id": _task_id(number), "max_cost": 2.5, "created_at": BEGIN, "updated_at": BEGIN}
+
+
+def _diagnosis_cell(number: int) -> dict[str, Any]:
+    task_id = _task_id(number // 36)
+    return {"task_id": task_id, "cell_key": f"q{number % 36:02}/qwen", "asked_by": task_id, "answer": "推荐蔚来。"}

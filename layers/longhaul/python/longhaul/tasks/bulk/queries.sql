@@ -131,7 +131,11 @@ WHERE tasks.tenant_id = :tenant_id AND tasks.status IN :sources;
 
 -- name: resume_tasks!
 UPDATE tasks
-SET status = 'PENDING', run_after = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
+SET status = 'PENDING',
+    run_after = UTC_TIMESTAMP(6),
+    error_code = NULL,
+    error_message = NULL,
+    updated_at = UTC_TIMESTAMP(6)
 WHERE id IN :ids AND tenant_id = :tenant_id AND status IN :sources;
 
 -- name: retry_tasks!
