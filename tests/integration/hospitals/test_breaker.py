@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from longhaul import aws, breaker, llm, settings
 from longhaul.breaker import Circuit
 from longhaul.errors import BadAnswer, ProviderThrottled, ProviderUnavailable
+from longhaul.llm.client import Client
 from longhaul.observability import metrics
 from tests.integration.hospitals.conftest import StandIn, question
 
@@ -42,7 +43,7 @@ def ask() -> Cities:
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(llm.Client.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setitem(Client.__init__.__kwdefaults__, "sleep", lambda seconds: None)
     metrics.clear_metrics()
     yield
     metrics.clear_metrics()

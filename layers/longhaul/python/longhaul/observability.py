@@ -1,16 +1,28 @@
 """The only place that makes the logger and the metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 type Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
 logger = Logger(utc=True, use_rfc3339=True)
 metrics = Metrics()
+
+
+@contextmanager
+def metrics_of(**dimensions: str) -> Iterator[EphemeralMetrics]:
+    """Metrics with dimensions of their own beside the service, told at the end of the block."""
+    apart = EphemeralMetrics()
+    for name, value in dimensions.items():
+        apart.add_dimension(name, value)
+    yield apart
+    apart.flush_metrics()
 
 
 def observed(handler: Handler) -> Handler:

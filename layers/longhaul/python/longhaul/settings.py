@@ -10,10 +10,11 @@ Everyone else reads values with `settings.of(settings.Database)`.
 """
 
 import os
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json, ValidationError
 
 
 class SettingsError(RuntimeError):
@@ -108,6 +109,41 @@ class Llm(Settings):
     llm_model: str = Field(min_length=1)
     llm_secret_arn: str = Field(min_length=1)
     llm_timeout_seconds: float = Field(gt=0, le=600)
+    breaker_table: str = Field(min_length=1)
+
+
+class Model(BaseModel):
+    """One language model: where it is, what a million tokens cost, and how many requests it may be at at once.
+
+    The secret holds its key. The prices' currency is the deployment's choice, the same for all models.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")  # what callers say; a part of steps' keys
+    base_url: str = Field(pattern=r"^https?://\S+$", max_length=500)
+    model: str = Field(min_length=1, max_length=200)  # what the endpoint calls it
+    secret_arn: str = Field(min_length=1, max_length=2048)
+    prompt_price: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000)
+    completion_price: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000)
+    max_concurrent: int = Field(default=5, ge=1, le=100)
+
+
+def _distinct(models: list[Model]) -> list[Model]:
+    if len({model.name for model in models}) < len(models):
+        raise ValueError("two models have the same name")
+    return models
+
+
+class Models(Llm):
+    """The language models that may be asked by name, as a JSON list; empty means the one of `Llm`."""
+
+    ai_models: Json[Annotated[list[Model], Field(max_length=20), AfterValidator(_distinct)]]
+
+
+class Breaker(Settings):
+    """The DynamoDB table that says which provider is left alone, and who is at it."""
+
     breaker_table: str = Field(min_length=1)
 
 
