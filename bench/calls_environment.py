@@ -13,7 +13,7 @@ from local.options import ROOT, free_port
 
 READY_SECONDS = 60.0
 CALLS = {
-    "KIND_MODULES": "hospitals.kinds,calls.kinds,tasks.kinds",
+    "KIND_MODULES": "hospitals.kinds,calls.kinds,roles.kinds,tasks.kinds",
     "DATABASE_TLS": "off",
     "CACHE_TABLE": "cache",
     "WRITES_PER_MINUTE": "600",

@@ -4,6 +4,7 @@ A step's output is what the next one works on. So what the model has answered is
 attempt is stopped, killed or delivered twice after that, and a role is made from the material it was begun with.
 """
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -43,16 +44,16 @@ def collect(request: Attempt) -> dict[str, Any]:
 
 
 def write(request: Attempt) -> dict[str, Any]:
-    """{model, tokens}. Raises as `llm.consult`; TaskStopped."""
+    """{model, tokens}, of the first of the deployment's models. Raises as `llm.consult`; TaskStopped."""
     with step(request.task_id, request.attempt, key=WRITE, level=WRITE, label=LABELS[WRITE]) as run:
         if not run.done:
             collected = steps.output_of(request.task_id, request.attempt, COLLECT)
-            reply = llm.consult(llm.default_model(), _prompt(request, collected), RoleDocument, system=prompts.system())
+            reply = llm.consult(llm.models()[0], _prompt(request, collected), RoleDocument, system=prompts.system())
             usage = reply.usage
             output = {
                 "content": reply.answer.model_dump(),
                 "prompt": prompts.version(),
-                "usage": vars(usage) | {"cost": str(usage.cost)},
+                "usage": asdict(usage) | {"cost": str(usage.cost)},
             }
             run.complete(output, units=usage.prompt_tokens + usage.completion_tokens)
     used = run.output["usage"]

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MOST_PRODUCTS, MOST_KNOWLEDGE = 50, 100
 
-type Short = Annotated[str, StringConstraints(max_length=100)]
-type Line = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Short = Annotated[str, StringConstraints(max_length=100)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class _Material(BaseModel):
@@ -67,7 +67,7 @@ class Material(_Material):
         return [kind for kind in type(self).model_fields if not getattr(self, kind)]
 
 
-type Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
 
 
 class _Answer(BaseModel):

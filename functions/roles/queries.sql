@@ -101,11 +101,11 @@ ON DUPLICATE KEY UPDATE version = version + 1, updated_at = UTC_TIMESTAMP(6);
 -- name: insert_version!
 INSERT INTO role_versions (
     role_id, version, made_by, content, missing, left_out, prompt, model, requests, prompt_tokens, completion_tokens,
-    cost, seconds, created_at
+    cost, seconds, estimated, created_at
 )
 SELECT
     role_id, version, :made_by, :content, :missing, :left_out, :prompt, :model, :requests, :prompt_tokens,
-    :completion_tokens, :cost, :seconds, updated_at
+    :completion_tokens, :cost, :seconds, :estimated, updated_at
 FROM roles
 WHERE role_id = :role_id;
 
@@ -118,7 +118,7 @@ SELECT
     roles.role_id, roles.task_id, roles.strategy_id, role_versions.version, roles.version AS latest_version,
     role_versions.made_by, role_versions.content, role_versions.missing, role_versions.left_out, role_versions.prompt,
     role_versions.model, role_versions.requests, role_versions.prompt_tokens, role_versions.completion_tokens,
-    role_versions.cost, role_versions.seconds, role_versions.created_at
+    role_versions.cost, role_versions.seconds, role_versions.estimated, role_versions.created_at
 FROM roles
 JOIN role_versions ON role_versions.role_id = roles.role_id AND role_versions.version = COALESCE(:version, roles.version)
 WHERE roles.role_id = :role_id AND roles.tenant_id = :tenant_id;
@@ -138,7 +138,7 @@ SELECT COUNT(*) FROM roles WHERE tenant_id = :tenant_id AND (:any_strategy OR st
 SELECT
     role_versions.version, role_versions.made_by, role_versions.prompt, role_versions.model, role_versions.requests,
     role_versions.prompt_tokens, role_versions.completion_tokens, role_versions.cost, role_versions.seconds,
-    role_versions.created_at
+    role_versions.estimated, role_versions.created_at
 FROM roles
 JOIN role_versions ON role_versions.role_id = roles.role_id
 WHERE roles.role_id = :role_id AND roles.tenant_id = :tenant_id

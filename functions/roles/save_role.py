@@ -9,7 +9,7 @@ from longhaul.observability import observed
 from longhaul.workflows import Attempt
 from roles.authoring import save
 
-settings.require(settings.Database, settings.Cache, settings.ProgressQueue)
+settings.require(settings.Database, settings.ProgressQueue)
 
 
 @observed

@@ -20,7 +20,8 @@ class Written:
     """A role as it was written: by which task of ours, from what, by which model, and what that took.
 
     `missing` are the kinds of material that were not there, `left_out` the positions of what there was no room for;
-    `cost` is in the currency of the model's prices, `seconds` is how long the model was asked.
+    `cost` is in the currency of the model's prices, `seconds` is how long the model was asked, `estimated` says
+    that it did not count its tokens.
     """
 
     made_by: str
@@ -34,6 +35,7 @@ class Written:
     completion_tokens: int
     cost: Decimal
     seconds: float
+    estimated: bool
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def save(tx: Session, tenant_id: str, task_id: str, strategy_id: str, written: W
 
 
 def fetch(session: Session, tenant_id: str, role_id: str, version: int | None) -> dict[str, Any] | None:
-    """A version, the latest when None: what `Written` holds, with the role's ids and times. None: there is none."""
+    """A version, the latest when None: what `Written` holds, with the role's ids, its latest version and the time."""
     row = _queries.fetch_role(session, tenant_id=tenant_id, role_id=role_id, version=version)
     if row is None:
         return None

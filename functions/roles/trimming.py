@@ -1,8 +1,8 @@
 """Too much material for one prompt: what goes in and what stays out.
 
 1. Base info and talk style go in, always and whole.
-2. Then the products, then the knowledge, each in the tenant's order: an item goes in whole if there is still room for it.
-   One that has no room stays out, and smaller ones behind it may still go in.
+2. Then the products, then the knowledge, each in the tenant's order: an item goes in whole if there is room for it. One
+   for which there is none stays out, and smaller ones behind it may still go in.
 
 So what is dropped first is the knowledge the tenant named last, no text is cut in the middle, and what stays out is
 told by its position.

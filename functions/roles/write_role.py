@@ -9,7 +9,7 @@ from longhaul.observability import observed
 from longhaul.workflows import Attempt
 from roles.authoring import write
 
-settings.require(settings.Database, settings.Cache, settings.ProgressQueue, settings.Llm)
+settings.require(settings.Database, settings.ProgressQueue, settings.Models)
 
 
 @observed

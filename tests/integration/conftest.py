@@ -88,7 +88,7 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         POWERTOOLS_SERVICE_NAME="longhaul",
         POWERTOOLS_METRICS_NAMESPACE="Longhaul",
         DATABASE_TLS="off",
-        KIND_MODULES="hospitals.kinds,calls.kinds,tasks.kinds",
+        KIND_MODULES="hospitals.kinds,calls.kinds,roles.kinds,tasks.kinds",
         LIVE_TABLE="live",
         CACHE_TABLE="cache",
         WRITES_PER_MINUTE="60000",
@@ -129,7 +129,8 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         )
     os.environ["WORKFLOW_ARNS"] = json.dumps(
         {
-            "RefreshHospitals": _idle_machine(),
+            "RefreshHospitals": _idle_machine("RefreshHospitals"),
+            "CreateRole": _idle_machine("CreateRole"),
             "SteerQueue": os.environ["STEER_QUEUE_URL"],
             "ActionsQueue": os.environ["ACTIONS_QUEUE_URL"],
         }
@@ -228,11 +229,11 @@ def drain(variable: str) -> list[dict[str, Any]]:
     return messages
 
 
-def _idle_machine() -> str:
+def _idle_machine(name: str) -> str:
     definition = {"StartAt": "Idle", "States": {"Idle": {"Type": "Succeed"}}}
     states = boto3.client("stepfunctions")
     machine = states.create_state_machine(
-        name="RefreshHospitals", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/idle"
+        name=name, definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/idle"
     )
     return machine["stateMachineArn"]
 
