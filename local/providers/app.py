@@ -2,7 +2,7 @@
 
     GET /health                  ok
     GET, PUT, DELETE /control    what goes wrong and how slow it is (`faults.Controls`); DELETE resets
-    GET /calls?ask=&key=         how often each key was asked for, and the calls; DELETE forgets them, dialled ones too
+    GET /calls?ask=&key=&model=  how often each key was asked for, and the calls; DELETE forgets them, dialled ones too
     GET /calls/dialled           how often each person was called or will be: {reference id: number of jobs}
 
 Beside these, each provider's own.
@@ -69,7 +69,8 @@ async def reset_control(request: web.Request) -> web.Response:
 
 
 async def get_calls(request: web.Request) -> web.Response:
-    return web.json_response(request.app[JOURNAL].report(request.query.get("ask"), request.query.get("key")))
+    asked = (request.query.get(name) for name in ("ask", "key", "model"))
+    return web.json_response(request.app[JOURNAL].report(*asked))
 
 
 async def get_dialled(request: web.Request) -> web.Response:

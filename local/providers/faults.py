@@ -11,7 +11,7 @@ from typing import Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-type Fault = Literal["429", "500", "timeout", "drop", "broken_json", "wrong_schema"]
+type Fault = Literal["429", "500", "timeout", "drop", "broken_json", "wrong_schema", "off_topic", "long"]
 type OutboundFault = Literal["throttled", "500", "html", "timeout", "drop", "lost_answer", "refused", "nonsense"]
 
 ORDINARY_MS = (30, 60)
@@ -36,6 +36,16 @@ class Plan[F: str](BaseModel):
         return self
 
 
+class Chat(Plan[Fault]):
+    """`{"rates": {"drop": 1}}` is a model that is down. A key is what KEYS of `local.providers.llm` names.
+
+    `broken_json` ends an answer in its middle, `off_topic` speaks of something else, `long` goes on for `long_bytes`.
+    """
+
+    retry_after: float = Field(default=1, ge=0, le=3600)  # seconds, what a 429 asks for
+    long_bytes: int = Field(default=100_000, ge=0, le=8_000_000)
+
+
 class Outbound(Plan[OutboundFault]):
     """`{"fail_keys": {"ListJobs": "throttled"}, "script": ["ok", "lost_answer"], "call_seconds": 0.2}`
 
@@ -47,11 +57,15 @@ class Outbound(Plan[OutboundFault]):
     link_seconds: int = Field(default=3600, ge=0, le=86_400)  # how long a recording's link works
 
 
-class Controls(Plan[Fault]):
-    """`{"rates": {"429": 0.3}, "fail_keys": {"440103": "wrong_schema"}, "edition": 2, "outbound": {...}}`
+class Controls(Chat):
+    """`{"rates": {"429": 0.3}, "models": {"kimi": {"rates": {"drop": 1}}}, "edition": 2, "outbound": {...}}`
 
-    What stands outside `outbound` is the language model's; there a key is a division's code, or a call's job.
+    What stands outside `models` and `outbound` is the deployment's own language model's. A model that `models` does not
+    name has no faults, and that one's latency.
     """
+
+    models: dict[str, Chat] = {}
+    brands: list[str] = Field(default=[], max_length=100)  # that models name; `models.BRANDS` when there are none
 
     edition: int = Field(default=1, ge=1, le=1000)  # the hospitals as they are at this time
     outbound: Outbound = Outbound()
@@ -96,11 +110,18 @@ class Faults:
     def use(self, controls: Controls) -> None:
         self.controls = controls
         self._llm = Fates(controls)
+        self._models: dict[str, Fates[Fault]] = {}
         self._outbound = Fates(controls.outbound)
 
-    def decide(self, key: str) -> tuple[Fault | None, float]:
-        """Of a question to the language model."""
-        return self._llm.decide(key)
+    def chat(self, model: str) -> Chat:
+        """What goes wrong with a model; "" is the deployment's own."""
+        ordinary = Chat(latency_ms=self.controls.latency_ms)
+        return self.controls.models.get(model, ordinary) if model else self.controls
+
+    def decide_chat(self, model: str, key: str) -> tuple[Fault | None, float]:
+        if not model:
+            return self._llm.decide(key)
+        return self._models.setdefault(model, Fates(self.chat(model))).decide(key)
 
     def decide_outbound(self, key: str) -> tuple[OutboundFault | None, float]:
         return self._outbound.decide(key)

@@ -1,7 +1,9 @@
 """Who asked for what: lets a test say how often each district was paid for, or each action called."""
 
 from collections import Counter, deque
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 KEPT = 20_000  # calls shown; the counts go on
@@ -13,31 +15,56 @@ class Call:
     key: str
     batch: int  # 0 where the ask has no batches
     outcome: str  # "ok", the fault's name, or the code with which the provider itself refused
+    model: str = ""  # the language model that was asked by name
 
 
 class Journal:
     def __init__(self) -> None:
+        self._at_once: Counter[str] = Counter()
         self.forget()
 
     def forget(self) -> None:
         self._calls: deque[Call] = deque(maxlen=KEPT)
-        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._counts: Counter[Call] = Counter()
+        self._most_at_once: Counter[str] = Counter(self._at_once)
 
     def note(self, call: Call) -> None:
         self._calls.append(call)
-        self._counts[call.ask, call.key, call.outcome] += 1
+        self._counts[replace(call, batch=0)] += 1
 
-    def report(self, ask: str | None, key: str | None) -> dict[str, Any]:
-        """Counts in all, by key and by outcome, and the latest calls, of one ask and one key when they are given."""
-        wanted = {
-            counted: number
-            for counted, number in self._counts.items()
-            if ask in (None, "", counted[0]) and key in (None, "", counted[1])
-        }
+    @contextmanager
+    def at_work(self, model: str) -> Iterator[None]:
+        """One more request of this model is under way, until the block ends."""
+        self._at_once[model] += 1
+        self._most_at_once[model] = max(self._most_at_once[model], self._at_once[model])
+        try:
+            yield
+        finally:
+            self._at_once[model] -= 1
+
+    def report(self, ask: str | None, key: str | None, model: str | None = None) -> dict[str, Any]:
+        """Counts in all, by key, outcome and model, and the latest calls, of one ask, key and model when given.
+
+        `most_at_once` tells of each model how many of its requests were under way at the same moment, at most.
+        """
+
+        def wanted(call: Call) -> bool:
+            given = ((ask, call.ask), (key, call.key), (model, call.model))
+            return all(asked in (None, "", said) for asked, said in given)
+
         by_key: Counter[str] = Counter()
         by_outcome: Counter[str] = Counter()
-        for (_, counted_key, outcome), number in wanted.items():
-            by_key[counted_key] += number
-            by_outcome[outcome] += number
-        calls = [asdict(call) for call in self._calls if ask in (None, "", call.ask) and key in (None, "", call.key)]
-        return {"count": sum(wanted.values()), "by_key": by_key, "by_outcome": by_outcome, "calls": calls}
+        by_model: Counter[str] = Counter()
+        for call, number in self._counts.items():
+            if wanted(call):
+                by_key[call.key] += number
+                by_outcome[call.outcome] += number
+                by_model[call.model] += number
+        return {
+            "count": by_outcome.total(),
+            "by_key": by_key,
+            "by_outcome": by_outcome,
+            "by_model": by_model,
+            "most_at_once": self._most_at_once,
+            "calls": [asdict(call) for call in self._calls if wanted(call)],
+        }

@@ -1,15 +1,18 @@
 """The models that the stand-in plays, and what each says of which brand: pure functions, so that tests can foretell it.
 
-    opinion("deepseek", "q07: which brand ...", ["Lumo", "Arkona"]).mentions
+    opinion("deepseek", "哪个品牌的扫地机器人好？", ["星野", "Lumo"]).mentions
 
 A persona names a brand with its own frequency, drawn by the model, the question and the brand alone: the same question
 gets the same answer every time, and over many questions the share comes out as told.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from local.providers.faults import draw
 
+# The world's brands, unless the controls tell others: made up, so that no figure looks like a real one's.
+BRANDS = ("星野", "Lumo", "北辰", "Arkona", "青柠", "Vela")
 SOURCES = ("zhihu.com", "36kr.com", "smzdm.com", "sspai.com", "jd.com", "xiaohongshu.com")
 MOST_SOURCES = 3
 
@@ -59,7 +62,7 @@ class Opinion:
         return next((mention for mention in self.mentions if mention.brand == brand), None)
 
 
-def opinion(name: str, question: str, brands: list[str]) -> Opinion:
+def opinion(name: str, question: str, brands: Sequence[str] = BRANDS) -> Opinion:
     """What the model says to the question, of these brands and no others. KeyError for a model there is none of."""
     persona = BY_NAME[name]
     named = [brand for brand in dict.fromkeys(brands) if draw("names", name, question, brand)[0] < persona.frequency]

@@ -53,7 +53,7 @@ def complete(http: urllib3.PoolManager, url: str, content: str, **headers: str) 
 
 def test_a_completion_says_that_its_data_is_made_up(http: urllib3.PoolManager, url: str) -> None:
     answer = complete(http, url, QUESTION).json()
-    assert answer["longhaul_note"] == "hospitals are made up"
+    assert "hospitals" in answer["longhaul_note"]
     assert (answer["object"], answer["model"]) == ("chat.completion", "any-model")
     assert "福田区" in answer["choices"][0]["message"]["content"]
     usage = answer["usage"]

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from local.providers import divisions, llm
+from local.providers import divisions
+from local.providers.completions import Question
 from local.providers.faults import Controls, Faults
 from local.providers.hospitals import hospitals_of, hospitals_page
 from local.providers.journal import Call, Journal
@@ -83,34 +84,34 @@ def test_batches_are_the_whole() -> None:
     ],
 )
 def test_the_latest_question_is_answered(messages: list[str], ask: str) -> None:
-    assert llm.find_question(messages)["ask"] == ask
+    assert Question("m", tuple(messages), None, False, None).asked()["ask"] == ask
 
 
 def test_faults_come_at_their_rates_and_the_same_every_time() -> None:
     faults = Faults()
     faults.use(Controls(rates={"429": 0.3, "500": 0.1}, seed=7))
-    first = [faults.decide(f"k{n}")[0] for n in range(2000)]
+    first = [faults.decide_chat("", f"k{n}")[0] for n in range(2000)]
     counts = Counter(first)
     assert counts["429"] == pytest.approx(600, abs=80)
     assert counts["500"] == pytest.approx(200, abs=50)
     faults.use(Controls(rates={"429": 0.3, "500": 0.1}, seed=7))
-    assert [faults.decide(f"k{n}")[0] for n in range(2000)] == first
+    assert [faults.decide_chat("", f"k{n}")[0] for n in range(2000)] == first
     faults.use(Controls(rates={"429": 0.3, "500": 0.1}, seed=8))
-    assert [faults.decide(f"k{n}")[0] for n in range(2000)] != first
+    assert [faults.decide_chat("", f"k{n}")[0] for n in range(2000)] != first
 
 
 def test_a_script_comes_first_and_failing_keys_always_fail() -> None:
     faults = Faults()
     faults.use(Controls(script=["429", "ok"], rates={"500": 1}, fail_keys={"440103": "broken_json"}))
-    fates = [faults.decide(key)[0] for key in ("440103", "a", "b", "440103", "c")]
+    fates = [faults.decide_chat("", key)[0] for key in ("440103", "a", "b", "440103", "c")]
     assert fates == ["broken_json", "429", None, "broken_json", "500"]
 
 
 def test_latency_is_ordinary_unless_it_is_told() -> None:
     faults = Faults()
-    assert all(0.03 <= faults.decide(f"k{n}")[1] < 0.06 for n in range(50))
+    assert all(0.03 <= faults.decide_chat("", f"k{n}")[1] < 0.06 for n in range(50))
     faults.use(Controls(latency_ms=5, slow_keys={"440103": 200}))
-    assert (faults.decide("440103")[1], faults.decide("440104")[1]) == (0.205, 0.005)
+    assert (faults.decide_chat("", "440103")[1], faults.decide_chat("", "440104")[1]) == (0.205, 0.005)
 
 
 @pytest.mark.parametrize(

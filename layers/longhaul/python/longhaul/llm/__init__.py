@@ -65,14 +65,16 @@ def ask[Answer: BaseModel](prompt: str, answer: type[Answer], *, system: str = "
     return circuit.call(lambda: _client(model).consult(prompt, answer, system=system)).answer
 
 
-def consult[Answer: BaseModel](model: Model, prompt: str, answer: type[Answer], *, system: str = "") -> Reply[Answer]:
-    """What this model says, as an `answer`, and what it took."""
-    return _slotted(model).consult(prompt, answer, system=system)
+def consult[Answer: BaseModel](
+    model: Model, prompt: str, answer: type[Answer], *, system: str = "", most_tokens: int | None = None
+) -> Reply[Answer]:
+    """What this model says, as an `answer` of `most_tokens` at most, and what it took."""
+    return _slotted(model).consult(prompt, answer, system=system, most_tokens=most_tokens)
 
 
-def chat(model: Model, prompt: str, *, system: str = "") -> Reply[str]:
-    """What this model says, in free text of 1 MB at most, and what it took."""
-    return _slotted(model).chat(prompt, system=system)
+def chat(model: Model, prompt: str, *, system: str = "", most_tokens: int | None = None) -> Reply[str]:
+    """What this model says, in free text of `most_tokens` at most, and what it took. BadAnswer for 1 MB and more."""
+    return _slotted(model).chat(prompt, system=system, most_tokens=most_tokens)
 
 
 def open_until(model: Model) -> datetime | None:

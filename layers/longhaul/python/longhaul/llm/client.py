@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,7 +20,13 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds; a provider that asks for longer
 COMPLAINTS = 10
 
 type Message = dict[str, str]
-type Format = type[BaseModel] | None
+
+
+class Form(NamedTuple):
+    """What an answer is to be: a model's JSON or text, and of so many tokens at most."""
+
+    answer: type[BaseModel] | None
+    most_tokens: int | None
 
 
 class Client:
@@ -42,11 +48,14 @@ class Client:
         self._sleep = sleep
         self._jitter = jitter
 
-    def consult[Answer: BaseModel](self, prompt: str, answer: type[Answer], *, system: str = "") -> Reply[Answer]:
+    def consult[Answer: BaseModel](
+        self, prompt: str, answer: type[Answer], *, system: str = "", most_tokens: int | None = None
+    ) -> Reply[Answer]:
         """An answer that keeps the schema, perhaps when told. An error says what was `spent`."""
         meter, messages = Meter(self._model), _messages(prompt, system)
+        form = Form(answer, most_tokens)
         try:
-            first = self._complete(messages, answer, meter)
+            first = self._complete(messages, form, meter)
             try:
                 return Reply(answer.model_validate_json(first), meter.usage())
             except ValidationError as error:
@@ -56,7 +65,7 @@ class Client:
                 )
                 repair = f"你的回答不符合要求的 JSON 格式，请改正后重新输出完整的 JSON。问题：\n{_complaint(error)}"
             messages += [{"role": "assistant", "content": first}, {"role": "user", "content": repair}]
-            second = self._complete(messages, answer, meter)
+            second = self._complete(messages, form, meter)
             try:
                 return Reply(answer.model_validate_json(second), meter.usage())
             except ValidationError as error:
@@ -66,11 +75,11 @@ class Client:
             charge(error, meter.usage())
             raise
 
-    def chat(self, prompt: str, *, system: str = "") -> Reply[str]:
+    def chat(self, prompt: str, *, system: str = "", most_tokens: int | None = None) -> Reply[str]:
         """An answer in free text. An error says what was `spent`; BadAnswer when the answer is empty."""
         meter = Meter(self._model)
         try:
-            answer = self._complete(_messages(prompt, system), None, meter)
+            answer = self._complete(_messages(prompt, system), Form(None, most_tokens), meter)
             if not answer.strip():
                 raise BadAnswer("the model's answer is empty")
         except LonghaulError as error:
@@ -81,7 +90,7 @@ class Client:
     def close(self) -> None:
         self._endpoint.close()
 
-    def _complete(self, messages: list[Message], form: Format, meter: Meter) -> str:
+    def _complete(self, messages: list[Message], form: Form, meter: Meter) -> str:
         body = json.dumps(self._request(messages, form), ensure_ascii=False).encode("utf-8", "replace")
         asked = sum(len(message["content"]) for message in messages)
         tried = 0
@@ -108,12 +117,14 @@ class Client:
         meter.answered(time.perf_counter() - started, completion.usage, asked, len(completion.content))
         return completion.content
 
-    def _request(self, messages: list[Message], form: Format) -> dict[str, Any]:
-        request = {"model": self._model.model, "messages": messages, "temperature": 0}
-        if form is None:
-            return request
-        schema = {"name": form.__name__, "schema": form.model_json_schema(), "strict": True}
-        return {**request, "response_format": {"type": "json_schema", "json_schema": schema}}
+    def _request(self, messages: list[Message], form: Form) -> dict[str, Any]:
+        request: dict[str, Any] = {"model": self._model.model, "messages": messages, "temperature": 0}
+        if form.most_tokens is not None:
+            request["max_tokens"] = form.most_tokens
+        if form.answer is not None:
+            schema = {"name": form.answer.__name__, "schema": form.answer.model_json_schema(), "strict": True}
+            request["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return request
 
 
 def _messages(prompt: str, system: str) -> list[Message]:
