@@ -87,10 +87,11 @@ def _prompt(request: Attempt, collected: dict[str, Any]) -> str:
     given = Material.model_validate(collected["material"])
     if given.base_info is None:
         raise MissingMaterial
-    about = {"company": given.base_info.company, "role_name": given.base_info.role_name}
+    about = {"role_name": given.base_info.role_name, "company": given.base_info.company}
+    told = {**about, "goal": given.base_info.goal, "products": [product.name for product in given.products]}
     return prompts.render(
         "role",
-        {**wanted.model_dump(), **about, "products": [product.name for product in given.products]},
+        told | wanted.model_dump(),
         **wanted.model_dump(),
         **about,
         missing="、".join(collected["missing"]) or "无",
