@@ -11,7 +11,7 @@ from local import stack, tail
 from local.issuer import SCOPES, Issuer
 from local.options import PORT, ROOT, STATE, Options, StackError
 
-WORKLOADS = ("hospitals", "calls")
+WORKLOADS = ("hospitals", "calls", "role")
 MOST_LEADS = 2_000
 
 
@@ -146,9 +146,12 @@ def _announce(running: stack.Stack) -> None:
 def _demo(given: argparse.Namespace) -> int:
     from local import demo  # only a demo needs the client
 
-    hospitals = demo.Hospitals(None if given.full else given.province)
-    workload = demo.Calls(given.leads) if given.workload == "calls" else hospitals
-    return demo.run(given.state, given.port, workload)
+    workloads: dict[str, Callable[[], demo.Workload]] = {
+        "hospitals": lambda: demo.Hospitals(None if given.full else given.province),
+        "calls": lambda: demo.Calls(given.leads),
+        "role": demo.Roles,
+    }
+    return demo.run(given.state, given.port, workloads[given.workload]())
 
 
 def _token(given: argparse.Namespace) -> int:

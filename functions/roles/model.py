@@ -20,6 +20,10 @@ class _Material(BaseModel):
 class BaseInfo(_Material):
     """Who speaks for whom, to whom, and what for. No role can be written without it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"company": "晨光口腔", "role_name": "小晨", "goal": "邀约到店检查"}]}
+    )
+
     company: Line = Field(examples=["晨光口腔"])
     role_name: Annotated[str, StringConstraints(min_length=1, max_length=50)] = Field(examples=["小晨"])
     industry: Short = Field("", examples=["口腔医疗"])
@@ -30,6 +34,10 @@ class BaseInfo(_Material):
 
 class TalkStyle(_Material):
     """How the role is to sound."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"tone": "亲切、专业、不催促", "phrases": ["您放心"], "avoid": ["保证治好"]}]}
+    )
 
     tone: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(examples=["亲切、专业、不催促"])
     phrases: list[Line] = Field(default=[], max_length=10, description="What it likes to say.")

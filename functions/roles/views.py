@@ -34,11 +34,19 @@ class _Given(BaseModel):
 class Products(_Given):
     """All products of a task, what matters most first."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"name": "种植牙套餐", "price": "6,980 元起"}]}]}
+    )
+
     items: list[Product] = Field(max_length=MOST_PRODUCTS)
 
 
 class KnowledgeItems(_Given):
     """All knowledge of a task, what matters most first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"title": "种植牙的疗程", "content": "一般三到六个月。"}]}]}
+    )
 
     items: list[Knowledge] = Field(max_length=MOST_KNOWLEDGE)
 

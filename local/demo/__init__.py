@@ -2,7 +2,8 @@
 
 from local.demo.calls import Calls
 from local.demo.hospitals import Hospitals
+from local.demo.roles import Roles
 from local.demo.running import run
 from local.demo.workload import Workload
 
-__all__ = ["Calls", "Hospitals", "Workload", "run"]
+__all__ = ["Calls", "Hospitals", "Roles", "Workload", "run"]

@@ -48,7 +48,10 @@ def test_a_pair_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--workload", "sms"], "argument --workload: invalid choice: 'sms' (choose from 'hospitals', 'calls')"),
+        (
+            ["--workload", "sms"],
+            "argument --workload: invalid choice: 'sms' (choose from 'hospitals', 'calls', 'role')",
+        ),
         (["--workload", "calls", "--leads", "0"], "argument --leads: '0' is not between 1 and 2000"),
         (["--workload", "calls", "--leads", "2001"], "argument --leads: '2001' is not between 1 and 2000"),
         (["--workload", "calls", "--leads", "many"], "argument --leads: 'many' is not between 1 and 2000"),
