@@ -78,8 +78,9 @@ class Roles:
         """The role, as anybody who has its id reads it."""
         path = f"/api/v1/roles/{task['result']['role_id']}"
         role = await api.get(path)
-        title = f"Version {role['version']} of the role, from GET {path} (written by a stand-in for the LLM)"
+        title = f"Version {role['version']}, written by a stand-in for the LLM"
         console.print(Panel(_rendered(role["content"]), title=title, title_align="left"))
+        console.print(f"Read it again at GET {path}", soft_wrap=True, highlight=False)
 
 
 def _rendered(content: Document) -> Table:
