@@ -24,9 +24,9 @@ class StandIn:
         answer = self.pool.request("PUT", f"{self.url}/control", json=controls)
         assert answer.status == 200, answer.data
 
-    def calls(self, ask: str = "", key: str = "") -> dict[str, Any]:
-        """{count, by_key, by_outcome, calls}"""
-        answer = self.pool.request("GET", f"{self.url}/calls", fields={"ask": ask, "key": key})
+    def calls(self, ask: str = "", key: str = "", model: str = "") -> dict[str, Any]:
+        """{count, by_key, by_outcome, by_model, most_at_once, calls}"""
+        answer = self.pool.request("GET", f"{self.url}/calls", fields={"ask": ask, "key": key, "model": model})
         report: dict[str, Any] = answer.json()
         return report
 

@@ -74,8 +74,9 @@ async def respond(request: web.Request, number: int, question: Question, content
 def _events(number: int, question: Question, content: str, ended: str, usage: dict[str, int]) -> Iterator[str]:
     deltas: list[dict[str, str]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": content[start : start + PIECE]} for start in range(0, len(content), PIECE)]
-    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
-    for choice in [*choices, {"index": 0, "delta": {}, "finish_reason": ended}]:
+    choices: list[dict[str, Any]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "finish_reason": ended})
+    for choice in choices:
         yield json.dumps(_envelope(number, question, "chat.completion.chunk", [choice]), ensure_ascii=False)
     yield json.dumps(_envelope(number, question, "chat.completion.chunk", []) | {"usage": usage})
     yield "[DONE]"

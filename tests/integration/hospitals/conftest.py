@@ -1,6 +1,5 @@
 """The LLM stand-in as it is served locally, in a thread of the test's process, spoken to over HTTP."""
 
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,19 +9,7 @@ import pytest
 
 from longhaul import llm, settings
 from tests import serving
-
-API_KEY = "a-key-of-the-tests"
-
-
-class StandIn(serving.StandIn):
-    """The language model, which answers at once unless it is told to be slow."""
-
-    @property
-    def base_url(self) -> str:
-        return f"{self.url}/v1"
-
-    def control(self, **controls: Any) -> None:
-        super().control(**{"latency_ms": 0, **controls})
+from tests.chatting import API_KEY, StandIn
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +42,3 @@ def model(database: dict[str, Any], stand_in: StandIn) -> Iterator[StandIn]:
     llm._client.cache_clear()
     yield stand_in
     llm._client.cache_clear()
-
-
-def question(**asked: Any) -> str:
-    """A prompt with nothing but its machine-readable line."""
-    return json.dumps(asked)

@@ -17,7 +17,7 @@ from longhaul.breaker import Circuit
 from longhaul.errors import BadAnswer, ProviderThrottled, ProviderUnavailable
 from longhaul.llm.client import Client
 from longhaul.observability import metrics
-from tests.integration.hospitals.conftest import StandIn, question
+from tests.chatting import StandIn, question
 
 PROVINCE = "640000"
 PROMPT = question(ask="cities", province=PROVINCE)

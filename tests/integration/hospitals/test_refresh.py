@@ -17,7 +17,7 @@ from longhaul.tasks.model import Task, TaskError
 from longhaul.tasks.steps import PlannedStep, fail_step
 from longhaul.tasks.submission import Submission, submit
 from tests.calling import Context
-from tests.integration.hospitals.conftest import StandIn
+from tests.chatting import StandIn
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

@@ -1,5 +1,55 @@
-"""The stand-in for the language models, served in a thread of the test's process."""
+"""The language models' stand-in, served in a thread of the test's process, and four of its models by name."""
 
-from tests.integration.hospitals.conftest import served, stand_in
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
-__all__ = ["served", "stand_in"]
+import pytest
+
+from longhaul import settings, slots
+from longhaul.llm.client import Client
+from longhaul.observability import metrics
+from tests import serving
+from tests.chatting import API_KEY, StandIn, ai_models
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[StandIn]:
+    with serving.served(StandIn, api_key=API_KEY) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def stand_in(served: StandIn) -> StandIn:
+    """The stand-in without faults and without memory of earlier calls."""
+    served.reset()
+    return served
+
+
+@pytest.fixture
+def configure(
+    environment: dict[str, Any], stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., None]]:
+    """configure(...): the functions' environment with the stand-in's models, as `chatting.ai_models` gives them."""
+
+    def set_models(*args: Any, **changes: Any) -> None:
+        monkeypatch.setenv("AI_MODELS", ai_models(stand_in, *args, **changes))
+        settings.of.cache_clear()
+
+    monkeypatch.setenv("LLM_BASE_URL", stand_in.base_url)
+    monkeypatch.setenv("LLM_MODEL", f"own/{os.urandom(4).hex()}")
+    monkeypatch.setenv("LLM_SECRET_ARN", "arn:of:own")
+    monkeypatch.setenv("LLM_TIMEOUT_SECONDS", "5")
+    monkeypatch.setitem(Client.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setattr(slots._Memory, "rest_until", 0.0)
+    metrics.clear_metrics()
+    yield set_models
+    metrics.clear_metrics()
+    settings.of.cache_clear()
+
+
+@pytest.fixture
+def models(configure: Callable[..., None], stand_in: StandIn) -> StandIn:
+    """The stand-in behind all four models."""
+    configure()
+    return stand_in

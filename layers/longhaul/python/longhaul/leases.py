@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from longhaul import aws, settings
 from longhaul.breaker import FAILURES, OPEN_SECONDS
-from longhaul.observability import logger
+from longhaul.observability import logger, metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -99,16 +101,21 @@ def give_back(lease: Lease, outcome: Outcome) -> None:
         ":now": {"N": f"{time.time():.3f}"},
     }
     try:
-        aws.client("dynamodb").update_item(
+        answer = aws.client("dynamodb").update_item(
             TableName=_table(),
             Key=_key(lease.provider),
             UpdateExpression=outcome,
             ConditionExpression="#slot.holder = :holder",
             ExpressionAttributeNames={"#slot": f"slot_{lease.slot}"},
             ExpressionAttributeValues={name: values[name] for name in values if name == ":holder" or name in outcome},
+            ReturnValues="ALL_NEW",
         )
     except aws.errors() as error:
         logger.warning("slot not given back", extra={"provider": lease.provider, "reason": str(error)})
+        return
+    if outcome is Outcome.failed and int(answer["Attributes"]["failures"]["N"]) >= FAILURES:
+        logger.warning("provider left alone", extra={"provider": lease.provider, "seconds": OPEN_SECONDS})
+        metrics.add_metric("CircuitOpened", MetricUnit.Count, 1)
 
 
 def _key(provider: str) -> "dict[str, AttributeValueTypeDef]":

@@ -12,8 +12,8 @@ anything has succeeded, no more slots are given than failures are left: a provid
 and then once each OPEN_SECONDS, however many callers come at once. A permanent error is an answer: the provider is
 there.
 
-Times are by the function's clock, which AWS keeps within milliseconds. DynamoDB being away means allow and warn: the
-provider's own limit (429) is behind ours, and work that stands still is worse than work that is slowed down.
+Times are by the function's clock, which AWS keeps within milliseconds. DynamoDB being away for a whole WAIT_SECONDS
+means allow and warn: the provider's own limit (429) is behind ours, and slow work is better than none.
 """
 
 import random
@@ -31,8 +31,8 @@ from longhaul.errors import PermanentError, ProviderThrottled, ProviderUnavailab
 from longhaul.leases import Lease, Outcome, Standing
 from longhaul.observability import logger, metrics
 
-WAIT_SECONDS = 3.0  # for a slot; who waits longer is better woken by the workflow's retries
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.8  # seconds between two looks
+WAIT_SECONDS = 5.0  # for a slot; who waits longer is better woken by the workflow's retries
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0  # seconds between two looks
 BUSY = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
 
 _random = random.SystemRandom()
@@ -81,33 +81,38 @@ def _take(name: str, limit: int, seconds: float) -> Lease | None:
     """A lease; None when DynamoDB is away, and then the caller may go on."""
     deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_PAUSE
     free = list(range(limit))
-    while True:
+    while time.monotonic() >= _Memory.rest_until:
         lease = Lease(name, _random.choice(free or range(limit)), secrets.token_hex(8))
-        taken, standing = _try(lease, limit, seconds)
-        if standing is None:
-            return None
+        taken, standing, away = _try(lease, limit, seconds)
         if taken:
             return lease
         if (left := standing.open_until - time.time()) > 0:
-            raise ProviderUnavailable(f"{name} failed {standing.failures} times in a row", retry_after=left)
+            message = f"{name} failed {standing.failures} times in a row and is left alone"
+            raise ProviderUnavailable(message, retry_after=left)
         free = [slot for slot in range(limit) if slot not in standing.held]
-        if not free or len(standing.held) >= standing.allowed(limit):
-            if time.monotonic() + pause > deadline:
-                metrics.add_metric("SlotsTaken", MetricUnit.Count, 1)
-                raise ProviderThrottled(f"all slots of {name} are taken", retry_after=WAIT_SECONDS)
-            time.sleep(pause * _random.uniform(0.5, 1))
-            pause = min(LONGEST_PAUSE, 2 * pause)
+        if free and len(standing.held) < standing.allowed(limit):
+            continue
+        if time.monotonic() + pause > deadline:
+            _give_up(name, away)
+            return None
+        time.sleep(pause * _random.uniform(0.5, 1))
+        pause = min(LONGEST_PAUSE, 2 * pause)
+    return None
 
 
-def _try(lease: Lease, limit: int, seconds: float) -> tuple[bool, Standing | None]:
-    """As `leases.take`; a table too busy to say is one whose slots are all held, and None one that is away."""
-    if time.monotonic() < _Memory.rest_until:
-        return False, None
+def _try(lease: Lease, limit: int, seconds: float) -> tuple[bool, Standing, str]:
+    """As `leases.take`, and why DynamoDB did not say, if so: then all slots may be held."""
     try:
-        return leases.take(lease, limit, seconds)
+        return *leases.take(lease, limit, seconds), ""
     except aws.errors() as error:
-        if aws.error_code(error) in BUSY:
-            return False, Standing(frozenset(range(limit)))
-        _Memory.rest_until = time.monotonic() + REST_SECONDS
-        logger.warning("slots not limited", extra={"provider": lease.provider, "reason": str(error)})
-        return False, None
+        away = "" if aws.error_code(error) in BUSY else str(error)
+        return False, Standing(frozenset(range(limit))), away
+
+
+def _give_up(name: str, away: str) -> None:
+    """After the wait: ProviderThrottled, unless DynamoDB is away at its end, which is then left alone for a while."""
+    if not away:
+        metrics.add_metric("SlotsTaken", MetricUnit.Count, 1)
+        raise ProviderThrottled(f"all slots of {name} are taken", retry_after=LONGEST_PAUSE)
+    _Memory.rest_until = time.monotonic() + REST_SECONDS
+    logger.warning("slots not limited", extra={"provider": name, "reason": away})

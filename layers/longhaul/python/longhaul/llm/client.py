@@ -102,7 +102,8 @@ class Client:
                     entered = True
                     return self._ask(body, asked, meter)
             except TransientError as error:
-                wait = max(error.retry_after or 0.0, FIRST_WAIT * 2 ** (tried - 1) * self._jitter())
+                # On top of what the provider asks for: those whom it told the same come back one by one.
+                wait = (error.retry_after or 0.0) + FIRST_WAIT * 2 ** (tried - 1) * self._jitter()
                 if not entered or meter.requests >= TRIES or wait > LONGEST_WAIT:
                     raise
             self._sleep(wait)
