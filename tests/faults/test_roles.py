@@ -10,7 +10,7 @@ import pytest
 
 from local.running import RunningStack
 from local.testing import eventually
-from tests.creating import BASE_INFO, put, submit, versions
+from tests.creating import BASE_INFO, KIND, put, submit, versions
 from tests.observation import Observer
 from tests.providing import Provider
 
@@ -63,9 +63,9 @@ def test_killed_between_the_answer_and_the_write_it_is_asked_once_more_at_most_a
 
 
 def test_a_storm_of_callers_makes_one_task_and_one_role(observer: Observer, provider: Provider) -> None:
-    # GIVEN fifty callers who want the same role
+    # GIVEN fifty callers who want the same role, which cannot be finished before the last has asked
     put(observer, "T-1", "base-info", BASE_INFO)
-    provider.control(latency_ms=2000)
+    observer.sql("UPDATE lanes SET paused = 1 WHERE kind = %s", KIND)
     assert observer.token
     answers: list[tuple[int, str]] = []
     barrier = threading.Barrier(CALLERS)
@@ -85,6 +85,7 @@ def test_a_storm_of_callers_makes_one_task_and_one_role(observer: Observer, prov
     # THEN one made the task and all have it
     assert sorted(status for status, _ in answers) == [200] * (CALLERS - 1) + [202]
     assert len({task_id for _, task_id in answers}) == 1
+    observer.sql("UPDATE lanes SET paused = 0 WHERE kind = %s", KIND)
     task = observer.ended(answers[0][1])
     assert (task["status"], task["result"]["version"]) == ("SUCCEEDED", 1)
     assert provider.calls("role")["count"] == 1
