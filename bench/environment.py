@@ -13,7 +13,7 @@ from local.options import ROOT, free_port
 
 READY_SECONDS = 60.0
 SETTINGS = {
-    "KIND_MODULES": "hospitals.kinds,calls.kinds,diagnosis.kinds,tasks.kinds",
+    "KIND_MODULES": "hospitals.kinds,calls.kinds,diagnosis.kinds,roles.kinds,tasks.kinds",
     "DATABASE_TLS": "off",
     "CACHE_TABLE": "cache",
     "WRITES_PER_MINUTE": "1000000",

@@ -11,7 +11,7 @@ from local import stack, tail
 from local.issuer import SCOPES, Issuer
 from local.options import PORT, ROOT, STATE, Options, StackError
 
-WORKLOADS = ("hospitals", "calls", "diagnosis")
+WORKLOADS = ("hospitals", "calls", "role", "diagnosis")
 MOST_LEADS = 2_000
 
 
@@ -146,12 +146,13 @@ def _announce(running: stack.Stack) -> None:
 def _demo(given: argparse.Namespace) -> int:
     from local import demo  # only a demo needs the client
 
-    workloads: dict[str, demo.Workload] = {
-        "hospitals": demo.Hospitals(None if given.full else given.province),
-        "calls": demo.Calls(given.leads),
-        "diagnosis": demo.Diagnosis(),
+    workloads: dict[str, Callable[[], demo.Workload]] = {
+        "hospitals": lambda: demo.Hospitals(None if given.full else given.province),
+        "calls": lambda: demo.Calls(given.leads),
+        "role": demo.Roles,
+        "diagnosis": demo.Diagnosis,
     }
-    return demo.run(given.state, given.port, workloads[given.workload])
+    return demo.run(given.state, given.port, workloads[given.workload]())
 
 
 def _token(given: argparse.Namespace) -> int:

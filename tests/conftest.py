@@ -25,7 +25,19 @@ CALL_LEASE_SECONDS = 5
 MINUTE_SECONDS = 3.0
 
 # Tasks first: what still runs finds its task gone, and ends. What belongs to a task goes with it.
-EMPTIED = ("tasks", "leads_task_list", "dcc_leads_follow", "hospitals", "districts", "cities")
+EMPTIED = (
+    "tasks",
+    "leads_task_list",
+    "dcc_leads_follow",
+    "hospitals",
+    "districts",
+    "cities",
+    "roles",
+    "role_base_info",
+    "role_talk_styles",
+    "role_knowledge",
+    "role_products",
+)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from longhaul.errors import FieldError, InvalidRequest, LonghaulError
 from longhaul.http import Api, Caller, document, parse_idempotency_key, pointer
 from longhaul.tasks.bulk.changing import Change
 from longhaul.tasks.bulk.selection import BulkAction
+from longhaul.tasks.bulk.submitting import Answer, Joined
 from longhaul.tasks.model import Priority
 from longhaul.tasks.submission import Submission
 from tasks.documents import ChangeRequest, SubmitRequest
@@ -146,17 +147,20 @@ def refusal(model: type[BaseModel], item: object) -> InvalidRequest:
     raise ValueError(f"{model.__name__} takes the item")
 
 
-def answer(app: Api, answers: Sequence[str | LonghaulError], status: int) -> BatchAnswer:
-    """`status` is that of the items which have a task."""
+def answer(app: Api, answers: Sequence[Answer], status: int) -> BatchAnswer:
+    """`status` is that of the items which have a task of their own; one that was open already has 200."""
     items = list(_items(app, answers, status))
     refused = sum(item.problem is not None for item in items)
     return BatchAnswer(items=items, accepted=len(items) - refused, refused=refused)
 
 
-def _items(app: Api, answers: Sequence[str | LonghaulError], status: int) -> Iterator[ItemAnswer]:
+def _items(app: Api, answers: Sequence[Answer], status: int) -> Iterator[ItemAnswer]:
     for index, told in enumerate(answers):
         if isinstance(told, str):
             yield ItemAnswer(index=index, status=status, task_id=told)
+            continue
+        if isinstance(told, Joined):
+            yield ItemAnswer(index=index, status=200, task_id=told.task_id)
             continue
         problem = document(app, told)
         for error in problem.get("errors", ()):

@@ -22,7 +22,7 @@ from longhaul.http import (
 from longhaul.observability import observed
 from longhaul.tasks import control
 from longhaul.tasks.model import Priority
-from longhaul.tasks.submission import submit
+from longhaul.tasks.submission import place
 from tasks.documents import ChangeRequest, SubmitRequest, TaskDocument, document
 from tasks.preconditions import unchanged
 from tasks.statuses import status_answer, submitted_answer
@@ -46,8 +46,8 @@ app = make_app()
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> Response[TaskDocument]:
-    task = submit(submission(request, caller(app), idempotency_key))
-    return submitted_answer(app, task, wait_of(prefer))
+    placed = place(submission(request, caller(app), idempotency_key))
+    return submitted_answer(app, placed, wait_of(prefer))
 
 
 @app.get(

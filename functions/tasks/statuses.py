@@ -16,8 +16,9 @@ from longhaul.http import (
 )
 from longhaul.http.prefer import headers_of
 from longhaul.tasks import reading
-from longhaul.tasks.model import TERMINAL, Status, Task
+from longhaul.tasks.model import TERMINAL, Status
 from longhaul.tasks.reading import TaskView
+from longhaul.tasks.submission import Placed
 from tasks.documents import TaskDocument, document, location, view_document
 
 POLL_SECONDS = "2"
@@ -54,8 +55,9 @@ class _Look:
         return self._seen[1]
 
 
-def submitted_answer(app: Api, task: Task, wait: int | None) -> Response[TaskDocument]:
-    """202 with the task and where to look for it; 200 when it has ended within `wait`."""
+def submitted_answer(app: Api, placed: Placed, wait: int | None) -> Response[TaskDocument]:
+    """202 with the task and where to look for it; 200 when it was open already, or has ended within `wait`."""
+    task = placed.task
     headers = {"Location": location(task.task_id), **headers_of(wait)}
     seen = document(task)
     if wait:
@@ -63,4 +65,4 @@ def submitted_answer(app: Api, task: Task, wait: int | None) -> Response[TaskDoc
         seen = held(app, wait, look, lambda now: now.status in TERMINAL)
     if seen.status in TERMINAL and wait is not None:
         return respond(seen, 200, headers)
-    return respond(seen, 202, {**headers, "Retry-After": POLL_SECONDS})
+    return respond(seen, 200 if placed.joined else 202, {**headers, "Retry-After": POLL_SECONDS})

@@ -3,7 +3,8 @@
 from local.demo.calls import Calls
 from local.demo.diagnosis import Diagnosis
 from local.demo.hospitals import Hospitals
+from local.demo.roles import Roles
 from local.demo.running import run
 from local.demo.workload import Workload
 
-__all__ = ["Calls", "Diagnosis", "Hospitals", "Workload", "run"]
+__all__ = ["Calls", "Diagnosis", "Hospitals", "Roles", "Workload", "run"]

@@ -10,8 +10,8 @@ from tests.architecture.repository import Repository
 # fmt: off
 VERBS = frozenset((
     "act", "analyse", "ask", "assemble", "assign", "close", "collect", "deliver", "dispatch", "draw", "fail", "fetch",
-    "list", "migrate", "plan", "purge", "query", "recover", "refresh", "render", "serve", "steer", "summarise", "sweep",
-    "sync", "update", "write",
+    "list", "migrate", "plan", "purge", "query", "recover", "refresh", "render", "save", "serve", "steer", "summarise",
+    "sweep", "sync", "update", "write",
 ))
 # fmt: on
 LONGEST_MODULE = 200

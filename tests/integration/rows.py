@@ -8,6 +8,7 @@ from longhaul.database import Opened
 CAMPAIGN_ID = "call_campaign_20261122_143052_00000003"
 TASK_ID = "province_广东省_20261122_143052_00000007"
 DIAGNOSIS_IDS = [f"province_广东省_20261122_143052_{number:08x}" for number in (7, 8)]
+ROLE_ID = "role_" + "7".zfill(32)
 STATUSES = ("SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED", "PENDING", "RUNNING")
 KINDS = ("hospital_province_refresh", "hospital_full_refresh")
 BEGIN = datetime(2026, 11, 1)
@@ -23,9 +24,12 @@ SAMPLES: dict[str, Any] = {
     "any_level": False,
     "any_priority": False,
     "any_status": False,
+    "any_strategy": True,
     "any_title": False,
     "assigned": 2,
     "attempt": 1,
+    "audience": "客户",
+    "avoid": "[]",
     "before_id": 1_000_000_000,
     "block": 0,
     "cell_key": "q07/deepseek",
@@ -33,8 +37,10 @@ SAMPLES: dict[str, Any] = {
     "city_code": "440100",
     "code": "440104",
     "codes": ["440103", "440104"],
-    "completion_tokens": 20,
-    "cost": 1.5,
+    "company": "晨光口腔",
+    "completion_tokens": 200,
+    "content": "{}",
+    "cost": "0.0042",
     "created_after": "2026-11-01",
     "created_before": "2026-12-01",
     "current_step": "正在获取区县数据：越秀区",
@@ -46,6 +52,7 @@ SAMPLES: dict[str, Any] = {
     "ended": 1,
     "error_code": "bad_answer",
     "error_message": "no JSON",
+    "estimated": False,
     "event": "start",
     "execution_prefix": "arn:aws:states:eu-central-1:123456789012:execution:RefreshHospitals:",
     "extraction": "{}",
@@ -56,10 +63,13 @@ SAMPLES: dict[str, Any] = {
     "first_seq": 1,
     "follow_time": "2026-11-24 10:00:00.000",
     "former_id": DIAGNOSIS_IDS[1],
+    "goal": "邀约",
     "id": 6,
     "idempotency_key": "key-1",
     "idempotency_keys": ["key-1", "key-2"],
     "ids": [1, 2],
+    "industry": "口腔",
+    "introduction": "诊所",
     "is_arrive": True,
     "is_interested": True,
     "job_group_id": "group-1",
@@ -67,6 +77,7 @@ SAMPLES: dict[str, Any] = {
     "kind": KINDS[0],
     "kinds": list(KINDS),
     "label": "越秀区",
+    "last": 1,
     "last_at": BEGIN + timedelta(hours=2),
     "last_block": 1,
     "last_code": "449999",
@@ -75,28 +86,36 @@ SAMPLES: dict[str, Any] = {
     "leads_id": "L-new",
     "leads_ids": ["L-3", "L-4"],
     "leads_remark": "客户感兴趣。",
+    "left_out": "{}",
     "level": "三级甲等",
     "levels": ["三级甲等", "二级甲等"],
     "limit": 20,
+    "made_by": TASK_ID,
     "max_concurrent": 5,
     "max_cost": 2.5,
     "max_queued": 1000,
     "max_retries": 3,
     "max_tokens": 1000,
     "microseconds": 30_000_000,
+    "missing": "[]",
+    "model": "deepseek",
     "names": ["医院1", "医院2"],
     "next_follow_time": None,
     "offset": 40,
     "open": False,
+    "open_key": "7".zfill(64),
+    "open_keys": ["7".zfill(64), ""],
     "output": "{}",
     "params": "{}",
     "pattern": "医院1%",
     "paused": None,
     "phones": ["+8613800000003", "+8613800000004"],
+    "phrases": "[]",
     "priorities": [0, 1],
     "priority": 0,
     "progress": 50,
-    "prompt_tokens": 10,
+    "prompt": "9f86d081884c",
+    "prompt_tokens": 300,
     "provider_state": "suspended",
     "province_code": "440000",
     "recording_state": "ready",
@@ -105,8 +124,11 @@ SAMPLES: dict[str, Any] = {
     "request_digest": "0" * 64,
     "requests": 1,
     "result": "{}",
+    "role_id": ROLE_ID,
+    "role_name": "小晨",
     "rows": "[]",
     "run_after": None,
+    "sample": "您好",
     "seconds": 30,
     "seconds_allowed": 7200,
     "size": 100,
@@ -119,15 +141,18 @@ SAMPLES: dict[str, Any] = {
     "steps": '[{"step_key": "district/440104", "level": "district", "label": "越秀区"}]',
     "steps_done": 5,
     "stopped": False,
+    "strategy_id": "S-1",
     "target": "FAILED",
     "task_id": TASK_ID,
     "task_ids": [TASK_ID],
     "tenant_id": "tenant-7",
     "title": "广东省刷新",
     "tokens": 100,
+    "tone": "亲切",
     "turn": 7.5,
     "units": 18,
     "user_id": "ada",
+    "version": None,
 }
 
 # Where a domain's rows have other keys.
@@ -135,10 +160,13 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
     "calls": {"task_id": CAMPAIGN_ID},
     "diagnosis": {"task_id": DIAGNOSIS_IDS[0]},
     "lanes": {"rows": '[["tenant-7", 3]]'},
+    "roles": {"task_id": "T-7"},
 }
 # Where a query wants another value: what it inserts must be new.
 OTHER: dict[str, dict[str, Any]] = {
-    "insert_task": {"task_id": "new", "idempotency_key": "new"},
+    "insert_task": {"task_id": "new", "idempotency_key": "new", "open_key": "new"},
+    "save_products": {"rows": '[{"name": "种植牙", "description": "", "price": "", "selling_points": ["x"]}]'},
+    "save_knowledge": {"rows": '[{"title": "疗程", "content": "三个月"}]'},
     **{
         f"list_tasks__{sort}__{order}__{search}": {"value": value}
         for sort, value in (("created_at", BEGIN), ("updated_at", BEGIN), ("priority", 1), ("progress", 50))
@@ -150,7 +178,7 @@ OTHER: dict[str, dict[str, Any]] = {
 
 def fill(connection: Opened, share: float = 1.0) -> None:
     """3,000 tasks of 30 tenants, 3,000 steps of 20 tasks, 340 cities, 2,900 districts, 8,700 hospitals, 9,000 leads of
-    90 campaigns with their follow-ups; or a share."""
+    90 campaigns with their follow-ups, the material of 500 roles, 6,000 versions of 3,000; or a share."""
     tables = {
         "tasks": [_task(number) for number in range(int(3000 * share))],
         "task_steps": [_step(number) for number in range(int(3000 * share))],
@@ -167,6 +195,12 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "diagnoses": [_diagnosis(number) for number in range(max(10, int(1000 * share)))],
         "diagnosis_cells": [_diagnosis_cell(number) for number in range(max(10, int(3000 * share)))],
         "dcc_leads_follow": [_follow(number) for number in range(max(10, int(9000 * share)))],
+        "role_base_info": [_base_info(number) for number in range(max(10, int(500 * share)))],
+        "role_talk_styles": [_talk_style(number) for number in range(max(10, int(500 * share)))],
+        "role_knowledge": [_knowledge(number) for number in range(max(10, int(3000 * share)))],
+        "role_products": [_product(number) for number in range(max(10, int(3000 * share)))],
+        "roles": [_role(number) for number in range(max(10, int(3000 * share)))],
+        "role_versions": [_version(number) for number in range(max(20, int(6000 * share)))],
     }
     with connection.cursor() as cursor:
         cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
@@ -204,6 +238,7 @@ def _task(number: int) -> dict[str, Any]:
         "deadline": created + timedelta(hours=2),
         "heartbeat_at": created,
         "idempotency_key": f"key-{number}",
+        "dedupe_key": f"{number:064}",
         "request_digest": "0" * 64,
         "created_at": created,
         "updated_at": created,
@@ -330,3 +365,54 @@ def _diagnosis(number: int) -> dict[str, Any]:
 def _diagnosis_cell(number: int) -> dict[str, Any]:
     task_id = _task_id(number // 36)
     return {"task_id": task_id, "cell_key": f"q{number % 36:02}/qwen", "asked_by": task_id, "answer": "推荐蔚来。"}
+
+
+def _whose(number: int) -> dict[str, Any]:
+    return {"tenant_id": f"tenant-{number % 30}", "task_id": f"T-{number}", "updated_at": BEGIN}
+
+
+def _base_info(number: int) -> dict[str, Any]:
+    told = {"company": "晨光口腔", "industry": "", "role_name": "小晨", "goal": "", "audience": "", "introduction": ""}
+    return _whose(number) | told
+
+
+def _talk_style(number: int) -> dict[str, Any]:
+    return _whose(number) | {"tone": "亲切", "phrases": "[]", "avoid": "[]", "sample": ""}
+
+
+def _knowledge(number: int) -> dict[str, Any]:
+    return _whose(number // 6) | {"position": 1 + number % 6, "title": "疗程", "content": "三个月"}
+
+
+def _product(number: int) -> dict[str, Any]:
+    told = {"name": "种植牙", "description": "", "price": "", "selling_points": "[]"}
+    return _whose(number // 6) | {"position": 1 + number % 6} | told
+
+
+def _role_id(number: int) -> str:
+    return f"role_{number:032}"
+
+
+def _role(number: int) -> dict[str, Any]:
+    own = {"role_id": _role_id(number), "strategy_id": f"S-{number % 5}", "version": 3, "created_at": BEGIN}
+    return _whose(number) | own | {"updated_at": BEGIN + timedelta(minutes=number)}
+
+
+def _version(number: int) -> dict[str, Any]:
+    return {
+        "role_id": _role_id(number // 2),
+        "version": 1 + number % 2,
+        "made_by": _task_id(number),
+        "content": "{}",
+        "missing": "[]",
+        "left_out": "{}",
+        "prompt": "9f86d081884c",
+        "model": "deepseek",
+        "requests": 1,
+        "prompt_tokens": 300,
+        "completion_tokens": 200,
+        "cost": "0.0042",
+        "seconds": 1.5,
+        "estimated": False,
+        "created_at": BEGIN,
+    }

@@ -9,7 +9,8 @@
     +- PermanentError            trying again gives the same: the state machine's Catch takes it
        +- InvalidRequest         the caller's input, with the field's place
        |  +- UnknownKind, KeyReused
-       +- NotFound, Conflict (IllegalTransition)
+       +- NotFound, Conflict (IllegalTransition, AlreadyOpen)
+       +- MissingMaterial        what the task would be made from is not there
        +- BadAnswer              a provider's answer broke its contract twice
        +- TooManyFailures        more steps failed than a task tolerates
        +- TaskStopped            the task was cancelled, paused or superseded: end quietly
@@ -149,6 +150,25 @@ class IllegalTransition(Conflict):
 
     def members(self) -> dict[str, Any]:
         return {"task_status": self.task_status, "allowed_actions": self.allowed_actions}
+
+
+class AlreadyOpen(Conflict):
+    """A newer task for the same thing has not ended."""
+
+    code = "already_open"
+
+    def __init__(self, message: str = "", *, open_task_id: str) -> None:
+        super().__init__(message)
+        self.open_task_id = open_task_id
+
+    def members(self) -> dict[str, Any]:
+        return {"open_task_id": self.open_task_id}
+
+
+class MissingMaterial(PermanentError):
+    """What the task would be made from is not there."""
+
+    code = "missing_material"
 
 
 class BadAnswer(PermanentError):

@@ -4,6 +4,7 @@ A prompt ends with one line of JSON that says the same in a form a program can r
 answers that line.
 """
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,11 @@ class Prompts:
         """The prompt `name`, its blanks filled with `values`. KeyError when one is left."""
         request = json.dumps({"ask": name, **question}, ensure_ascii=False)
         return self._template(name).substitute(values, request=request)
+
+    def version(self, *names: str) -> str:
+        """Tells these prompts' texts from any others: 12 hex digits of their SHA-256."""
+        texts = [self._template(name).template for name in names]
+        return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
 
     def _read(self, name: str) -> Template:
         return Template((self._folder / f"{name}.md").read_text(encoding="utf-8").strip())

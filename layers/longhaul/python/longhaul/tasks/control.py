@@ -42,7 +42,7 @@ def retry(task_id: str, tenant_id: str) -> Task:
 
     It has the retries and the time of a new task. Of two who ask at once one is refused, as there is nothing to retry
     any more. What retrying means to work outside is its kind's matter, as with resuming. Raises NotFound,
-    IllegalTransition.
+    IllegalTransition, AlreadyOpen.
     """
     return _change(task_id, tenant_id, Transition.RETRY, transition_store.retry, so_already=())
 

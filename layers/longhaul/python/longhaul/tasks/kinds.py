@@ -36,7 +36,8 @@ class Kind:
     `tally(session, task_id)` stands for `weights` and `statistics`. `purge` deletes what its domain keeps of tasks that
     are purged, unless a foreign key does. The lane's limits are what `database/migrate` gives a new lane. A task must
     end `seconds_allowed` after its first start, and an attempt that is not heard of for `stale_seconds` gives way to
-    the next (the default is longer than any function may run).
+    the next (the default is longer than any function may run). `open_key` says what there is one open task at
+    most for, in a tenant: who submits a second is given the first, until that has ended.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Kind:
     final_stage: str | None = None
     tally: Callable[[Session, str], Tally] | None = None
     purge: Purge | None = None
+    open_key: Callable[[Any], str] | None = None
     max_concurrent: int = 5
     max_queued: int = 1000
     max_retries: int = 3

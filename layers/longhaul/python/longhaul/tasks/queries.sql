@@ -5,11 +5,11 @@
 -- Nothing is inserted when the kind's lane holds as many waiting tasks as it may. The count stops at the limit.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    run_after, deadline, created_at, updated_at
+    dedupe_key, run_after, deadline, created_at, updated_at
 )
 SELECT
     :task_id, :tenant_id, :user_id, :kind, :title, :params, 'PENDING', :priority, :max_retries, :idempotency_key,
-    :request_digest, COALESCE(:run_after, UTC_TIMESTAMP(6)), :deadline, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+    :request_digest, :open_key, COALESCE(:run_after, UTC_TIMESTAMP(6)), :deadline, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM lanes
 WHERE lanes.kind = :kind
   AND lanes.max_queued > (SELECT COUNT(*) FROM tasks AS waiting WHERE waiting.kind = :kind AND waiting.status = 'PENDING');
@@ -28,6 +28,16 @@ SELECT * FROM tasks WHERE id IN :ids;
 
 -- name: fetch_task_by_key^
 SELECT * FROM tasks WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key;
+
+-- name: fetch_open_task^
+SELECT * FROM tasks WHERE tenant_id = :tenant_id AND open_key = :open_key;
+
+-- name: find_rival$
+-- The task that is open for the same thing as one that has ended.
+SELECT rival.task_id
+FROM tasks
+JOIN tasks AS rival ON rival.tenant_id = tasks.tenant_id AND rival.open_key = tasks.dedupe_key
+WHERE tasks.task_id = :task_id;
 
 
 -- name: start_tasks!

@@ -21,7 +21,7 @@ from longhaul.tasks import store as task_store
 from longhaul.tasks.finding import store
 from longhaul.tasks.finding.model import FoundTask
 from longhaul.tasks.lanes import store as lane_store
-from longhaul.tasks.model import Status
+from longhaul.tasks.model import Status, Task
 from longhaul.tasks.scopes import scope_of_task
 from longhaul.tasks.tally import PROGRESS_UPDATE_INTERVAL
 
@@ -91,12 +91,17 @@ def _read_and_compare(task_id: str, tenant_id: str, item: LiveItem | None, *, fr
 
 
 def task_params(task_id: str) -> dict[str, Any]:
-    """What the task was submitted with, for the first step of its workflow. Raises NotFound."""
+    """What the task was submitted with. Raises NotFound."""
+    return task_row(task_id).params
+
+
+def task_row(task_id: str) -> Task:
+    """The task, for a step of its own workflow. Raises NotFound."""
     with database.connection() as session:
         task = task_store.fetch(session, task_id)
     if task is None:
         raise NotFound(f"there is no task {task_id}")
-    return task.params
+    return task
 
 
 def _read_row(task_id: str, tenant_id: str, *, fresh: bool) -> Cached[FoundTask]:

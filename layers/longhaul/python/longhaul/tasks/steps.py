@@ -102,6 +102,19 @@ def check_running(task_id: str, attempt: int) -> None:
         _read(session, task_id, attempt, step_key="")
 
 
+def output_of(task_id: str, attempt: int, key: str) -> dict[str, Any]:
+    """What a step that a later one builds on stored when it was done.
+
+    Raises TaskStopped; LookupError when it is not done, which is a mistake of the workflow.
+    """
+    with database.connection() as session:
+        row = _read(session, task_id, attempt, key)
+    if row["step_status"] != StepStatus.SUCCEEDED:
+        raise LookupError(f"step {key} of {task_id} is not done")
+    output: dict[str, Any] = json.loads(row["output"] or "{}")
+    return output
+
+
 @contextmanager
 def step(task_id: str, attempt: int, *, key: str, level: str, label: str) -> Iterator[Step]:
     """A step of a task's attempt. Raises TaskStopped when the task no longer runs this attempt."""

@@ -48,6 +48,11 @@ def fetch_by_key(session: Session, tenant_id: str, idempotency_key: str) -> Task
     return _task(_queries.fetch_task_by_key(session, tenant_id=tenant_id, idempotency_key=idempotency_key))
 
 
+def fetch_open(session: Session, tenant_id: str, open_key: str) -> Task | None:
+    """The tenant's task that has this key and has not ended."""
+    return _task(_queries.fetch_open_task(session, tenant_id=tenant_id, open_key=open_key))
+
+
 def write_progress(session: Session, seen: LiveItem) -> bool:
     """Whether the row was behind what was counted."""
     return bool(

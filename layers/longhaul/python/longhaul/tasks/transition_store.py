@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pymysql
+
 from longhaul import queries
 from longhaul.database import Session
+from longhaul.errors import AlreadyOpen
 from longhaul.tasks.model import CHANGED, TRANSITIONS, Priority, Task, TaskError, Transition
 from longhaul.tasks.store import MESSAGE_CHARACTERS, dumps
 
@@ -108,8 +111,16 @@ def resume(tx: Session, task: Task) -> bool:
 
 
 def retry(tx: Session, task: Task) -> bool:
-    """FAILED -> PENDING as a caller asks for it, as if it had never been tried, but that finished steps stay so."""
-    moved = _queries.retry_task(tx, task_id=task.task_id, tenant_id=task.tenant_id, sources=_sources(Transition.RETRY))
+    """FAILED -> PENDING as a caller asks for it, as if it had never been tried, but that finished steps stay so.
+
+    Raises AlreadyOpen when another task has taken its place (`Kind.open_key`).
+    """
+    sources = _sources(Transition.RETRY)
+    try:
+        moved = _queries.retry_task(tx, task_id=task.task_id, tenant_id=task.tenant_id, sources=sources)
+    except pymysql.IntegrityError as error:
+        rival = _queries.find_rival(tx, task_id=task.task_id)
+        raise AlreadyOpen(f"{rival} is open for the same thing", open_task_id=rival) from error
     if moved:
         _queries.reset_failed_steps(tx, task_id=task.task_id)
         record(tx, [task.task_id], Transition.RETRY)

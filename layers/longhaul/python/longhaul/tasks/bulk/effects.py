@@ -27,10 +27,10 @@ def change(tx: Session, action: BulkAction, selection: Selection, part: Range) -
     transition = ACTIONS[action.action]
     if transition in (Transition.CANCEL, Transition.PAUSE):
         moved = store.stop(tx, selection.tenant_id, transition, _as_far_as_they_are(tx, targets))
-    else:
-        moved = store.reopen(tx, selection.tenant_id, transition, targets)
-    if moved != len(targets):  # they are locked: the guard cannot have found another status
-        raise AssertionError(f"{moved} of {len(targets)} locked tasks were {transition}")
+        if moved != len(targets):  # they are locked: the guard cannot have found another status
+            raise AssertionError(f"{moved} of {len(targets)} locked tasks were {transition}")
+    elif not (targets := store.reopen(tx, selection.tenant_id, transition, targets)):
+        return []
     store.record(tx, transition, {target.id: None for target in targets})
     return [target.id for target in targets]
 

@@ -2,32 +2,41 @@
 -- task core's own queries. What selects by a filter repeats the filter: SQL has no other way to say it again.
 
 -- name: insert_tasks!
--- Those whose key is not known yet, as many of each kind as its lane has room for, the first ones first.
+-- Those whose keys are not known yet, one of each open_key, as many of each kind as its lane has room for, the first ones
+-- first.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    run_after, deadline, created_at, updated_at
+    dedupe_key, run_after, deadline, created_at, updated_at
 )
 SELECT
     fresh.task_id, :tenant_id, :user_id, fresh.kind, fresh.title, fresh.params, 'PENDING', fresh.priority,
-    fresh.max_retries, fresh.idempotency_key, fresh.request_digest,
+    fresh.max_retries, fresh.idempotency_key, fresh.request_digest, fresh.open_key,
     COALESCE(fresh.run_after, UTC_TIMESTAMP(6)), fresh.deadline, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM (
-    SELECT asked.*, ROW_NUMBER() OVER (PARTITION BY asked.kind ORDER BY asked.ordinal) AS place
-    FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
-        ordinal FOR ORDINALITY,
-        task_id VARCHAR(96) PATH '$.task_id',
-        kind VARCHAR(64) PATH '$.kind',
-        title VARCHAR(200) PATH '$.title',
-        params LONGTEXT PATH '$.params',
-        priority INT PATH '$.priority',
-        max_retries INT PATH '$.max_retries',
-        idempotency_key VARCHAR(255) PATH '$.idempotency_key',
-        request_digest VARCHAR(64) PATH '$.request_digest',
-        run_after DATETIME(6) PATH '$.run_after',
-        deadline DATETIME(6) PATH '$.deadline'
-    )) AS asked
-    LEFT JOIN tasks AS known ON known.tenant_id = :tenant_id AND known.idempotency_key = asked.idempotency_key
-    WHERE known.id IS NULL
+    SELECT firsts.*, ROW_NUMBER() OVER (PARTITION BY firsts.kind ORDER BY firsts.ordinal) AS place
+    FROM (
+        SELECT
+            asked.*,
+            ROW_NUMBER() OVER (PARTITION BY COALESCE(asked.open_key, asked.task_id) ORDER BY asked.ordinal) AS turn
+        FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
+            ordinal FOR ORDINALITY,
+            task_id VARCHAR(96) PATH '$.task_id',
+            kind VARCHAR(64) PATH '$.kind',
+            title VARCHAR(200) PATH '$.title',
+            params LONGTEXT PATH '$.params',
+            priority INT PATH '$.priority',
+            max_retries INT PATH '$.max_retries',
+            idempotency_key VARCHAR(255) PATH '$.idempotency_key',
+            request_digest VARCHAR(64) PATH '$.request_digest',
+            open_key VARCHAR(64) PATH '$.open_key',
+            run_after DATETIME(6) PATH '$.run_after',
+            deadline DATETIME(6) PATH '$.deadline'
+        )) AS asked
+        LEFT JOIN tasks AS known ON known.tenant_id = :tenant_id AND known.idempotency_key = asked.idempotency_key
+        LEFT JOIN tasks AS rival ON rival.tenant_id = :tenant_id AND rival.open_key = asked.open_key
+        WHERE known.id IS NULL AND rival.id IS NULL
+    ) AS firsts
+    WHERE firsts.turn = 1
 ) AS fresh
 JOIN (
     SELECT lanes.kind, lanes.max_queued - COUNT(waiting.id) AS free
@@ -39,10 +48,14 @@ JOIN (
 ORDER BY fresh.ordinal;
 
 -- name: find_stored
-SELECT task_id, idempotency_key, request_digest FROM tasks WHERE tenant_id = :tenant_id AND task_id IN :task_ids
+SELECT task_id, idempotency_key, request_digest, open_key FROM tasks
+WHERE tenant_id = :tenant_id AND task_id IN :task_ids
 UNION
-SELECT task_id, idempotency_key, request_digest FROM tasks
-WHERE tenant_id = :tenant_id AND idempotency_key IN :idempotency_keys;
+SELECT task_id, idempotency_key, request_digest, open_key FROM tasks
+WHERE tenant_id = :tenant_id AND idempotency_key IN :idempotency_keys
+UNION
+SELECT task_id, idempotency_key, request_digest, open_key FROM tasks
+WHERE tenant_id = :tenant_id AND open_key IN :open_keys;
 
 -- name: lock_tasks
 -- In one order, so that no two who change the same ones wait for each other in a circle.
@@ -139,8 +152,9 @@ SET status = 'PENDING',
 WHERE id IN :ids AND tenant_id = :tenant_id AND status IN :sources;
 
 -- name: retry_tasks!
--- Their retries and their time begin anew: a deadline that has passed would fail them at once.
-UPDATE tasks
+-- Their retries and their time begin anew: a deadline that has passed would fail them at once. IGNORE passes over those
+-- whose open_key another task has, which may be one of these.
+UPDATE IGNORE tasks
 SET status = 'PENDING',
     retries = 0,
     run_after = UTC_TIMESTAMP(6),
@@ -150,6 +164,9 @@ SET status = 'PENDING',
     finished_at = NULL,
     updated_at = UTC_TIMESTAMP(6)
 WHERE id IN :ids AND tenant_id = :tenant_id AND status IN :sources;
+
+-- name: list_waiting
+SELECT id FROM tasks WHERE id IN :ids AND status = 'PENDING';
 
 -- name: reset_failed_steps_of!
 UPDATE task_steps

@@ -9,18 +9,19 @@ from longhaul import queries
 from longhaul.database import Session
 from longhaul.tasks.bulk.selection import Selection
 from longhaul.tasks.model import TRANSITIONS, Priority, Status, Transition
+from longhaul.tasks.preparing import NewTask
 from longhaul.tasks.store import dumps
-from longhaul.tasks.submission import NewTask
 
 _queries = queries.load(__file__)
 
 
 class Stored(NamedTuple):
-    """A task that is there: by whose key, and for which payload."""
+    """A task that is there: by whose key, for which payload, and while it is open what nobody else has."""
 
     task_id: str
     idempotency_key: str | None
     request_digest: str
+    open_key: str | None
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,15 @@ def _plain(moment: datetime | None) -> str | None:
 
 
 def find_stored(session: Session, tenant_id: str, new: Sequence[NewTask]) -> list[Stored]:
-    """The tasks there are with these ids, or with these keys."""
-    keys = [task.idempotency_key or "" for task in new]
-    ids = [task.task_id for task in new]
-    return [
-        Stored(**row) for row in _queries.find_stored(session, tenant_id=tenant_id, task_ids=ids, idempotency_keys=keys)
-    ]
+    """The tasks there are with these ids, or with these keys of either sort."""
+    rows = _queries.find_stored(
+        session,
+        tenant_id=tenant_id,
+        task_ids=[task.task_id for task in new],
+        idempotency_keys=[task.idempotency_key or "" for task in new],
+        open_keys=[task.open_key or "" for task in new],
+    )
+    return [Stored(**row) for row in rows]
 
 
 def lock(tx: Session, tenant_id: str, task_ids: Sequence[str]) -> dict[str, Target]:
@@ -154,13 +158,16 @@ def stop(tx: Session, tenant_id: str, transition: Transition, rows: Sequence[dic
     )
 
 
-def reopen(tx: Session, tenant_id: str, transition: Transition, targets: Sequence[Target]) -> int:
-    """To PENDING, resumed or to be retried, their failed steps to be tried anew; how many were moved."""
+def reopen(tx: Session, tenant_id: str, transition: Transition, targets: Sequence[Target]) -> list[Target]:
+    """To PENDING, resumed or to be retried, their failed steps to be tried anew; those that were moved, which those are
+    not whose place another task has taken (`Kind.open_key`).
+    """
     write = _queries.resume_tasks if transition == Transition.RESUME else _queries.retry_tasks
-    sources = list(TRANSITIONS[transition].sources)
-    moved = write(tx, tenant_id=tenant_id, ids=[target.id for target in targets], sources=sources)
-    _queries.reset_failed_steps_of(tx, task_ids=[target.task_id for target in targets])
-    return int(moved)
+    sources, ids = list(TRANSITIONS[transition].sources), [target.id for target in targets]
+    write(tx, tenant_id=tenant_id, ids=ids, sources=sources)
+    waiting = {row["id"] for row in _queries.list_waiting(tx, ids=ids)}
+    _queries.reset_failed_steps_of(tx, task_ids=[target.task_id for target in targets if target.id in waiting] or [""])
+    return [target for target in targets if target.id in waiting]
 
 
 def list_targets(session: Session, ids: Sequence[int]) -> list[Target]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 import pymysql
 
@@ -14,11 +15,19 @@ from longhaul.observability import logger
 from longhaul.tasks import hints, scopes
 from longhaul.tasks.bulk import store
 from longhaul.tasks.bulk.store import Stored
-from longhaul.tasks.submission import NewTask, Submission, database_clock, lane_full, prepare
+from longhaul.tasks.preparing import NewTask, Submission, database_clock, prepare
+from longhaul.tasks.submission import lane_full
 
 TRIES = 3  # of an insert that another request's keys made fail
 
-type Answer = str | LonghaulError
+
+class Joined(NamedTuple):
+    """The id of a task that was open already, for the same thing."""
+
+    task_id: str
+
+
+type Answer = str | Joined | LonghaulError
 
 
 def submit_many(asked: Sequence[Submission | LonghaulError]) -> list[Answer]:
@@ -86,7 +95,8 @@ def _answer(task: NewTask, repeats: bool, ids: set[str], stored: Sequence[Stored
     key = _plain(task.idempotency_key)
     known = next((row for row in stored if key and _plain(row.idempotency_key) == key), None)
     if known is None:
-        return lane_full(task.kind)
+        opened = next((row for row in stored if task.open_key and row.open_key == task.open_key), None)
+        return Joined(opened.task_id) if opened else lane_full(task.kind)
     if known.request_digest != task.request_digest:
         return KeyReused(errors=[{"pointer": "/idempotency_key", "detail": f"it made {known.task_id}"}])
     return known.task_id
