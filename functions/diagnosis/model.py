@@ -14,6 +14,7 @@ MOST_COMPETITORS = 10
 
 INIT, FETCHING, ANALYZING, COMPLETED = "init", "ai_fetching", "analyzing", "completed"  # the stages (seed 002)
 PLAN, REPORT = "plan", "report"  # the keys of the first step and of the last
+PLANNING, REPORTING = "正在规划提问", "正在生成诊断报告"  # their labels
 
 
 def folded(text: str) -> str:

@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from diagnosis import store
-from diagnosis.model import ANALYZING, FETCHING, INIT, PLAN, REPORT, Cell, Diagnosis, kept
+from diagnosis.model import ANALYZING, FETCHING, INIT, PLAN, PLANNING, REPORT, REPORTING, Cell, Diagnosis, kept
 from diagnosis.requests import CellStep, Column, Plan
 from longhaul import database, llm
 from longhaul.database import Session
@@ -25,7 +25,7 @@ def plan(request: Attempt) -> Plan:
     task = _task(request.task_id)
     asked = Diagnosis.model_validate(task.params)
     models = {name: llm.model_named(name) for name in asked.models}
-    with step(request.task_id, request.attempt, key=PLAN, level=INIT, label="正在规划提问") as run:
+    with step(request.task_id, request.attempt, key=PLAN, level=INIT, label=PLANNING) as run:
         if not run.done:
             taken = kept(_former(asked, task), asked) if asked.continues else []
 
@@ -55,7 +55,7 @@ def plan(request: Attempt) -> Plan:
 
 def _steps(cells: list[Cell]) -> list[PlannedStep]:
     planned = [PlannedStep(cell.key, FETCHING, cell.label) for cell in cells]
-    return [*planned, PlannedStep(REPORT, ANALYZING, "正在生成诊断报告")]
+    return [*planned, PlannedStep(REPORT, ANALYZING, REPORTING)]
 
 
 def _former(asked: Diagnosis, task: Task) -> Diagnosis:

@@ -8,14 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from diagnosis import store
 from diagnosis.cells import CellState, GridCell
 from diagnosis.figures import Figures, Finding, Heard, Rival, figures, findings, rivals
-from diagnosis.model import ANALYZING, REPORT, Diagnosis, question_key
+from diagnosis.model import ANALYZING, REPORT, REPORTING, Diagnosis, question_key
 from longhaul import database, progress
 from longhaul.errors import TooManyFailures
 from longhaul.tasks.reading import task_params
 from longhaul.tasks.steps import PlannedStep, Step
 from longhaul.workflows import Attempt
 
-LABEL = "正在生成诊断报告"
 MOST_NAMED = 20  # cells in an error's message
 
 
@@ -78,11 +77,11 @@ class Outcome(_Part):
 
 def write(attempt: Attempt) -> Outcome:
     """The stored report's outcome. Raises TooManyFailures when not one cell was answered; TaskStopped."""
-    run = Step(attempt.task_id, attempt.attempt, PlannedStep(REPORT, ANALYZING, LABEL))
+    run = Step(attempt.task_id, attempt.attempt, PlannedStep(REPORT, ANALYZING, REPORTING))
     run.begin()
     if not run.done:
         # That the stage begins is what a reader is to see; its end is the task's.
-        progress.announce(attempt.task_id, attempt.attempt, ANALYZING, LABEL)
+        progress.announce(attempt.task_id, attempt.attempt, ANALYZING, REPORTING)
         asked = Diagnosis.model_validate(task_params(attempt.task_id))
         with database.connection() as session:
             cells = store.list_cells(session, attempt.task_id)
