@@ -227,7 +227,7 @@ def test_a_bad_answer_ends_a_row_of_failures(models: StandIn) -> None:
 
 
 def test_with_200_callers_at_once_the_limit_is_kept(configure: Callable[..., None], stand_in: StandIn) -> None:
-    configure(max_concurrent=10)
+    configure(max_concurrent=20)
     stand_in.control(models={"doubao": {"latency_ms": 100}})
     doubao, answered = llm.model_named("doubao"), 0
     lock = threading.Lock()
@@ -247,7 +247,7 @@ def test_with_200_callers_at_once_the_limit_is_kept(configure: Callable[..., Non
     with ThreadPoolExecutor(200) as pool:
         list(pool.map(ask, range(200)))
     assert answered == stand_in.calls(model="doubao")["count"] == 200
-    assert 1 < stand_in.calls()["most_at_once"]["doubao"] <= 10
+    assert 1 < stand_in.calls()["most_at_once"]["doubao"] <= 20
 
 
 SECRETS = ("13800138000", "王小明", "秘密配方", API_KEY, "抱歉", "星野")
