@@ -89,6 +89,17 @@ def test_the_repair_and_the_answer_thrown_away_are_paid_for(models: StandIn) -> 
     assert spent.cost == (spent.prompt_tokens * Decimal("0.8") + spent.completion_tokens * Decimal(2)) / MILLION > 0
 
 
+def test_a_very_long_wrong_answer_is_not_paid_for_twice(models: StandIn) -> None:
+    models.control(brands=["长" * 90_000], models={"deepseek": {"latency_ms": 0}})
+    asked = next(q for q in (f"问题 {n}" for n in range(99)) if opinion("deepseek", q, ["长" * 90_000]).mentions)
+    with pytest.raises(BadAnswer) as raised:
+        llm.consult(llm.model_named("deepseek"), question(ask="question", question=asked), Reading)
+    spent = llm.spent(raised.value)
+    assert spent is not None
+    assert spent.completion_tokens > 180_000
+    assert 20_000 < spent.prompt_tokens < 21_000
+
+
 def test_what_never_answered_has_no_tokens(models: StandIn) -> None:
     models.control(models={"qwen": {"latency_ms": 0, "rates": {"500": 1}}})
     with pytest.raises(ProviderUnavailable) as raised:
