@@ -32,7 +32,7 @@ endif
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省, FULL=1; WORKLOAD=calls LEADS=200; WORKLOAD=role)
+demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省, FULL=1; WORKLOAD=calls LEADS=200, role, diagnosis)
 	@exec $(RUN) -m local demo --port "$(PORT)" --state "$(STATE)" --workload "$(WORKLOAD)" \
 		--province "$(PROVINCE)" $(if $(filter-out 0,$(FULL)),--full) --leads "$(LEADS)"
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bench import calls_data, page_results
 from bench.calls_data import Server
-from bench.calls_environment import calls_environment
+from bench.environment import environment
 from bench.page_results import RESULTS
 from local.options import ROOT
 
@@ -51,7 +51,7 @@ def main() -> None:
     arguments.add_argument("--keep", action="store_true", help="leave the database there")
     given = arguments.parse_args()
     server, console = Server.at(given.database_url), Console()
-    with calls_data.own_database(server, keep=given.keep) as name, calls_environment(server.secret(name)):
+    with calls_data.own_database(server, keep=given.keep) as name, environment(server.secret(name)):
         from database import schema
 
         schema.migrate()

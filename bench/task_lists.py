@@ -7,7 +7,6 @@ same connection. The figures go to bench/results/task_lists.json; --embedded tak
 
 import argparse
 import contextlib
-import io
 import json
 import os
 import statistics
@@ -16,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.calls_data import Server, own_database
-from bench.calls_environment import calls_environment
-from bench.handler_parts import Context, event_of
+from bench.counting import Counting
+from bench.environment import environment
 from bench.page_results import RESULTS
 from local.options import ROOT
 
@@ -37,8 +36,6 @@ OTHERS = 100  # tenants that share the other half
 FILL = Path(__file__).with_suffix(".sql")
 
 RAN: dict[str, tuple[str, Any]] = {}  # each statement by its name, as it was first asked
-
-type Api = Callable[..., dict[str, Any]]
 
 
 def main() -> None:
@@ -51,7 +48,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(embedded()) if given.embedded else Server.at(given.database_url)
         name = stack.enter_context(own_database(server, keep=False))
-        stack.enter_context(calls_environment(server.secret(name)))
+        stack.enter_context(environment(server.secret(name)))
         from database import schema
 
         schema.migrate()
@@ -88,8 +85,8 @@ def fill(server: Server, name: str, thousands: int) -> None:
         cursor.execute("CREATE TABLE bench_numbers (n INT PRIMARY KEY)")
         cursor.executemany("INSERT INTO bench_numbers VALUES (%s)", [(number,) for number in range(1000)])
         statement, steps, *rest = FILL.read_text(encoding="utf-8").split(";\n")
-        for first in range(0, thousands, 20):  # the embedded engine has not the memory for more at once
-            cursor.execute(statement, {"tenant": TENANT, "others": OTHERS, "first": first, "last": first + 19})
+        for first in range(0, thousands, 5):  # the embedded engine gives a statement ten seconds
+            cursor.execute(statement, {"tenant": TENANT, "others": OTHERS, "first": first, "last": first + 4})
         for one in (steps, *rest):
             if one.strip():
                 cursor.execute(one)
@@ -98,24 +95,29 @@ def fill(server: Server, name: str, thousands: int) -> None:
 
 def measure() -> dict[str, dict[str, Any]]:
     """The figures of each route by its name."""
-    call, watched = watched_handlers()
-    asked = questions(call)
+    from tasks import serve_lists, serve_tasks
+
+    counting = Counting(TENANT)
+
+    def call(path: str, query: str, **headers: str) -> float:
+        function = serve_tasks if path.count("/") == 4 and path.rsplit("/", 1)[1].startswith("bench-") else serve_lists
+        answer, milliseconds = counting.call(function, "GET", path, query=query, **headers)
+        assert answer["statusCode"] == 200, answer
+        return milliseconds
+
+    asked = questions()
     taken: dict[str, dict[str, list[float]]] = {name: {"miss": [], "hit": [], "floor": []} for name in asked}
     counts: dict[str, dict[str, Counter[str]]] = {name: {} for name in asked}
     for _ in range(ROUNDS):
         for name, (path, query) in asked.items():
-            for how, headers in (("miss", {"cache-control": "no-cache"}), ("hit", {})):
-                for _ in range(CALLS):
-                    watched.clear()
-                    started = time.perf_counter()
-                    answer = call(path, query, headers)
-                    taken[name][how].append((time.perf_counter() - started) * 1000 - watched["aws_ms"])
-                    assert answer["statusCode"] == 200, answer
-                counts[name][how] = Counter(watched)
+            for how, headers in (("miss", {"cache_control": "no-cache"}), ("hit", {})):
+                taken[name][how] += [call(path, query, **headers) for _ in range(CALLS)]
+                counts[name][how] = counting.aws_calls | Counter(statements=counting.statements)
             before = rows_read()
-            call(path, query, {"cache-control": "no-cache"})
+            call(path, query, cache_control="no-cache")
             counts[name]["miss"]["rows_read"] = rows_read() - before
             taken[name]["floor"] += [floor() for _ in range(CALLS)]
+    RAN.update(counting.ran)
     return {name: told(taken[name], counts[name]) for name in asked}
 
 
@@ -130,7 +132,7 @@ def told(taken: dict[str, list[float]], counts: dict[str, Counter[str]]) -> dict
     return figures | {"miss_rows_read": counts["miss"]["rows_read"]}
 
 
-def questions(call: Api) -> dict[str, tuple[str, str]]:
+def questions() -> dict[str, tuple[str, str]]:
     """(path, query) by name; deep cursors are those of the place in the middle of an order."""
     from longhaul.tasks.finding.model import Order, Place, Question, Sort
     from longhaul.tasks.finding.positions import cursor_at
@@ -166,45 +168,6 @@ def _moment(seconds: int) -> Any:
     from datetime import datetime, timedelta
 
     return datetime(2026, 11, 1) + timedelta(seconds=seconds)
-
-
-def watched_handlers() -> tuple[Api, Counter[str]]:
-    """Calls the function whose route it is; and what the last call counted. AWS's time is apart: it is moto's."""
-    from longhaul import aws, database
-    from tasks import serve_lists, serve_tasks
-
-    counted: Counter[str] = Counter()
-    run, since = database.Session.run, [0.0]
-
-    def counting(session: Any, name: str, sql: str, parameters: Any) -> Any:
-        counted["statements"] += 1
-        RAN.setdefault(name, (sql, parameters))
-        return run(session, name, sql, parameters)
-
-    database.Session.run = counting  # type: ignore[method-assign]
-
-    def begin(model: Any, **_: Any) -> None:
-        counted[model.name] += 1
-        since[0] = time.perf_counter()
-
-    def end(**_: Any) -> None:
-        counted["aws_ms"] += (time.perf_counter() - since[0]) * 1000  # type: ignore[assignment]
-
-    events = aws.client("dynamodb").meta.events
-    events.register("provide-client-params.*", begin)
-    events.register("after-call.*", end)
-
-    def call(path: str, query: str, headers: dict[str, str]) -> dict[str, Any]:
-        event = event_of({}, TENANT) | {"rawPath": path, "rawQueryString": query, "body": None}
-        event["queryStringParameters"] = dict(pair.split("=") for pair in query.split("&")) if query else None
-        event["requestContext"]["http"] |= {"method": "GET", "path": path}
-        event["headers"] |= headers
-        function = serve_tasks if path.count("/") == 4 and path.rsplit("/", 1)[1].startswith("bench-") else serve_lists
-        with contextlib.redirect_stdout(io.StringIO()):
-            answer: dict[str, Any] = function.handler(event, Context())
-        return answer
-
-    return call, counted
 
 
 def rows_read() -> int:

@@ -11,7 +11,7 @@ from local import stack, tail
 from local.issuer import SCOPES, Issuer
 from local.options import PORT, ROOT, STATE, Options, StackError
 
-WORKLOADS = ("hospitals", "calls", "role")
+WORKLOADS = ("hospitals", "calls", "role", "diagnosis")
 MOST_LEADS = 2_000
 
 
@@ -150,6 +150,7 @@ def _demo(given: argparse.Namespace) -> int:
         "hospitals": lambda: demo.Hospitals(None if given.full else given.province),
         "calls": lambda: demo.Calls(given.leads),
         "role": demo.Roles,
+        "diagnosis": demo.Diagnosis,
     }
     return demo.run(given.state, given.port, workloads[given.workload]())
 

@@ -332,7 +332,12 @@ def test_an_interrupted_watch_says_that_the_task_goes_on(server: Scripted) -> No
     command = [sys.executable, "-m", "longhaul_client", "watch", "t-1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "client")}
     with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # the tests may run where it is ignored
     ) as watching:
         deadline = time.monotonic() + 10
         while len(server.asked) < 2 and time.monotonic() < deadline:

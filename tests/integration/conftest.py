@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import moto.dynamodb.models
+import moto.sqs.models
 import pymysql
 import pytest
 from moto.server import ThreadedMotoServer
@@ -88,7 +90,7 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         POWERTOOLS_SERVICE_NAME="longhaul",
         POWERTOOLS_METRICS_NAMESPACE="Longhaul",
         DATABASE_TLS="off",
-        KIND_MODULES="hospitals.kinds,calls.kinds,roles.kinds,tasks.kinds",
+        KIND_MODULES="hospitals.kinds,calls.kinds,diagnosis.kinds,roles.kinds,tasks.kinds",
         LIVE_TABLE="live",
         CACHE_TABLE="cache",
         WRITES_PER_MINUTE="60000",
@@ -130,6 +132,7 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
     os.environ["WORKFLOW_ARNS"] = json.dumps(
         {
             "RefreshHospitals": _idle_machine("RefreshHospitals"),
+            "DiagnoseBrand": _idle_machine("DiagnoseBrand"),
             "CreateRole": _idle_machine("CreateRole"),
             "SteerQueue": os.environ["STEER_QUEUE_URL"],
             "ActionsQueue": os.environ["ACTIONS_QUEUE_URL"],
@@ -255,18 +258,23 @@ def _empty(environment: dict[str, Any]) -> None:
     connection = _connect(environment["engine"], environment["dbname"])
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SHOW TABLES")
-            kept = {"provinces"}
-            tables = [row[0] for row in cursor.fetchall() if "yoyo" not in row[0] and row[0] not in kept]
             cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
-            for table in tables:
+            for table in _filled(cursor):
                 cursor.execute(f"DELETE FROM {table}")
     finally:
         connection.close()
-    sqs = aws.client("sqs")
-    for name in QUEUES:  # draining would leave the messages that are delayed
-        sqs.purge_queue(QueueUrl=os.environ[f"{name.upper()}_QUEUE_URL"])
-    dynamodb = aws.client("dynamodb")
-    for table, key in TABLES.items():
-        for item in dynamodb.scan(TableName=table)["Items"]:
-            dynamodb.delete_item(TableName=table, Key={key: item[key]})
+    # moto runs in this process: what its services hold is at hand, and thirty requests for each test are not.
+    account = "123456789012"
+    sqs = moto.sqs.models.sqs_backends[account]["us-east-1"]
+    for name in sqs.queues:  # draining would leave the messages that are delayed
+        sqs.purge_queue(name)
+    for table in moto.dynamodb.models.dynamodb_backends[account]["us-east-1"].tables.values():
+        table.items.clear()
+
+
+def _filled(cursor: Any) -> list[str]:
+    """The tables that hold rows of a test; provinces come with the schema."""
+    cursor.execute("SHOW TABLES")
+    tables = [name for (name,) in cursor.fetchall() if "yoyo" not in name and name != "provinces"]
+    cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in tables))
+    return [name for (name,) in cursor.fetchall()]

@@ -7,6 +7,7 @@ from longhaul.database import Opened
 
 CAMPAIGN_ID = "call_campaign_20261122_143052_00000003"
 TASK_ID = "province_广东省_20261122_143052_00000007"
+DIAGNOSIS_IDS = [f"province_广东省_20261122_143052_{number:08x}" for number in (7, 8)]
 ROLE_ID = "role_" + "7".zfill(32)
 STATUSES = ("SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED", "PENDING", "RUNNING")
 KINDS = ("hospital_province_refresh", "hospital_full_refresh")
@@ -17,6 +18,7 @@ SAMPLES: dict[str, Any] = {
     "added": 2,
     "after_id": 0,
     "after_key": "district/20",
+    "answer": "推荐蔚来。",
     "any_id": False,
     "any_kind": False,
     "any_level": False,
@@ -30,6 +32,8 @@ SAMPLES: dict[str, Any] = {
     "avoid": "[]",
     "before_id": 1_000_000_000,
     "block": 0,
+    "cell_key": "q07/deepseek",
+    "cell_keys": ["q07/deepseek", "q08/qwen"],
     "city_code": "440100",
     "code": "440104",
     "codes": ["440103", "440104"],
@@ -51,12 +55,14 @@ SAMPLES: dict[str, Any] = {
     "estimated": False,
     "event": "start",
     "execution_prefix": "arn:aws:states:eu-central-1:123456789012:execution:RefreshHospitals:",
+    "extraction": "{}",
     "first_at": BEGIN + timedelta(hours=1),
     "first_block": 0,
     "first_code": "440000",
     "first_id": 100,
     "first_seq": 1,
     "follow_time": "2026-11-24 10:00:00.000",
+    "former_id": DIAGNOSIS_IDS[1],
     "goal": "邀约",
     "id": 6,
     "idempotency_key": "key-1",
@@ -86,8 +92,10 @@ SAMPLES: dict[str, Any] = {
     "limit": 20,
     "made_by": TASK_ID,
     "max_concurrent": 5,
+    "max_cost": 2.5,
     "max_queued": 1000,
     "max_retries": 3,
+    "max_tokens": 1000,
     "microseconds": 30_000_000,
     "missing": "[]",
     "model": "deepseek",
@@ -112,6 +120,7 @@ SAMPLES: dict[str, Any] = {
     "province_code": "440000",
     "recording_state": "ready",
     "recording_url": "s3://recordings/1.wav",
+    "report": "{}",
     "request_digest": "0" * 64,
     "requests": 1,
     "result": "{}",
@@ -138,6 +147,7 @@ SAMPLES: dict[str, Any] = {
     "task_ids": [TASK_ID],
     "tenant_id": "tenant-7",
     "title": "广东省刷新",
+    "tokens": 100,
     "tone": "亲切",
     "turn": 7.5,
     "units": 18,
@@ -148,6 +158,7 @@ SAMPLES: dict[str, Any] = {
 # Where a domain's rows have other keys.
 OF_DOMAIN: dict[str, dict[str, Any]] = {
     "calls": {"task_id": CAMPAIGN_ID},
+    "diagnosis": {"task_id": DIAGNOSIS_IDS[0]},
     "lanes": {"rows": '[["tenant-7", 3]]'},
     "roles": {"task_id": "T-7"},
 }
@@ -181,6 +192,8 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "call_counts": [_count(number) for number in range(max(10, int(3000 * share)))],
         "call_blocks": [_block(number) for number in range(max(10, int(3000 * share)))],
         "leads_task_list": [_lead(number) for number in range(max(10, int(9000 * share)))],
+        "diagnoses": [_diagnosis(number) for number in range(max(10, int(1000 * share)))],
+        "diagnosis_cells": [_diagnosis_cell(number) for number in range(max(10, int(3000 * share)))],
         "dcc_leads_follow": [_follow(number) for number in range(max(10, int(9000 * share)))],
         "role_base_info": [_base_info(number) for number in range(max(10, int(500 * share)))],
         "role_talk_styles": [_talk_style(number) for number in range(max(10, int(500 * share)))],
@@ -343,6 +356,15 @@ def _follow(number: int) -> dict[str, Any]:
         "leads_id": f"L-{number}",
         "leads_remark": "无人接听",
     }
+
+
+def _diagnosis(number: int) -> dict[str, Any]:
+    return {"task_id": _task_id(number), "max_cost": 2.5, "created_at": BEGIN, "updated_at": BEGIN}
+
+
+def _diagnosis_cell(number: int) -> dict[str, Any]:
+    task_id = _task_id(number // 36)
+    return {"task_id": task_id, "cell_key": f"q{number % 36:02}/qwen", "asked_by": task_id, "answer": "推荐蔚来。"}
 
 
 def _whose(number: int) -> dict[str, Any]:

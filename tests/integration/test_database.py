@@ -14,6 +14,7 @@ from longhaul import queries as longhaul_queries
 from longhaul.database import Session, connection, run_transaction, transaction
 from longhaul.errors import DatabaseUnavailable
 from longhaul.tasks import store
+from longhaul.tasks.lanes import store as lane_store
 
 type Sql = Callable[..., list[dict[str, Any]]]
 
@@ -152,9 +153,9 @@ def test_a_wrong_statement_is_not_taken_for_a_database_that_is_away(database: di
 
 
 def test_queries_give_dicts_and_counts(database: dict[str, Any]) -> None:
-    queries = longhaul_queries.load(store.__file__)
+    lanes, tasks = longhaul_queries.load(lane_store.__file__), longhaul_queries.load(store.__file__)
     with connection() as session:
-        assert queries.count_running(session, kind="a") == 0
-        assert queries.lock_lane(session, kind="a") == {"kind": "a", "max_concurrent": 1, "paused": 0}
-        assert queries.create_lane(session, kind="a", max_concurrent=9, max_queued=9) == 0
-        assert queries.list_failed_steps(session, task_id="none", limit=1) == []
+        assert lanes.count_running(session, kind="a") == 0
+        assert lanes.lock_lane(session, kind="a") == {"kind": "a", "max_concurrent": 1, "paused": 0, "turn": 0.0}
+        assert lanes.create_lane(session, kind="a", max_concurrent=9, max_queued=9) == 0
+        assert tasks.list_failed_steps(session, task_id="none", limit=1) == []

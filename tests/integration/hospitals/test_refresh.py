@@ -190,7 +190,7 @@ def test_a_failed_province_fails_its_refresh(model: StandIn, running_task: Runni
 def test_an_unreachable_model_is_transient(
     model: StandIn, running_task: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("longhaul.llm.FIRST_WAIT", 0)
+    monkeypatch.setattr("longhaul.llm.client.FIRST_WAIT", 0)
     model.control(fail_keys=["640104"])
     with pytest.raises(ProviderUnavailable):
         call("refresh_district", district_event(running_task(province="宁夏")))

@@ -366,7 +366,7 @@ PLACES = [
     (planning, "plan_steps"),
     (effects.store, "stop"),
     (effects.store, "record"),
-    (acting.bulk_store, "list_started"),
+    (acting.bulk_store, "list_targets"),
     (acting.live, "overwrite_all"),
     (acting.scopes, "changed_many"),
     (acting.hints, "hint_lanes"),
@@ -516,7 +516,7 @@ def test_one_that_fell_silent_is_recovered(waiting: Waiting, sql: Sql, sent: Sen
     task_id = begin("cancel", filter={"status": ["PENDING"]})
     sql("UPDATE tasks SET heartbeat_at = TIMESTAMPADD(SECOND, -200, UTC_TIMESTAMP(6)) WHERE task_id = %s", task_id)
     assert recovery.recover()["recovered"] == 1
-    sql("UPDATE tasks SET run_after = UTC_TIMESTAMP(6) WHERE task_id = %s", task_id)
+    sql("UPDATE tasks SET run_after = TIMESTAMPADD(SECOND, -1, UTC_TIMESTAMP(6)) WHERE task_id = %s", task_id)
     sent("actions")
     dispatch(["bulk_action"])
     (message,) = sent("actions")

@@ -121,15 +121,18 @@ def test_lists_are_newest_first_unless_asked_otherwise(api: Api, sql: Sql) -> No
 @pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
 @pytest.mark.parametrize(("sort", "order"), list(itertools.product(Sort, Order)))
 def test_a_page_reads_no_more_rows_the_deeper_it_is(api: Api, sql: Sql, sort: Sort, order: Order) -> None:
-    """Also among equal values: half of these have the same."""
+    """Also among equal values, which half of these have, and where most of the table is one tenant's."""
     insert(sql, range(2_000))
-    sql("UPDATE tasks SET priority = 1, progress = 100, updated_at = created_at WHERE id % 2 = 0")
-    rows = sql(f"SELECT id, {sort} AS value FROM tasks ORDER BY {sort} {order}, id {order}")
+    insert(sql, range(1_000), "other")
+    sql("UPDATE tasks SET priority = 1, progress = 100, updated_at = created_at WHERE id %% 2 = 0")
+    sql("ANALYZE TABLE tasks")
+    rows = sql(f"SELECT id, {sort} AS value FROM tasks WHERE tenant_id = 'acme' ORDER BY {sort} {order}, id {order}")
     for place in (None, *(Place(rows[at]["value"], rows[at]["id"]) for at in (700, 1_000, 1_300))):
         with longhaul_database.connection() as session:
             before = reads(session)
             tasks = store.list_tasks(session, Question("acme", sort=sort, order=order), limit=20, after=place)
-            assert (len(tasks), reads(session) - before < 150) == (20, True)
+            assert len(tasks) == 20
+            assert reads(session) - before < 200
 
 
 def reads(session: longhaul_database.Session) -> int:

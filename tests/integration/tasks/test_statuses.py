@@ -67,6 +67,17 @@ def test_a_task_that_has_not_changed_is_304_without_the_database(
     assert statements == []
 
 
+def test_the_place_in_the_queue_never_comes_from_the_cache(api: Api, statements: list[str]) -> None:
+    first, second = (api("POST", TASKS, SUBMIT).headers["Location"] for _ in range(2))
+    before = api("GET", second)
+    api("POST", f"{first}/cancel")
+    statements.clear()
+    after = api("GET", second, if_none_match=before.headers["ETag"])
+    assert (before.body["queue_position"], after.status, after.body["queue_position"]) == (2, 200, 1)
+    assert statements == ["find_position"]
+    assert api("GET", second, if_none_match=after.headers["ETag"]).status == 304
+
+
 def test_another_tenant_does_not_see_it_in_the_cache(api: Api, running_task: Callable[..., Task]) -> None:
     task = running_task()
     assert api("GET", place_of(task)).status == 200

@@ -151,9 +151,10 @@ def test_a_delayed_task_waits_and_the_dispatcher_is_woken_when_it_may_start(
         assert hints == []
     else:
         ((kind, delay),) = hints
-        assert (kind, hinted - 2 <= delay <= hinted) == (task.kind, True)
+        assert (kind, hinted - 2 <= delay <= hinted + 1) == (task.kind, True)
     assert dispatch() == (0 if seconds > 0 else 1)
-    sql("UPDATE tasks SET run_after = UTC_TIMESTAMP(6) WHERE status = 'PENDING'")
+    # A second ago: two connections of the embedded engine do not agree about the microsecond.
+    sql("UPDATE tasks SET run_after = TIMESTAMPADD(SECOND, -1, UTC_TIMESTAMP(6)) WHERE status = 'PENDING'")
     dispatch()
     with longhaul_database.connection() as session:
         started = store.fetch(session, task.task_id)

@@ -50,7 +50,7 @@ def test_a_pair_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["--workload", "sms"],
-            "argument --workload: invalid choice: 'sms' (choose from 'hospitals', 'calls', 'role')",
+            "argument --workload: invalid choice: 'sms' (choose from 'hospitals', 'calls', 'role', 'diagnosis')",
         ),
         (["--workload", "calls", "--leads", "0"], "argument --leads: '0' is not between 1 and 2000"),
         (["--workload", "calls", "--leads", "2001"], "argument --leads: '2001' is not between 1 and 2000"),
@@ -76,6 +76,7 @@ def test_a_demo_that_cannot_be_is_refused_on_one_line(
         (["--workload", "calls"], demo.Calls(200)),
         (["--workload", "calls", "--leads", "2000"], demo.Calls(2_000)),
         (["--workload", "calls", "--leads", "1"], demo.Calls(1)),
+        (["--workload", "diagnosis"], demo.Diagnosis()),
     ],
 )
 def test_a_demo_runs_the_workload_it_was_asked_for(

@@ -7,6 +7,7 @@ from longhaul import database, live
 from longhaul.database import Session
 from longhaul.observability import logger
 from longhaul.tasks import hints, retrying, scopes, store, tally, transition_store
+from longhaul.tasks.kinds import kind_named
 from longhaul.tasks.model import Task, TaskError, Transition
 
 
@@ -55,6 +56,7 @@ def finish(task: Task, transition: Transition, outcome: Outcome) -> bool:
             statistics=final.statistics,
             result=outcome.result,
             error=outcome.error,
+            stage=kind_named(task.kind).final_stage if transition == Transition.SUCCEED else None,
         )
         return store.fetch(tx, task.task_id) if closed else None
 

@@ -6,7 +6,7 @@ from longhaul import database
 from longhaul.database import Session
 from longhaul.errors import IllegalTransition, NotFound
 from longhaul.tasks import closing, executions, scopes, store, tally, transition_store
-from longhaul.tasks.model import TERMINAL, TRANSITIONS, Priority, Status, Task, Transition, allowed_actions
+from longhaul.tasks.model import TERMINAL, TRANSITIONS, Priority, Status, Task, TaskError, Transition, allowed_actions
 
 
 def cancel(task_id: str, tenant_id: str) -> Task:
@@ -18,12 +18,13 @@ def cancel(task_id: str, tenant_id: str) -> Task:
     return _stop(task_id, tenant_id, Transition.CANCEL)
 
 
-def pause(task_id: str, tenant_id: str) -> Task:
+def pause(task_id: str, tenant_id: str, *, reason: TaskError | None = None) -> Task:
     """The task, PAUSED: its attempt ends as by `cancel`, its finished steps are kept, its lane is free for another.
 
-    Raises NotFound, IllegalTransition.
+    `reason` is the task's error until it is resumed, where its own work asks for the pause. Raises NotFound,
+    IllegalTransition.
     """
-    return _stop(task_id, tenant_id, Transition.PAUSE)
+    return _stop(task_id, tenant_id, Transition.PAUSE, reason)
 
 
 def resume(task_id: str, tenant_id: str) -> Task:
@@ -82,10 +83,12 @@ def change(
     return task
 
 
-def _stop(task_id: str, tenant_id: str, transition: Transition) -> Task:
+def _stop(task_id: str, tenant_id: str, transition: Transition, reason: TaskError | None = None) -> Task:
     def write(tx: Session, task: Task) -> bool:
         final = tally.final_tally(tx, task)
-        return transition_store.stop(tx, task, transition, progress=final.progress, statistics=final.statistics)
+        return transition_store.stop(
+            tx, task, transition, progress=final.progress, statistics=final.statistics, reason=reason
+        )
 
     return _change(task_id, tenant_id, transition, write, so_already=(TRANSITIONS[transition].target,))
 

@@ -31,7 +31,8 @@ class Kind:
 
     `params` validates what a caller sends. `workflow` is the logical id of a state machine or of a queue. `title` is
     what a person reads, `slug` begins the public id. `weights` says how much of the whole each level of steps is, in
-    the order in which a level plans the next; they add up to 1. A kind whose work is not in its steps counts it itself:
+    the order in which a level plans the next; they add up to 1. `final_stage` is the stage of a task that has
+    SUCCEEDED; without one it keeps its last. A kind whose work is not in its steps counts it itself:
     `tally(session, task_id)` stands for `weights` and `statistics`. `purge` deletes what its domain keeps of tasks that
     are purged, unless a foreign key does. The lane's limits are what `database/migrate` gives a new lane. A task must
     end `seconds_allowed` after its first start, and an attempt that is not heard of for `stale_seconds` gives way to
@@ -46,6 +47,7 @@ class Kind:
     slug: Callable[[Any], str]
     weights: Mapping[str, float] = field(default_factory=dict)
     statistics: Mapping[str, Counter] = field(default_factory=dict)
+    final_stage: str | None = None
     tally: Callable[[Session, str], Tally] | None = None
     purge: Purge | None = None
     open_key: Callable[[Any], str] | None = None

@@ -67,6 +67,7 @@ WHERE task_id = :task_id AND attempt = :attempt AND status IN :sources;
 UPDATE tasks
 SET status = :target,
     progress = IF(:target = 'SUCCEEDED', 100, GREATEST(progress, :progress)),
+    stage = COALESCE(:stage, stage),
     statistics = :statistics,
     result = :result,
     error_code = :error_code,
@@ -81,13 +82,19 @@ UPDATE tasks
 SET status = :target,
     progress = GREATEST(progress, :progress),
     statistics = :statistics,
+    error_code = COALESCE(:error_code, error_code),
+    error_message = COALESCE(:error_message, error_message),
     updated_at = UTC_TIMESTAMP(6),
     finished_at = IF(:target = 'CANCELLED', UTC_TIMESTAMP(6), NULL)
 WHERE task_id = :task_id AND tenant_id = :tenant_id AND status IN :sources;
 
 -- name: resume_task!
 UPDATE tasks
-SET status = 'PENDING', run_after = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
+SET status = 'PENDING',
+    run_after = UTC_TIMESTAMP(6),
+    error_code = NULL,
+    error_message = NULL,
+    updated_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND tenant_id = :tenant_id AND status IN :sources;
 
 -- name: retry_task!

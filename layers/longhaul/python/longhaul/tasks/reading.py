@@ -122,11 +122,12 @@ def _read_row(task_id: str, tenant_id: str, *, fresh: bool) -> Cached[FoundTask]
 def _compared(task: FoundTask, item: LiveItem | None) -> TaskView:
     if item is None:
         return TaskView(SyncStatus.cache_miss, task, None)
-    ahead = item.steps_done - task.steps_done if item.attempt == task.attempt and task.status == Status.RUNNING else 0
+    running = item.attempt == task.attempt and task.status == Status.RUNNING
+    ahead = item.steps_done - task.steps_done if running else 0
     in_turn = 0 < ahead < PROGRESS_UPDATE_INTERVAL  # the row is not due yet, however many points a step is
     if not in_turn and (abs(task.progress - item.progress) > SYNCED_WITHIN or item.attempt > task.attempt):
         return TaskView(SyncStatus.out_of_sync, task, None)
-    if ahead <= 0:
+    if ahead < 0 or not running:  # with as many steps done, the item may tell of the stage that has begun since
         return TaskView(SyncStatus.synced, task, item)
     shown = replace(
         task,

@@ -52,6 +52,7 @@ def finish(
     statistics: dict[str, Any],
     result: dict[str, Any] | None,
     error: TaskError | None,
+    stage: str | None = None,
 ) -> bool:
     """To SUCCEEDED or FAILED for this attempt, if it is still the task's and the task is not at its end."""
     moved = _queries.finish_task(
@@ -65,14 +66,23 @@ def finish(
         result=dumps(result),
         error_code=error.code if error else None,
         error_message=error.message[:MESSAGE_CHARACTERS] if error else None,
+        stage=stage,
     )
     if moved:
         record(tx, [task.task_id], transition, {"error": error.message} if error else None)
     return bool(moved)
 
 
-def stop(tx: Session, task: Task, transition: Transition, *, progress: int, statistics: dict[str, Any]) -> bool:
-    """To CANCELLED or PAUSED, if its status still allows it."""
+def stop(
+    tx: Session,
+    task: Task,
+    transition: Transition,
+    *,
+    progress: int,
+    statistics: dict[str, Any],
+    reason: TaskError | None = None,
+) -> bool:
+    """To CANCELLED or PAUSED, if its status still allows it; `reason` is told where nobody asked for it."""
     moved = _queries.stop_task(
         tx,
         task_id=task.task_id,
@@ -81,9 +91,11 @@ def stop(tx: Session, task: Task, transition: Transition, *, progress: int, stat
         sources=_sources(transition),
         progress=progress,
         statistics=dumps(statistics),
+        error_code=reason.code if reason else None,
+        error_message=reason.message[:MESSAGE_CHARACTERS] if reason else None,
     )
     if moved:
-        record(tx, [task.task_id], transition)
+        record(tx, [task.task_id], transition, {"reason": reason.message} if reason else None)
     return bool(moved)
 
 

@@ -98,14 +98,15 @@ def _tell(task: Task, key: str, output: dict[str, Any]) -> None:
     if not ids:
         return
     with database.connection() as session:
-        started = bulk_store.list_started(session, ids)
-        names = bulk_store.list_names(session, ids)
+        targets = bulk_store.list_targets(session, ids)
+        # Only those that ever ran have an execution, and perhaps a live item.
+        started = store.fetch_all(session, [target.id for target in targets if target.attempt])
     for changed in started:
         if changed.status in (Status.CANCELLED, Status.PAUSED):
             executions.stop(changed, changed.status)
     live.overwrite_all(live.item_of(changed) for changed in started)
-    scopes.changed_many(task.tenant_id, [name["task_id"] for name in names])
-    waiting = {name["kind"] for name in names if name["status"] == Status.PENDING}
+    scopes.changed_many(task.tenant_id, [target.task_id for target in targets])
+    waiting = {target.kind for target in targets if target.status == Status.PENDING}
     hints.hint_lanes({changed.kind for changed in started} | waiting)
     with database.connection() as session:
         bulk_store.settle(session, task.task_id, key)

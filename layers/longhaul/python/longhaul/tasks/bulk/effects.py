@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from longhaul.database import Session
+from longhaul.tasks import store as task_store
 from longhaul.tasks import tally
 from longhaul.tasks.bulk import store
 from longhaul.tasks.bulk.planning import RANGE_TASKS
@@ -48,7 +49,7 @@ def _as_far_as_they_are(tx: Session, targets: Sequence[Target]) -> list[dict[str
     rows: dict[int, dict[str, Any]] = {
         target.id: {"id": target.id, "progress": 0, "statistics": None} for target in targets
     }
-    for task in store.list_started(tx, list(rows)):
+    for task in task_store.fetch_all(tx, [target.id for target in targets if target.attempt]):
         final = tally.final_tally(tx, task)
         rows[task.id] |= {"progress": final.progress, "statistics": dumps(final.statistics)}
     return list(rows.values())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from longhaul import queries
 from longhaul.database import Session
 from longhaul.tasks.bulk.selection import Selection
-from longhaul.tasks.model import TRANSITIONS, Priority, Status, Task, Transition
+from longhaul.tasks.model import TRANSITIONS, Priority, Status, Transition
 from longhaul.tasks.preparing import NewTask
 from longhaul.tasks.store import dumps
 
@@ -170,15 +170,8 @@ def reopen(tx: Session, tenant_id: str, transition: Transition, targets: Sequenc
     return [target for target in targets if target.id in waiting]
 
 
-def list_started(session: Session, ids: Sequence[int]) -> list[Task]:
-    """Those of these tasks that ever ran."""
-    return [Task.from_row(row) for row in _queries.list_started(session, ids=list(ids))]
-
-
-def list_names(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """[{task_id, kind, status}]"""
-    rows: list[dict[str, Any]] = _queries.list_names(session, ids=list(ids))
-    return rows
+def list_targets(session: Session, ids: Sequence[int]) -> list[Target]:
+    return [Target.from_row(row) for row in _queries.list_targets(session, ids=list(ids))]
 
 
 def list_steps(session: Session, task_id: str, level: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What `query_page` needs around it: its settings, moto's AWS in a process of its own, its database migrated."""
+"""What the functions need around them: their settings, moto's AWS in a process of its own, a migrated database."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from typing import Any
 from local.options import ROOT, free_port
 
 READY_SECONDS = 60.0
-CALLS = {
-    "KIND_MODULES": "hospitals.kinds,calls.kinds,roles.kinds,tasks.kinds",
+SETTINGS = {
+    "KIND_MODULES": "hospitals.kinds,calls.kinds,diagnosis.kinds,roles.kinds,tasks.kinds",
     "DATABASE_TLS": "off",
     "CACHE_TABLE": "cache",
-    "WRITES_PER_MINUTE": "600",
-    "BULK_PER_MINUTE": "60",
+    "WRITES_PER_MINUTE": "1000000",
+    "BULK_PER_MINUTE": "1000000",
     "READS_PER_MINUTE": "0",
     "LIVE_TABLE": "live",
     "BREAKER_TABLE": "breaker",
@@ -40,13 +40,13 @@ QUEUES = ("sync", "recordings", "analyse", "dispatch", "progress")
 
 
 @contextmanager
-def calls_environment(database: dict[str, Any]) -> Iterator[None]:
+def environment(database: dict[str, Any]) -> Iterator[None]:
     """The function's environment in os.environ; `database` is what its secret holds."""
     port = free_port()
     command = [sys.executable, "-m", "local.aws", "--port", str(port), "--runtime", "http://127.0.0.1:9"]
     aws = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
-        os.environ.update(CALLS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
+        os.environ.update(SETTINGS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
         _create(database)
         yield
     finally:

@@ -1,0 +1,25 @@
+"""Asks a model a question, and what its answer says of the brand: one cell."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from diagnosis.asking import ask
+from diagnosis.requests import CellStep
+from longhaul import settings
+from longhaul.observability import observed
+
+settings.require(
+    settings.Database,
+    settings.Kinds,
+    settings.ProgressQueue,
+    settings.Models,
+    settings.Cache,
+    settings.Live,
+    settings.DispatchQueue,
+)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    ask(CellStep.model_validate(event))

@@ -1,0 +1,36 @@
+"""What the local stack tells its functions of the models: a list that they take, and keys that the stand-in takes."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from local.issuer import Issuer
+from local.options import LLM_KEY, Options
+from local.parameters import parameters
+from local.providers.models import PERSONAS
+from longhaul import llm, settings
+
+
+def test_the_local_models_are_those_of_the_stand_in(
+    environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = urlsplit(environment["endpoint"]).port
+    assert port is not None
+    told = parameters(Options(port=port - 1), cast(Issuer, SimpleNamespace(url="http://issuer")), {})
+    monkeypatch.setenv("AI_MODELS", told["AiModels"])
+    monkeypatch.setenv("LLM_BASE_URL", told["LlmBaseUrl"])
+    monkeypatch.setenv("LLM_MODEL", told["LlmModel"])
+    monkeypatch.setenv("LLM_SECRET_ARN", told["LlmSecretArn"])
+    monkeypatch.setenv("LLM_TIMEOUT_SECONDS", "5")
+    settings.of.cache_clear()
+    models = llm.models()
+    assert [model.name for model in models] == [persona.name for persona in PERSONAS]
+    assert told["AiSecretArns"].split(",") == [model.secret_arn for model in models]
+    for model, persona in zip(models, PERSONAS, strict=True):
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=model.secret_arn)["SecretString"]
+        assert secret == persona.key(LLM_KEY)
+        assert model.prompt_price > 0
+    settings.of.cache_clear()
