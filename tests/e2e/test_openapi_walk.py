@@ -75,12 +75,20 @@ class Walker:
         self.task_id = "none"
         self._made: list[str] = []
 
+    @property
+    def _names_own(self) -> bool:
+        """Its task_id is what a tenant calls a task of its own."""
+        return "/role-tasks/" in self.operation.path
+
     def _tasks(self) -> Iterator[str]:
         """One task in each state, and a campaign; made when they are needed, and met again then."""
         if any(part in self.operation.path for part in ("/diagnoses/{task_id}", "{execution_id}")):
             yield from self._diagnoses()
             return
-        if "task_id" not in f"{self.operation.path} {self.operation.body_example}":
+        if (
+            "/role-tasks/" in self.operation.path
+            or "task_id" not in f"{self.operation.path} {self.operation.body_example}"
+        ):
             yield self.task_id
             return
         yield from self._made
@@ -160,7 +168,9 @@ class Walker:
 
     def _value(self, parameter: Row) -> Any:
         match parameter["name"]:
-            case "task_id" | "execution_id":
+            case "task_id" | "execution_id" if (
+                "/role-tasks/" not in self.operation.path
+            ):  # there it is the tenant's own
                 return self.task_id
             case "code":
                 return CODES[self.operation.path.split("/")[3]]
