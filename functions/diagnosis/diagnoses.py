@@ -62,12 +62,14 @@ def retry(task_id: str, tenant_id: str, user_id: str) -> Retried:
     with database.connection() as session:
         task, asked = _find(session, task_id, tenant_id)
         cells = store.list_cells(session, task_id)
+        row = store.fetch(session, task_id)
     if task.status not in (Status.SUCCEEDED, Status.CANCELLED):
         raise _refused(task, "continued by another")
     missing = len(asked.cells()) - sum(cell.state == CellState.answered for cell in cells)
     if not missing:
         raise Conflict("every cell was answered: there is nothing to retry")
-    params = task.params | {"continues": task_id}
+    budget = row.budget.model_dump(mode="json") if row else {}  # as it is now, not as it was submitted
+    params = task.params | budget | {"continues": task_id}
     new = submit(Submission(tenant_id, user_id, KIND, params, priority=task.priority, title=task.title))
     return Retried(task_id=new.task_id, status=new.status, continues=task_id, cells=missing)
 

@@ -287,7 +287,9 @@ def test_what_was_not_answered_is_asked_for_by_another_diagnosis(
 ) -> None:
     # GIVEN a diagnosis that succeeded without two of its cells
     models.control(brands=BRANDS, models={"qwen": {"latency_ms": 0, "rates": {"wrong_schema": 1}}})
-    old = diagnoses.run(diagnoses.submitted())
+    old = diagnoses.submitted(max_cost=1)
+    assert api("PATCH", f"/api/v1/diagnoses/{old.task_id}", {"max_cost": 2.5}).status == 200
+    old = diagnoses.run(old)
     assert (old.status, Counter(grid(old).values())) == ("SUCCEEDED", {"answered": 4, "failed": 2})
     models.reset()
     models.control(brands=BRANDS)
@@ -303,6 +305,9 @@ def test_what_was_not_answered_is_asked_for_by_another_diagnosis(
     assert models.calls()["by_model"] == {"qwen": 2}
     assert models.calls("extraction")["count"] == 2
     assert Counter(grid(old).values()) == {"answered": 4, "failed": 2}
+
+    # AND it has the budget that the old one had at last
+    assert api.get(f"/api/v1/diagnoses/{new.task_id}")["spending"]["max_cost"] == 2.5
 
     # AND there is nothing more to retry
     assert api("POST", f"/api/v1/diagnoses/{new.task_id}/retry").status == 409
