@@ -5,6 +5,7 @@ tasks in every state until one answers 2xx. So a new operation needs a line here
 """
 
 import functools
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,11 +15,20 @@ import pytest
 from diagnosis.model import EXAMPLE as DIAGNOSIS
 from local.requests import Answer
 from local.running import RunningStack
+from roles.views import EXAMPLE_ID
 from tests.observation import KIND, Observer
 from tests.openapi import Operation, complaints, example_of, operations, refused_values
 
 STATES = ("PENDING", "PAUSED", "FAILED", "SUCCEEDED")  # that a row may be put into: nothing works on it then
 CODES = {"provinces": "440000", "cities": "440100", "districts": "440103"}  # of what `directory` makes
+ROLE = {
+    "identity": "你是小晨。",
+    "tone": "亲切",
+    "opening": "您好",
+    "talking_points": ["检查"],
+    "objections": [{"objection": "太贵", "answer": "可分期"}],
+    "taboos": ["不承诺疗效"],
+}
 HOLD = {"prefer": "wait=0"}  # an example may ask to wait longer than we do
 SCOPES = frozenset(scope for operation in operations() for scope in operation.scopes)
 
@@ -28,7 +38,7 @@ type Sign = Callable[[frozenset[str]], str]
 
 @pytest.fixture(scope="module", autouse=True)
 def directory(caller: Observer) -> Iterator[None]:
-    """A city, a district and a hospital, and lanes at rest."""
+    """A city, a district and a hospital, a role with its material, and lanes at rest."""
     now = "UTC_TIMESTAMP(6)"
     caller.sql("UPDATE lanes SET paused = 1")
     caller.sql(f"REPLACE INTO cities VALUES ('440100', '440000', '广州市', 1, {now})")
@@ -37,8 +47,16 @@ def directory(caller: Observer) -> Iterator[None]:
         "REPLACE INTO hospitals VALUES ('440103', '广州医院', '三级甲等', '综合医院', '路1号', '020-1', 0.9, 'd', 1, "
         f"'none', NULL, NULL, {now}, {now})"
     )
+    caller.sql(f"REPLACE INTO role_base_info VALUES ('local', 'T-1', '晨光口腔', '', '小晨', '', '', '', {now})")
+    caller.sql(f"REPLACE INTO roles VALUES (%s, 'local', 'T-1', 'S-1', 1, {now}, {now})", EXAMPLE_ID)
+    caller.sql(
+        "REPLACE INTO role_versions VALUES (%s, 1, 'none', %s, '[]', '{}', 'none', 'none', 1, 2, 3, 0.5, 1.5, 0, "
+        f"{now})",
+        EXAMPLE_ID,
+        json.dumps(ROLE),
+    )
     yield
-    for table in ("tasks", "hospitals", "districts", "cities"):
+    for table in ("tasks", "hospitals", "districts", "cities", "roles", "role_base_info"):
         caller.sql(f"DELETE FROM {table}")
     caller.sql("UPDATE lanes SET paused = 0")
 
@@ -57,12 +75,20 @@ class Walker:
         self.task_id = "none"
         self._made: list[str] = []
 
+    @property
+    def _names_own(self) -> bool:
+        """Its task_id is what a tenant calls a task of its own."""
+        return "/role-tasks/" in self.operation.path
+
     def _tasks(self) -> Iterator[str]:
         """One task in each state, and a campaign; made when they are needed, and met again then."""
         if any(part in self.operation.path for part in ("/diagnoses/{task_id}", "{execution_id}")):
             yield from self._diagnoses()
             return
-        if "task_id" not in f"{self.operation.path} {self.operation.body_example}":
+        if (
+            "/role-tasks/" in self.operation.path
+            or "task_id" not in f"{self.operation.path} {self.operation.body_example}"
+        ):
             yield self.task_id
             return
         yield from self._made
@@ -142,7 +168,9 @@ class Walker:
 
     def _value(self, parameter: Row) -> Any:
         match parameter["name"]:
-            case "task_id" | "execution_id":
+            case "task_id" | "execution_id" if (
+                "/role-tasks/" not in self.operation.path
+            ):  # there it is the tenant's own
                 return self.task_id
             case "code":
                 return CODES[self.operation.path.split("/")[3]]

@@ -187,6 +187,12 @@ def test_an_answer_that_trickles_is_given_up(make_client: MakeClient, monkeypatc
     assert time.monotonic() - started < 4 * 1
 
 
+@pytest.mark.parametrize(("status", "error"), [(500, ProviderUnavailable), (429, ProviderThrottled), (400, BadAnswer)])
+def test_a_refusal_is_one_however_long_it_is(make_client: MakeClient, status: int, error: type[Exception]) -> None:
+    with answering(status, {}, b" " * 2_000_000) as url, pytest.raises(error, match=r"400|500|slow down"):
+        make_client(model=model_at(url)).consult(PROMPT, Cities)
+
+
 def test_an_empty_answer_is_none(make_client: MakeClient) -> None:
     body = b'{"choices": [{"message": {"content": null}}], "usage": {"prompt_tokens": 9, "completion_tokens": 0}}'
     with answering(200, {}, body) as url, pytest.raises(BadAnswer, match="empty") as raised:

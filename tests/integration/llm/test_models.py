@@ -89,6 +89,17 @@ def test_the_repair_and_the_answer_thrown_away_are_paid_for(models: StandIn) -> 
     assert spent.cost == (spent.prompt_tokens * Decimal("0.8") + spent.completion_tokens * Decimal(2)) / MILLION > 0
 
 
+def test_a_very_long_wrong_answer_is_not_paid_for_twice(models: StandIn) -> None:
+    models.control(brands=["长" * 90_000], models={"deepseek": {"latency_ms": 0}})
+    asked = next(q for q in (f"问题 {n}" for n in range(99)) if opinion("deepseek", q, ["长" * 90_000]).mentions)
+    with pytest.raises(BadAnswer) as raised:
+        llm.consult(llm.model_named("deepseek"), question(ask="question", question=asked), Reading)
+    spent = llm.spent(raised.value)
+    assert spent is not None
+    assert spent.completion_tokens > 180_000
+    assert 20_000 < spent.prompt_tokens < 21_000
+
+
 def test_what_never_answered_has_no_tokens(models: StandIn) -> None:
     models.control(models={"qwen": {"latency_ms": 0, "rates": {"500": 1}}})
     with pytest.raises(ProviderUnavailable) as raised:
@@ -227,7 +238,7 @@ def test_a_bad_answer_ends_a_row_of_failures(models: StandIn) -> None:
 
 
 def test_with_200_callers_at_once_the_limit_is_kept(configure: Callable[..., None], stand_in: StandIn) -> None:
-    configure(max_concurrent=10)
+    configure(max_concurrent=20)
     stand_in.control(models={"doubao": {"latency_ms": 100}})
     doubao, answered = llm.model_named("doubao"), 0
     lock = threading.Lock()
@@ -247,7 +258,7 @@ def test_with_200_callers_at_once_the_limit_is_kept(configure: Callable[..., Non
     with ThreadPoolExecutor(200) as pool:
         list(pool.map(ask, range(200)))
     assert answered == stand_in.calls(model="doubao")["count"] == 200
-    assert 1 < stand_in.calls()["most_at_once"]["doubao"] <= 10
+    assert 1 < stand_in.calls()["most_at_once"]["doubao"] <= 20
 
 
 SECRETS = ("13800138000", "王小明", "秘密配方", API_KEY, "抱歉", "星野")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from longhaul import aws
+from longhaul import database as longhaul_database
 from longhaul.errors import AlreadyOpen, KeyReused
 from longhaul.tasks import closing, control, submission
 from longhaul.tasks.bulk.submitting import Joined, submit_many
@@ -196,3 +198,30 @@ def test_a_bulk_retry_leaves_alone_what_is_taken(running: Running, sql: Sql) -> 
     assert sorted([rows[first.task_id], rows[second.task_id]]) == ["FAILED", "PENDING"]
     retried = sql("SELECT task_id FROM task_events WHERE event = 'retried'")
     assert len(retried) == 2
+
+
+def test_a_submit_is_two_statements_and_few_requests_and_one_that_joins_fewer(
+    database: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a count of what is asked
+    ran: list[str] = []
+    run = longhaul_database.Session.run
+    monkeypatch.setattr(
+        longhaul_database.Session, "run", lambda self, name, *rest: ran.append(name) or run(self, name, *rest)
+    )
+    asked: list[str] = []
+    for service in ("sqs", "dynamodb"):
+        events = aws.client(service).meta.events
+        events.register("before-call", lambda model, **_: asked.append(model.name), unique_id="count")
+
+    # WHEN a role is asked for, and asked for again
+    ask("serve_tasks", "POST", TASKS, BODY)
+    first, ran[:] = list(ran), []
+    requests, asked[:] = list(asked), []
+    ask("serve_tasks", "POST", TASKS, BODY)
+    for service in ("sqs", "dynamodb"):
+        aws.client(service).meta.events.unregister("before-call", unique_id="count")
+
+    # THEN it is one insert and one read; the quota, two scopes forgotten and one message, or the quota alone
+    assert (first, requests) == (["insert_task", "fetch_task"], ["UpdateItem"] * 3 + ["SendMessage"])
+    assert (ran, asked) == (["insert_task", "fetch_open_task"], ["UpdateItem"])

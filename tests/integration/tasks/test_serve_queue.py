@@ -16,7 +16,7 @@ type Sql = Callable[..., list[dict[str, Any]]]
 type Sent = Callable[[str], list[dict[str, Any]]]
 
 KIND = "hospital_province_refresh"
-LANES = ["bulk_action", "call_campaign", "hospital_full_refresh", KIND]
+LANES = ["brand_diagnosis", "bulk_action", "call_campaign", "hospital_full_refresh", KIND, "role_creation"]
 
 
 def ask(

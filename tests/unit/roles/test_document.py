@@ -1,5 +1,6 @@
 """The role document: what the language model is asked for, and what is taken."""
 
+from string import Template
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def test_the_prompts_version_is_that_of_their_texts(monkeypatch: pytest.MonkeyPa
     version = prompts.version()
     assert len(version) == 12
     assert prompts.version() == version
-    monkeypatch.setattr(prompts._prompts, "_template", lambda name: __import__("string").Template(f"{name}, anew"))
+    monkeypatch.setattr(prompts._prompts, "_template", lambda name: Template(f"{name}, anew"))
     assert prompts.version() != version
 
 

@@ -32,7 +32,7 @@ from longhaul.leases import Lease, Outcome, Standing
 from longhaul.observability import logger, metrics
 
 WAIT_SECONDS = 5.0  # for a slot; who waits longer is better woken by the workflow's retries
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0  # seconds between two looks
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 2.0  # seconds between two looks; a model is at a request for longer
 BUSY = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
 
 _random = random.SystemRandom()
@@ -80,7 +80,7 @@ def left_alone_until(name: str) -> datetime | None:
 def _take(name: str, limit: int, seconds: float) -> Lease | None:
     """A lease; None when DynamoDB is away, and then the caller may go on."""
     deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_PAUSE
-    free = list(range(limit))
+    free, guessed = list(range(limit)), True
     while time.monotonic() >= _Memory.rest_until:
         lease = Lease(name, _random.choice(free or range(limit)), secrets.token_hex(8))
         taken, standing, away = _try(lease, limit, seconds)
@@ -90,13 +90,14 @@ def _take(name: str, limit: int, seconds: float) -> Lease | None:
             message = f"{name} failed {standing.failures} times in a row and is left alone"
             raise ProviderUnavailable(message, retry_after=left)
         free = [slot for slot in range(limit) if slot not in standing.held]
-        if free and len(standing.held) < standing.allowed(limit):
+        if guessed and free and len(standing.held) < standing.allowed(limit):
+            guessed = False  # now it is known which are free
             continue
         if time.monotonic() + pause > deadline:
             _give_up(name, away)
             return None
         time.sleep(pause * _random.uniform(0.5, 1))
-        pause = min(LONGEST_PAUSE, 2 * pause)
+        pause, guessed = min(LONGEST_PAUSE, 2 * pause), True
     return None
 
 

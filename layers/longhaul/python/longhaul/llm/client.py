@@ -18,6 +18,7 @@ from longhaul.settings import Model
 TRIES = 4  # requests of one consultation, the repair among them
 FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds; a provider that asks for longer is left to the workflow's retries
 COMPLAINTS = 10
+SHOWN_AGAIN = 20_000  # characters of a wrong answer; all of a very long one would be paid for once more
 
 type Message = dict[str, str]
 
@@ -64,7 +65,7 @@ class Client:
                     extra={"model": self._model.name, "answer": answer.__name__, "problems": _problems(error)},
                 )
                 repair = f"你的回答不符合要求的 JSON 格式，请改正后重新输出完整的 JSON。问题：\n{_complaint(error)}"
-            messages += [{"role": "assistant", "content": first}, {"role": "user", "content": repair}]
+            messages += [{"role": "assistant", "content": first[:SHOWN_AGAIN]}, {"role": "user", "content": repair}]
             second = self._complete(messages, form, meter)
             try:
                 return Reply(answer.model_validate_json(second), meter.usage())

@@ -66,9 +66,10 @@ class Endpoint:
                 "POST", self._url, body=body, headers=headers, redirect=False, preload_content=False
             )
             try:
-                return response.status, response.headers, _read(response, deadline)
+                data = _read(response, deadline) if response.status == 200 else response.read1(CHUNK)
+                return response.status, response.headers, data
             finally:
-                response.close()
+                response.close()  # unless it was read to its end: then the connection is back in the pool
         except urllib3.exceptions.HTTPError as error:
             raise ProviderUnavailable(f"the model does not answer: {type(error).__name__}") from error
 

@@ -166,8 +166,9 @@ def reopen(tx: Session, tenant_id: str, transition: Transition, targets: Sequenc
     sources, ids = list(TRANSITIONS[transition].sources), [target.id for target in targets]
     write(tx, tenant_id=tenant_id, ids=ids, sources=sources)
     waiting = {row["id"] for row in _queries.list_waiting(tx, ids=ids)}
-    _queries.reset_failed_steps_of(tx, task_ids=[target.task_id for target in targets if target.id in waiting] or [""])
-    return [target for target in targets if target.id in waiting]
+    if moved := [target for target in targets if target.id in waiting]:
+        _queries.reset_failed_steps_of(tx, task_ids=[target.task_id for target in moved])
+    return moved
 
 
 def list_targets(session: Session, ids: Sequence[int]) -> list[Target]:
