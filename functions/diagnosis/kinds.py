@@ -15,5 +15,6 @@ KINDS = (
         statistics={"cells_done": Counter(FETCHING), "cells_answered": Counter(FETCHING, units=True)},
         final_stage=COMPLETED,
         purge=purge,
+        open_key=lambda params: params.continues,  # asked again twice at once, it is asked again once
     ),
 )

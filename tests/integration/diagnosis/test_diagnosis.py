@@ -298,6 +298,7 @@ def test_what_was_not_answered_is_asked_for_by_another_diagnosis(
     answer = api("POST", f"/api/v1/diagnoses/{old.task_id}/retry")
     assert (answer.status, answer.body["cells"], answer.body["continues"]) == (202, 2, old.task_id)
     assert answer.headers["Location"] == f"/api/v1/tasks/{answer.body['task_id']}"
+    assert api("POST", f"/api/v1/diagnoses/{old.task_id}/retry").body == answer.body  # twice is once
     new = diagnoses.run(diagnoses.started(answer.body["task_id"]))
 
     # THEN the new one has all cells and paid for two readings only; the old one is as it was

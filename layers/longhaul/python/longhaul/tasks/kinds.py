@@ -37,7 +37,7 @@ class Kind:
     are purged, unless a foreign key does. The lane's limits are what `database/migrate` gives a new lane. A task must
     end `seconds_allowed` after its first start, and an attempt that is not heard of for `stale_seconds` gives way to
     the next (the default is longer than any function may run). `open_key` says what there is one open task at
-    most for, in a tenant: who submits a second is given the first, until that has ended.
+    most for, in a tenant: who submits a second is given the first, until that has ended. None is for nothing.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Kind:
     final_stage: str | None = None
     tally: Callable[[Session, str], Tally] | None = None
     purge: Purge | None = None
-    open_key: Callable[[Any], str] | None = None
+    open_key: Callable[[Any], str | None] | None = None
     max_concurrent: int = 5
     max_queued: int = 1000
     max_retries: int = 3

@@ -110,9 +110,8 @@ def _validated(kind: Kind, params: dict[str, Any]) -> Any:
 
 
 def _open_key(kind: Kind, params: Any) -> str | None:
-    if kind.open_key is None:
-        return None
-    return hashlib.sha256(json.dumps([kind.name, kind.open_key(params)]).encode()).hexdigest()
+    key = kind.open_key(params) if kind.open_key else None
+    return None if key is None else hashlib.sha256(json.dumps([kind.name, key]).encode()).hexdigest()
 
 
 def _digest(submission: Submission) -> str:
