@@ -31,7 +31,6 @@ def test_a_diagnosis_of_36_cells(observer: Observer, provider: Provider) -> None
         told = observer.get(f"/test/status/{task_id}")
         if told["stage"] not in stages:
             stages.append(told["stage"])
-        assert told["cache_sync_status"] in ("synced", "cache_miss"), told
         return bool(told["status"] == "SUCCEEDED")
 
     with observer.watching(task_id) as watch:
@@ -41,6 +40,9 @@ def test_a_diagnosis_of_36_cells(observer: Observer, provider: Provider) -> None
     # THEN it went through its stages in their order
     assert stages == [stage for stage in STAGES if stage in stages]
     assert {"init", "ai_fetching", "completed"} <= set(stages)
+
+    # AND at rest the live item agrees with the row (between the row's write and the item's it may be a batch behind)
+    assert observer.get(f"/test/status/{task_id}")["cache_sync_status"] == "synced"
 
     # AND the report's figures are those of the opinions the models hold
     document = observer.get(f"/api/v1/diagnoses/{task_id}")
