@@ -244,7 +244,7 @@ class Campaigns:
         """As if every circuit had been open for long: its provider is tried again."""
         dynamodb, table = self._observer.aws("dynamodb"), self._observer.physical("BreakerTable")
         for item in dynamodb.scan(TableName=table)["Items"]:
-            if item["state"]["S"] == "OPEN":
+            if item.get("state", {}).get("S") == "OPEN":  # a model's slots lie there too
                 dynamodb.update_item(
                     TableName=table,
                     Key={"circuit": item["circuit"]},

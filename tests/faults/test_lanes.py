@@ -5,15 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from local.testing import eventually
 from tests.observation import KIND, Observer
 
-TASKS, LANE = 50, 5
+TASKS, LANE = 30, 5
 CHANGES = {"started": 1, "succeeded": -1, "failed": -1, "cancelled": -1, "requeued": -1}
 
 
-def test_fifty_tasks_at_once_in_a_lane_of_five(observer: Observer) -> None:
+def test_thirty_tasks_at_once_in_a_lane_of_five(observer: Observer) -> None:
     # GIVEN a lane in which five tasks may run
     assert observer.sql("SELECT max_concurrent FROM lanes WHERE kind = %s", KIND) == [{"max_concurrent": LANE}]
 
-    # WHEN fifty are submitted at once
+    # WHEN thirty are submitted at once
     with ThreadPoolExecutor(10) as pool:
         task_ids = list(pool.map(lambda number: observer.submit(("澳门", "香港")[number % 2]), range(TASKS)))
     assert len(set(task_ids)) == TASKS
