@@ -1,7 +1,7 @@
 """Many clients who steer one task at random, all at once: whatever they do, its history is one that the table allows.
 
 Hypothesis makes up what they ask for, in rounds; after each round the rows are held against the rules. STEERING_ROUNDS
-and STEERING_CLIENTS make it longer and wilder than the checks' own: 30 rounds of 100 clients take more than a minute.
+and STEERING_CLIENTS make it longer and wilder than the checks' own: 80 rounds of 100 clients take more than a minute.
 """
 
 import os
@@ -19,8 +19,8 @@ from longhaul.tasks.model import TRANSITIONS, Status, Transition
 from tests.observation import KIND, Observer, Row, path_of
 from tests.providing import Provider
 
-ROUNDS = int(os.environ.get("STEERING_ROUNDS", "5"))
-CLIENTS = int(os.environ.get("STEERING_CLIENTS", "20"))
+ROUNDS = int(os.environ.get("STEERING_ROUNDS", "4"))
+CLIENTS = int(os.environ.get("STEERING_CLIENTS", "16"))
 RUNS = 2
 LANE, NEIGHBOURS = 2, 4  # the task's lane, and other tasks that want its places too
 FOREVER = (Status.SUCCEEDED, Status.CANCELLED)

@@ -36,7 +36,7 @@ SUBMIT = {"kind": "hospital_province_refresh", "params": {"province": "广东省
 BEGIN = datetime(2026, 11, 20, 8)
 KINDS = ("hospital_province_refresh", "hospital_full_refresh", "call_campaign")
 PRIORITIES = ("low", "normal", "high", "urgent")
-TURNS = int(os.environ.get("STALE_TURNS", "60"))  # more take longer, and show no more
+TURNS = int(os.environ.get("STALE_TURNS", "40"))  # more take longer, and show no more
 COLUMNS = (
     "task_id, tenant_id, user_id, kind, title, params, status, priority, progress, max_retries, run_after, "
     "request_digest, created_at, updated_at"
@@ -273,7 +273,7 @@ class Traffic:
         self.sql(f"UPDATE tasks SET {changes} WHERE task_id = %s", *values.values(), some)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     chance=st.randoms(use_true_random=False),
     sort=st.sampled_from(Sort),

@@ -155,7 +155,7 @@ def test_a_flood_of_urgent_tasks_does_not_make_anothers_urgent_one_wait(lane: La
     assert "drop" in tenants(lane.serve(2))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     weights=st.lists(st.integers(1, 5), min_size=2, max_size=4),
     places=st.integers(1, 3),
@@ -188,7 +188,7 @@ def test_nobody_gets_ahead_of_his_share(lane: Lane, weights: list[int], places: 
     assert min(served.values()) > 0 or sum(served.values()) < 2 * sum(weights)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     put=st.lists(
         st.tuples(st.sampled_from("abc"), st.integers(1, 3), st.sampled_from(Priority)), min_size=1, max_size=6
