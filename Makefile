@@ -2,20 +2,33 @@
 # python3, git and make, and everything below comes into folders of this checkout.
 
 WORKLOAD ?= hospitals
+WORKLOADS ?=
 PROVINCE ?= 广东省
 FULL ?=
+KEEP ?=
 LEADS ?= 200
 PORT ?= 3000
 STATE ?= .local
-STACK ?= longhaul
+ENV ?=
+STACK ?=
+CI ?=
 FUNCTION ?=
-NAME ?= refresh
+NAME ?=
 ARGS ?=
+SECONDS ?=
+SEED ?=
 PYTHON ?= python3
 
+# A part of the workloads, with commas: make up WORKLOADS=hospitals,roles
+CHOSEN := $(if $(WORKLOADS),--workloads "$(WORKLOADS)")
+
 # DATABASE_URL=mysql://user:password@host:port/database reaches the stack by the environment.
-RUN := env PYTHONPATH=functions:layers/longhaul/python:client:. .venv/bin/python
+# Bytecode is kept, whatever the environment says: without it each process compiles every test anew, which takes 6 seconds.
+RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=functions:layers/longhaul/python:client:. .venv/bin/python
 PYTEST := $(RUN) -m pytest $(ARGS)
+WORKERS ?= 2
+PARALLEL := -n $(WORKERS) --dist loadscope
+ENVIRONMENT = $(RUN) -m local.environments "$(ENV)" --stack-name "$(STACK)"
 SAM := env PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 sam
 LOCK := pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate
 
@@ -27,17 +40,21 @@ UV_READY := .tools/bin/uv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up client logs test test-mariadb lint build openapi bench deploy lock clean
+.PHONY: help demo workload up client logs test unused-grants test-quick test-mariadb fuzz lint build openapi template bench deploy lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省, FULL=1; WORKLOAD=calls LEADS=200, role, diagnosis)
-	@exec $(RUN) -m local demo --port "$(PORT)" --state "$(STATE)" --workload "$(WORKLOAD)" \
+demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省, FULL=1; WORKLOAD=calls LEADS=200, role, diagnosis, summaries)
+	@exec $(RUN) -m local demo --port "$(PORT)" --state "$(STATE)" --workload "$(WORKLOAD)" $(CHOSEN) \
 		--province "$(PROVINCE)" $(if $(filter-out 0,$(FULL)),--full) --leads "$(LEADS)"
 
-up: .venv/.ready ## Serve the stack on this machine until Ctrl-C (PORT=3000 STATE=.local DATABASE_URL=mysql://...)
-	@exec $(RUN) -m local up --port "$(PORT)" --state "$(STATE)"
+workload: .venv/.ready ## Write a workload of your own, with its test and a sample to submit (NAME=summarise_texts)
+	@$(if $(NAME),,echo "make: name the workload: make workload NAME=summarise_texts" >&2; exit 1;) \
+		exec $(RUN) -m local workload "$(NAME)"
+
+up: .venv/.ready ## Serve the stack on this machine until Ctrl-C (WORKLOADS=hospitals,calls PORT=3000 STATE=.local DATABASE_URL=mysql://...)
+	@exec $(RUN) -m local up --port "$(PORT)" --state "$(STATE)" $(CHOSEN)
 
 client: $(UV_READY) ## Install the command longhaul and its Python package into .client
 	@$(UV) venv --quiet --allow-existing --python 3.13 .client
@@ -47,12 +64,23 @@ client: $(UV_READY) ## Install the command longhaul and its Python package into 
 logs: .venv/.ready ## Follow what the functions of a stack log (FUNCTION=refresh_district, STATE=.local)
 	@exec $(RUN) -m local logs --follow --state "$(STATE)" $(FUNCTION)
 
-test: .venv/.ready ## Run every test on the embedded database, with coverage (ARGS="-k name")
-	@exec $(PYTEST) tests/unit tests/client tests/architecture tests/integration tests/e2e tests/faults --cov --cov-report=term
+test: .venv/.ready ## Run every test on the embedded database, with coverage (ARGS="-k name", WORKERS=2)
+	@$(if $(ARGS),,rm -f .used-grants)
+	@exec $(PYTEST) $(PARALLEL) tests/unit tests/client tests/architecture tests/integration tests/e2e tests/faults \
+		--cov --cov-report=term
+
+unused-grants: .venv/.ready ## List what the roles of template.yaml may do and no test did, after `make test`
+	@exec $(RUN) -m local grants
+
+test-quick: .venv/.ready ## Run the tests that need no running stack and no database: unit, client, architecture
+	@exec $(PYTEST) $(PARALLEL) -m "not stack" tests/unit tests/client tests/architecture
 
 test-mariadb: .venv/.ready ## Run the integration tests on MariaDB or MySQL at 127.0.0.1:3306, in a database of their own
 	@TEST_DATABASE_URL="$${TEST_DATABASE_URL:-mysql://root@127.0.0.1:3306}"; export TEST_DATABASE_URL; \
-		exec $(PYTEST) tests/integration
+		exec $(PYTEST) -n 2 --dist loadscope tests/integration
+
+fuzz: .venv/.ready .venv-fuzz/.ready ## Ask a stack of its own what the OpenAPI document allows and forbids (SECONDS=60 SEED=any)
+	@exec $(RUN) -m tests.fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
 
 lint: .venv/.ready .venv-sam/.ready ## Check format, style, types and the template
 	@echo "Format, with ruff" && .venv/bin/ruff format --check .
@@ -65,22 +93,30 @@ build: .venv/.ready .venv-sam/.ready ## Build what is deployed into .aws-sam, an
 	@echo "Building the functions and layers"
 	@log=$$(mktemp) && $(SAM) build >"$$log" 2>&1 || { cat "$$log" >&2; exit 1; } \
 		&& grep -h 'Build Succeeded\|WARN' "$$log"; rm -f "$$log"
+	@echo "Leaving out of the vendor layer what no function reads"
+	@$(RUN) -m local.trimming .aws-sam/build/VendorLayer/python
 	@echo "Compiling: Lambda cannot keep bytecode, and its lack more than doubles a cold start"
 	@.venv-sam/bin/python -m compileall -q -f --invalidation-mode unchecked-hash .aws-sam/build
 	@echo "Importing every function from its built code and layers"
-	@BUILT=.aws-sam/build $(PYTEST) -q tests/architecture/test_handlers.py
+	@BUILT=.aws-sam/build $(PYTEST) -q tests/architecture/test_handlers.py \
+		tests/architecture/test_limits.py tests/unit/local/test_trimming.py
 
 openapi: .venv/.ready ## Write functions/docs/openapi.json anew from the code
 	@$(RUN) -m docs.document
 	@echo "Wrote functions/docs/openapi.json"
 
-bench: .venv/.ready ## Measure, and write bench/results/NAME.json (NAME=refresh, ARGS="--full")
-	@exec $(RUN) -m bench.$(NAME) $(ARGS)
+template: .venv/.ready ## Write template.yaml anew from deployment/, functions/*/deployment.yaml and the code
+	@$(RUN) -m deployment
+	@echo "Wrote template.yaml"
 
-deploy: build ## Deploy to AWS (asks for the parameters the first time; STACK=longhaul), then migrate the database
-	@$(SAM) deploy --stack-name "$(STACK)" $(if $(shell grep -s '^parameter_overrides' samconfig.toml),,--guided)
+bench: .venv/.ready $(if $(filter workloads,$(NAME)),.venv-bench/.ready) ## Measure, and write .bench/NAME.json (NAME=refresh, which is the default; ARGS="--full"; KEEP=1 writes bench/results/NAME.json)
+	@KEEP="$(KEEP)" exec $(RUN) -m bench.$(or $(NAME),refresh) $(ARGS)
+
+deploy: build ## Deploy to AWS, then migrate the database (ENV=staging; asks for the parameters the first time; CI=true asks nothing)
+	@given=$$($(ENVIRONMENT) $(if $(filter-out 0 false,$(CI)),--unattended)) && $(SAM) deploy $$given
 	@echo "Migrating the database"
-	@answer=$$($(SAM) remote invoke Migrate --stack-name "$(STACK)" --event '{}' --output json) && echo "$$answer" \
+	@stack=$$($(ENVIRONMENT) --stack) && answer=$$($(SAM) remote invoke Migrate --config-env "$(ENV)" \
+		--stack-name "$$stack" --event '{}' --output json) && echo "$$answer" \
 		&& case "$$answer" in *FunctionError*) echo "make: the migration failed" >&2; exit 1 ;; esac
 
 lock: $(UV_READY) ## Pin requirements/*.in anew, with hashes
@@ -88,10 +124,12 @@ lock: $(UV_READY) ## Pin requirements/*.in anew, with hashes
 	@$(UV) $(LOCK) --upgrade requirements/dev.in -o requirements/dev.txt
 	@$(UV) $(LOCK) --upgrade requirements/runtime.in -c requirements/dev.txt -o requirements/runtime.txt
 	@$(UV) $(LOCK) --upgrade requirements/sam.in -o requirements/sam.txt
+	@$(UV) $(LOCK) --upgrade requirements/fuzz.in -o requirements/fuzz.txt
+	@$(UV) $(LOCK) --upgrade requirements/bench.in -o requirements/bench.txt
 	@$(UV) $(LOCK) --upgrade requirements/uv.in -o requirements/uv.txt
 
 clean: ## Remove all that these commands made: environments, build, caches, local state
-	@rm -rf .venv .venv-sam .client .tools .aws-sam "$(STATE)" .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-sam .venv-fuzz .venv-bench .bench .client .tools .aws-sam "$(STATE)" .coverage .used-grants .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean"
 
@@ -107,6 +145,19 @@ clean: ## Remove all that these commands made: environments, build, caches, loca
 	@$(UV) venv --quiet --allow-existing --seed --python 3.13 .venv-sam
 	@$(UV) pip sync --quiet --python .venv-sam --require-hashes requirements/sam.txt
 	@touch $@
+
+.venv-fuzz/.ready: requirements/fuzz.txt .python-version | $(UV_READY)
+	@echo "Preparing .venv-fuzz from requirements/fuzz.txt"
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-fuzz
+	@$(UV) pip sync --quiet --python .venv-fuzz --require-hashes --compile-bytecode requirements/fuzz.txt
+	@touch $@
+
+# The bench says what it could not compare with, so a machine without these packages may run it, too.
+.venv-bench/.ready: requirements/bench.txt .python-version | $(UV_READY)
+	@echo "Preparing .venv-bench from requirements/bench.txt"
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-bench \
+		&& $(UV) pip sync --quiet --python .venv-bench --require-hashes --compile-bytecode requirements/bench.txt \
+		&& touch $@ || echo "make: the peers cannot be installed; their figures are left out" >&2
 
 .tools/bin/uv: requirements/uv.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: needs python3 (3.8 or newer) on PATH" >&2; exit 1; }

@@ -1,6 +1,6 @@
 """About a million calls in a MariaDB of their own: campaigns of 20 to 200,000 jobs, 1.5 KB of conversation each.
 
-The server makes the rows, from its sequences (calls_data.sql); only a pool of conversations travels.
+The server makes the rows from its sequences (calls_data.sql). Only a pool of conversations is sent to it.
 """
 
 import json
@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 import pymysql
 from pymysql.connections import Connection
 
+from longhaul.database import connections
+
 TENANT = "bench"
 CAMPAIGNS = {20: 100, 200: 40, 2_000: 20, 10_000: 10, 50_000: 5, 200_000: 3}  # how many of each size: a million jobs
-RECORDED, RECORDED_JOBS = "call_campaign_recorded", 100  # a campaign more: its recordings are all here
+RECORDED, RECORDED_JOBS = "call_campaign_recorded", 100  # one more campaign, with all recordings copied
 CONVERSATION_BYTES = 1_500
 CONVERSATIONS = 997  # distinct ones; a prime, so that a campaign's pages differ
 READ_COMMITTED = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
@@ -46,7 +48,7 @@ DAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日", "�
 
 @dataclass(frozen=True)
 class Server:
-    """Where MariaDB is, as PyMySQL's connection options."""
+    """The connection options of MariaDB, for PyMySQL."""
 
     options: dict[str, Any]
 
@@ -64,21 +66,23 @@ class Server:
 
     def connect(self, database: str | None = None) -> Connection:
         try:
-            return pymysql.connect(**self.options, database=database, charset="utf8mb4", autocommit=True)
+            return pymysql.connect(
+                **self.options, database=database, charset="utf8mb4", autocommit=True, conv=connections.CONVERSIONS
+            )
         except pymysql.MySQLError as error:
             where = f"{self.options['host']}:{self.options['port']}"
             reason = f"bench: no MariaDB answers at {where} ({error.args[-1]}); --database-url names another"
             raise SystemExit(reason) from None
 
     def secret(self, database: str) -> dict[str, Any]:
-        """What the functions' secret holds."""
+        """Return the content of the functions' database secret."""
         options = {name: value for name, value in self.options.items() if name != "user"}
         return options | {"username": self.options["user"], "dbname": database, "init_command": READ_COMMITTED}
 
 
 @contextmanager
 def own_database(server: Server, *, keep: bool) -> Iterator[str]:
-    """The name of a new database, dropped at the end unless it is to be kept."""
+    """Create a database and yield its name. It is dropped at the end unless `keep`."""
     name = f"longhaul_bench_{secrets.token_hex(4)}"
     with closing(server.connect()) as connection:
         connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
@@ -91,7 +95,7 @@ def own_database(server: Server, *, keep: bool) -> Iterator[str]:
 
 
 def campaigns(rows: int) -> dict[int, list[str]]:
-    """The campaigns' ids by size, scaled down to about so many rows; of those too large only the least is left in."""
+    """Return the campaigns' ids by size, scaled to about `rows` rows, without the sizes above that."""
     return {
         size: [f"call_campaign_20261124_{size:06}_{number:08x}" for number in range(max(1, count * rows // 1_000_000))]
         for size, count in CAMPAIGNS.items()
@@ -100,7 +104,7 @@ def campaigns(rows: int) -> dict[int, list[str]]:
 
 
 def fill(server: Server, database: str, tasks: dict[int, list[str]]) -> int:
-    """Fill the migrated, empty database; how many calls there are now."""
+    """Fill the migrated, empty database. Returns the number of calls."""
     rows, first = list[tuple[Any, ...]](), 0
     for task_id, size in [*((one, size) for size, some in tasks.items() for one in some), (RECORDED, RECORDED_JOBS)]:
         rows.append((first, task_id, TENANT, size, task_id == RECORDED))
@@ -120,7 +124,7 @@ def fill(server: Server, database: str, tasks: dict[int, list[str]]) -> int:
 
 
 def reopen(server: Server, database: str, task_id: str) -> None:
-    """Have the campaign's calls go on, and the provider not asked for them for long."""
+    """Set the campaign's calls to running, and their last sync to long ago."""
     with closing(server.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("UPDATE leads_task_list SET call_status = 'Executing' WHERE task_id = %s", (task_id,))
         cursor.execute("UPDATE call_blocks SET synced_at = '2026-01-01' WHERE task_id = %s", (task_id,))
@@ -131,13 +135,13 @@ def _conversations() -> Iterator[str]:
     for _ in range(CONVERSATIONS):
         lines: list[dict[str, Any]] = []
         at = 1_795_357_852_000 + chance.randrange(10_000_000)
-        while len((text := _json(lines)).encode()) < CONVERSATION_BYTES - 100:
+        while len((conversation := _json(lines)).encode()) < CONVERSATION_BYTES - 100:
             words = {"place": chance.choice(PLACES), "day": chance.choice(DAYS), "number": chance.randrange(3, 60)}
-            asked = ROBOT[len(lines) // 2 % len(ROBOT)]
-            speaker, said = ("Contact", chance.choice(CONTACT)) if len(lines) % 2 else ("Robot", asked)
-            lines.append({"speaker": speaker, "script": said.format(**words), "at": at})
+            question = ROBOT[len(lines) // 2 % len(ROBOT)]
+            speaker, text = ("Contact", chance.choice(CONTACT)) if len(lines) % 2 else ("Robot", question)
+            lines.append({"speaker": speaker, "script": text.format(**words), "at": at})
             at += chance.randrange(2_000, 9_000)
-        yield text
+        yield conversation
 
 
 def _json(value: Any) -> str:

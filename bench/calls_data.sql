@@ -1,7 +1,7 @@
 -- A campaign is a row of bench_campaigns: its jobs are numbered from 1 (`seq`), and among all jobs from `first` + 1.
 -- One statement fills a table: into one that is empty, unchecked, InnoDB sorts and loads all rows in bulk.
 
--- The seed's own indexes: without them each look-up of its code, and of its advice, would read the whole table.
+-- Indexes for the naive and the batched queries: without them each look-up would read the whole table.
 ALTER TABLE leads_task_list
     ADD KEY idx_task_id_job_id (task_id, call_job_id),
     ADD KEY idx_job_id_follow (call_job_id, leads_follow_id);

@@ -1,4 +1,4 @@
-"""What one call of a handler costs: its time without AWS's, its statements, its calls of AWS."""
+"""The cost of one call of a handler: its time without AWS's, its statements, its AWS calls."""
 
 import contextlib
 import io
@@ -16,9 +16,9 @@ SCOPES = "tasks:read tasks:write ops"
 
 @dataclass
 class Counting:
-    """Counts from the moment it is made on; `ran` keeps each statement by its name, as it was first asked.
+    """Counts from its creation on. `ran` keeps each statement by its name, as it first ran.
 
-    AWS's time is apart: here it is moto's.
+    AWS's time is counted separately: here it is moto's.
     """
 
     tenant: str
@@ -44,9 +44,9 @@ class Counting:
         def end(**_: Any) -> None:
             self.aws_ms += (time.perf_counter() - since[0]) * 1000
 
-        database.Session.run = counting  # type: ignore[method-assign]
+        database.Session.run = counting  # type: ignore[assignment,method-assign]
         for service in SERVICES:
-            events = aws.client(service).meta.events  # type: ignore[call-overload] # one of those it knows
+            events = aws.client(service).meta.events  # type: ignore[call-overload] # one of the services that it has
             events.register("provide-client-params.*", begin)
             events.register("after-call.*", end)
             events.register("after-call-error.*", end)
@@ -54,7 +54,7 @@ class Counting:
     def call(
         self, function: Any, method: str, path: str, *, query: str = "", body: Any = None, **headers: str
     ) -> tuple[dict[str, Any], float]:
-        """The answer of the function (a module), and its milliseconds; the counts are this call's afterwards."""
+        """Call a function (a module). Returns its response and its milliseconds; the counts are this call's."""
         event = event_of(body, self.tenant) | {"rawPath": path, "rawQueryString": query}
         event["queryStringParameters"] = dict(pair.split("=") for pair in query.split("&")) if query else None
         event["requestContext"]["http"] |= {"method": method, "path": path}

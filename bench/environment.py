@@ -1,15 +1,17 @@
-"""What the functions need around them: their settings, moto's AWS in a process of its own, a migrated database."""
+"""The functions' surroundings: their settings, moto's AWS in a process of its own, the database's secret."""
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.options import ROOT, free_port
+from local.machine import free_port
+from local.options import ROOT
 
 READY_SECONDS = 60.0
 SETTINGS = {
@@ -41,17 +43,19 @@ QUEUES = ("sync", "recordings", "analyse", "dispatch", "progress")
 
 @contextmanager
 def environment(database: dict[str, Any]) -> Iterator[None]:
-    """The function's environment in os.environ; `database` is what its secret holds."""
+    """Put the functions' environment into os.environ until the block ends. `database`: the content of its secret."""
     port = free_port()
     command = [sys.executable, "-m", "local.aws", "--port", str(port), "--runtime", "http://127.0.0.1:9"]
-    aws = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        os.environ.update(SETTINGS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
-        _create(database)
-        yield
-    finally:
-        aws.kill()
-        aws.wait()
+    with tempfile.TemporaryDirectory() as folder:  # these callers have no role, so no policy is read
+        command += ["--iam", folder]
+        aws = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        try:
+            os.environ.update(SETTINGS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
+            _create(database)
+            yield
+        finally:
+            aws.kill()
+            aws.wait()
 
 
 def _create(database: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""Where the time of a page query goes: its handler called as Lambda calls it, watched part by part.
+"""Where the time of a page query goes: its handler called as Lambda calls it, measured part by part.
 
-A part's time is its functions' own, without the parts below it. Of the function it is processor time, which does not
-grow when other programs want the processor too; of what it waits for, SQL and AWS, it is the time that passed.
+A part's time excludes the parts that it calls. For the handler's own parts it is processor time, which does not grow
+when other programs use the processor. For what it waits for, SQL and AWS, it is elapsed time.
 """
 
 import contextlib
@@ -9,19 +9,19 @@ import functools
 import io
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-SQL, AWS = "sql", "aws"  # what is waited for; of AWS each action is a part, `aws:PutItem`
+SQL, AWS = "sql", "aws"  # the parts it waits for; each AWS action is one: `aws:PutItem`
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the handler: its own milliseconds by part, those it waited for, and those of the processor in all."""
+    """A call of the handler: its own milliseconds by part, those it waited, and all its processor time."""
 
     parts: dict[str, float]
     sql_ms: float
@@ -37,17 +37,20 @@ class Call:
 
 @dataclass
 class Stopwatch:
-    """The clock runs for one part at a time: the innermost."""
+    """Measures one part at a time: the innermost."""
 
-    worked: Counter[str] = field(default_factory=Counter)  # seconds of this thread's processor time
-    passed: Counter[str] = field(default_factory=Counter)  # seconds
+    worked: defaultdict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # seconds of this thread's processor time
+    passed: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))  # seconds
     counts: Counter[str] = field(default_factory=Counter)
     _running: list[str] = field(default_factory=list)
     _since: tuple[float, float] = (0.0, 0.0)
 
     def reset(self) -> None:
-        for counter in (self.worked, self.passed, self.counts):
-            counter.clear()
+        self.worked.clear()
+        self.passed.clear()
+        self.counts.clear()
 
     def enter(self, part: str) -> None:
         self._lap()
@@ -59,7 +62,7 @@ class Stopwatch:
         self._running.pop()
 
     def watch(self, owner: object, name: str, part: str) -> None:
-        """Have the time of this function or method go to `part`."""
+        """Count the time of this function or method for `part`."""
         watched = getattr(owner, name)
 
         @functools.wraps(watched)
@@ -82,7 +85,7 @@ class Stopwatch:
 
 
 class Context(LambdaContext):
-    """What Lambda passes beside the event."""
+    """The context that Lambda passes with an event."""
 
     def __init__(self) -> None:
         self._function_name = "query_page"
@@ -92,8 +95,8 @@ class Context(LambdaContext):
 
 
 def watched_handler() -> Callable[[dict[str, Any]], Call]:
-    """`query_page`'s handler, which tells what each call took."""
-    from calls import downloads, pages, query_page
+    """Return `query_page`'s handler, measured: it returns the cost of each call."""
+    from calls import page_store, pages, query_page, wire
     from longhaul import aws, cache, database
     from longhaul.http.app import Api
     from longhaul.http.exchange import RequestValidation
@@ -101,19 +104,21 @@ def watched_handler() -> Callable[[dict[str, Any]], Call]:
     watch = Stopwatch()
     watch.watch(database.Session, "run", SQL)
     for service in ("dynamodb", "sqs"):
-        events = aws.client(service).meta.events  # type: ignore[call-overload] # one of those it knows
+        events = aws.client(service).meta.events
         events.register("provide-client-params.*", lambda model, **_: watch.enter(f"{AWS}:{model.name}"))
         events.register("after-call.*", lambda **_: watch.leave())
         events.register("after-call-error.*", lambda **_: watch.leave())
     watch.watch(RequestValidation, "handler", "parse, validate")
-    watch.watch(pages, "query", "page")
-    watch.watch(pages, "_content", "rows to items")
-    watch.watch(downloads, "link_for", "sign links")
-    watch.watch(pages, "_answer", "answer")
+    watch.watch(pages, "read", "page")
+    watch.watch(page_store, "list_page", "rows to calls")
+    watch.watch(pages, "link_for", "sign links")
+    watch.watch(pages._ENTRY, "dump_python", "page to entry")
+    watch.watch(pages._ENTRY, "validate_python", "entry to page")
     watch.watch(cache, "pack", "pack for the cache")
     watch.watch(cache, "unpack", "unpack")
-    watch.watch(pages, "written", "write JSON")
-    watch.watch(pages, "etag_of", "ETag")
+    watch.watch(query_page, "write_page", "write JSON")
+    watch.watch(wire, "_page_document", "answer")
+    watch.watch(wire, "etag_of", "ETag")
     watch.watch(Api, "_build_response", "gzip, headers")
 
     def call(event: dict[str, Any]) -> Call:
@@ -128,14 +133,14 @@ def watched_handler() -> Callable[[dict[str, Any]], Call]:
             part: seconds * 1000 for part, seconds in watch.worked.items() if part != SQL and not part.startswith(AWS)
         }
         aws = sum(seconds for part, seconds in watch.passed.items() if part.startswith(AWS))
-        worked = sum(watch.worked.values())  # with what PyMySQL and boto3 do before and after they wait
+        worked = sum(watch.worked.values())  # includes the work of PyMySQL and boto3 around their waits
         return Call(parts, watch.passed[SQL] * 1000, aws * 1000, worked * 1000, Counter(watch.counts), answer)
 
     return call
 
 
 def event_of(body: dict[str, Any], tenant_id: str) -> dict[str, Any]:
-    """What API Gateway's HTTP API passes on for a browser's page query."""
+    """Return API Gateway's event of a browser's page query."""
     path = "/api/query-task-execution"
     claims = {"iss": "https://issuer.example.com", "sub": "ada", "tenant_id": tenant_id, "scope": "tasks:read"}
     return {

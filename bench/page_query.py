@@ -1,12 +1,11 @@
-"""What a page of a campaign's calls costs, from 20 jobs to 200,000: as the seed was, as it advised, ours, the floor.
+"""The cost of a page of a campaign's calls, from 20 jobs to 200,000, read in four ways (`page_contenders`).
 
-It fills a database of its own with a million calls, reads the first, middle and last page of 20 of each size in four
-ways, in turn on one connection, and calls the handler of `query_page` for pages that miss the cache and pages that hit
-it. The medians go to bench/results/page_query.json and .svg, all that was counted to page_query_details.json.
+It fills a database of its own with a million calls and reads the first, middle and last page of 20 of each size, the
+four ways in turn on one connection. Then it calls the handler of `query_page` for pages that miss the cache and pages
+that hit it. The medians go to page_query.json and .svg, all other figures to page_query_details.json.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -18,17 +17,15 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import calls_data, page_results
+from bench import calls_data, page_results, results_folder, write_results
 from bench.calls_data import Server
 from bench.environment import environment
-from bench.page_results import RESULTS
-from local.options import ROOT
 
 PAGE_SIZE = 20
-ROUNDS = 3  # over all cells, so that a busy minute of the machine does not become one cell's figure
-PASSES = 40  # of each contender in a cell and round, at most
-LEAST_PASSES = 3
-PASSES_SECONDS = 1.0  # after as long a contender has passed enough
+ROUNDS = 3  # over all cells, so that a busy minute of the machine does not fall on one cell alone
+MAX_PASSES = 40  # of each contender in a cell and round
+MIN_PASSES = 3
+PASSES_SECONDS = 1.0  # no more passes after so long
 CALLS = 10  # of the handler in a cell and round
 CAMPAIGNS_STALE = 5
 COLD_STARTS = 9
@@ -41,7 +38,7 @@ print((time.perf_counter() - started) * 1000, (time.process_time() - worked) * 1
 print(*(name for name in {UNWANTED!r} if name in sys.modules))
 """
 
-type Cell = dict[str, list[float]]  # milliseconds by who took them
+type Cell = dict[str, list[float]]  # milliseconds by contender
 
 
 def main() -> None:
@@ -60,18 +57,16 @@ def main() -> None:
         console.print(f"{rows:,} calls in {name}, filled in {time.perf_counter() - started:.0f} s")
         cells, details = measure(tasks, lambda task_id: calls_data.reopen(server, name, task_id))
     details = {"rows": rows, "load_average": round(os.getloadavg()[0], 1)} | details
-    RESULTS.mkdir(exist_ok=True)
-    for file, figures in (("page_query.json", cells), ("page_query_details.json", details)):
-        (RESULTS / file).write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    page_results.draw(cells, RESULTS / "page_query.svg")
+    page_results.draw(cells, results_folder() / "page_query.svg")
     page_results.show(cells, details, console)
-    console.print(f"written to {RESULTS.relative_to(ROOT)}/page_query.json, page_query_details.json, page_query.svg")
+    write_results("page_query.json", cells)
+    write_results("page_query_details.json", details)
 
 
 def measure(tasks: dict[int, list[str]], reopen: Callable[[str], None]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The medians of each task size and page, and the other figures."""
+    """Return the medians of each task size and page, and the other figures."""
     from bench.handler_parts import Call, watched_handler
-    from longhaul import connections
+    from longhaul.database import connections
 
     connection, call = connections.open_connection(), watched_handler()
     missed, hit = list[Call](), list[Call]()
@@ -82,44 +77,44 @@ def measure(tasks: dict[int, list[str]], reopen: Callable[[str], None]) -> tuple
             for page, number in pages_of(size).items():
                 cell = taken[size, page]
                 race(connection, cell, task_id, number)
-                calls = ask(call, {"task_id": task_id, "page": number}, CALLS)
+                calls = handle(call, {"task_id": task_id, "page": number}, CALLS)
                 missed, hit = missed + calls["miss"], hit + calls["hit"]
                 cell["handler"] += [one.own_ms for one in calls["miss"]]
     cells = [
         {"task_size": size, "page": page} | {f"{name}_ms": median(values) for name, values in cell.items()}
         for (size, page), cell in taken.items()
     ]
-    hundred = ask(call, {"task_id": calls_data.RECORDED, "page_size": 100}, ROUNDS * CALLS)
+    hundred = handle(call, {"task_id": calls_data.RECORDED, "page_size": 100}, ROUNDS * CALLS)
     stale = tasks[min(tasks)][:CAMPAIGNS_STALE]
     for task_id in stale:
         reopen(task_id)
-    reading = [ask(call, {"task_id": task_id}, 1) for task_id in stale]
+    reading = [handle(call, {"task_id": task_id}, 1) for task_id in stale]
     return cells, {
-        "miss": told(missed),
-        "hit": told(hit),
-        "stale_first": told([one for calls in reading for one in calls["miss"]]),
-        "stale_next": told([one for calls in reading for one in calls["hit"]]),
-        "miss_of_100": told(hundred["miss"]),
-        "hit_of_100": told(hundred["hit"]),
+        "miss": summary(missed),
+        "hit": summary(hit),
+        "stale_first": summary([one for calls in reading for one in calls["miss"]]),
+        "stale_next": summary([one for calls in reading for one in calls["hit"]]),
+        "miss_of_100": summary(hundred["miss"]),
+        "hit_of_100": summary(hundred["hit"]),
         "cold_start": cold_start(),
     }
 
 
 def pages_of(size: int) -> dict[str, int]:
-    """The numbers of the first, the middle and the last page."""
+    """Return the numbers of the first, the middle and the last page."""
     last = size // PAGE_SIZE
     return {"first": 1, "middle": (last + 1) // 2, "last": last}
 
 
 def race(connection: Any, cell: Cell, task_id: str, number: int) -> None:
-    """Let the four read the page in turn. The first pass fills the server's buffers and does not count."""
+    """Read the page in the four ways in turn. The first pass fills the server's buffers and does not count."""
     from bench.page_contenders import contenders
 
     racing = contenders(connection, task_id, (number - 1) * PAGE_SIZE + 1, PAGE_SIZE)
     spent: dict[str, list[float]] = {name: [] for name in racing}
-    for _ in range(PASSES + 1):
+    for _ in range(MAX_PASSES + 1):
         for name, contender in racing.items():
-            if sum(spent[name]) > PASSES_SECONDS and len(spent[name]) > LEAST_PASSES:
+            if sum(spent[name]) > PASSES_SECONDS and len(spent[name]) > MIN_PASSES:
                 continue
             started = time.perf_counter()
             if contender() != PAGE_SIZE:
@@ -129,15 +124,14 @@ def race(connection: Any, cell: Cell, task_id: str, number: int) -> None:
         cell[name] += [one * 1000 for one in seconds[1:]]
 
 
-def ask(call: Callable[[dict[str, Any]], Any], body: dict[str, Any], times: int) -> dict[str, list[Any]]:
-    """The handler's calls for a page after its campaign changed, and again when it is cached."""
+def handle(call: Callable[[dict[str, Any]], Any], body: dict[str, Any], times: int) -> dict[str, list[Any]]:
+    """Call the handler for a page after its campaign changed, and again when it is cached."""
     from bench.handler_parts import SQL, event_of
-    from calls.scopes import scope_of
-    from longhaul import cache
+    from calls.freshness import forget_pages
 
     calls: dict[str, list[Any]] = {"miss": [], "hit": []}
     for _ in range(times):
-        cache.invalidate(scope_of(body["task_id"]))
+        forget_pages(body["task_id"])
         for expected in calls:
             one = call(event_of(body, calls_data.TENANT))
             found = "miss" if one.counts[SQL] else "hit"
@@ -147,8 +141,8 @@ def ask(call: Callable[[dict[str, Any]], Any], body: dict[str, Any], times: int)
     return calls
 
 
-def told(calls: list[Any]) -> dict[str, Any]:
-    """Medians of the time, by part as well, and what one call asked of the database and of AWS."""
+def summary(calls: list[Any]) -> dict[str, Any]:
+    """Return medians of the time, also by part, and the statements and AWS calls of one call."""
     from bench.handler_parts import AWS, SQL
 
     return {
@@ -164,12 +158,12 @@ def told(calls: list[Any]) -> dict[str, Any]:
             for name in calls[0].counts
             if name.startswith(AWS)
         },
-        "answer_bytes": len(calls[0].answer["body"]) * 3 // 4,  # compressed, and base64 for the gateway
+        "answer_bytes": len(calls[0].answer["body"]) * 3 // 4,  # compressed; base64 for the gateway
     }
 
 
 def cold_start() -> dict[str, Any]:
-    """What importing `query_page` costs a fresh process, and what it imports needlessly."""
+    """Return the cost of importing `query_page` in a new process, and what it imports needlessly."""
     found = [
         subprocess.run([sys.executable, "-c", COLD_START], capture_output=True, text=True, check=True).stdout.split()
         for _ in range(COLD_STARTS)

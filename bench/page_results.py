@@ -1,4 +1,4 @@
-"""The page query's figures as a table and as a plot."""
+"""The page query's figures as tables and as a plot."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).parent / "results"
-LINES = {  # what is drawn: a name, a colour, a dash
-    "naive": ("as the seed was", "#b23a48", "-"),
-    "advice": ("the seed's advice: OFFSET + COUNT OVER + 2 IN", "#e09f3e", "-"),
+LINES = {  # label, colour and dash of each
+    "naive": ("naive: five queries for each job", "#b23a48", "-"),
+    "advice": ("batched: OFFSET + COUNT OVER + 2 IN", "#e09f3e", "-"),
     "ours": ("ours: the store's call", "#2a6f97", "-"),
     "floor": ("floor: 20 rows by primary key", "#6c757d", "--"),
     "handler": ("the handler's own time, a miss", "#5a9367", ":"),
@@ -17,7 +16,7 @@ LINES = {  # what is drawn: a name, a colour, a dash
 
 
 def show(cells: list[dict[str, Any]], details: dict[str, Any], console: Console) -> None:
-    """Print the tables."""
+    """Print the figures as tables."""
     table = Table(title=f"A page of 20 of {details['rows']:,} calls, p50 ms (load average {details['load_average']})")
     for heading in ("jobs", "page", *LINES, "ours / floor"):
         table.add_column(heading, justify="left" if heading == "page" else "right")
@@ -25,14 +24,14 @@ def show(cells: list[dict[str, Any]], details: dict[str, Any], console: Console)
         times = [f"{cell[f'{name}_ms']:.2f}" for name in LINES]
         table.add_row(f"{cell['task_size']:,}", cell["page"], *times, f"{cell['ours_ms'] / cell['floor_ms']:.2f}")
     console.print(table)
-    table = Table(title="The handler: p50 ms, statements, bytes of the answer, calls of AWS")
+    table = Table(title="The handler: p50 ms, statements, bytes of the response, AWS calls")
     for heading in ("", "own", "SQL", "AWS", "n", "bytes", "calls"):
         table.add_column(heading, no_wrap=True)
     for name, row in details.items():
         if isinstance(row, dict) and "own_ms" in row:
-            asked = "\n".join(f"{count:g} {action}" for action, count in row["aws_calls"].items())
+            calls = "\n".join(f"{count:g} {action}" for action, count in row["aws_calls"].items())
             times = [f"{row[key]:.2f}" for key in ("own_ms", "sql_ms", "aws_ms")]
-            table.add_row(name, *times, f"{row['statements']:g}", f"{row['answer_bytes']:,}", asked)
+            table.add_row(name, *times, f"{row['statements']:g}", f"{row['answer_bytes']:,}", calls)
     console.print(table)
     hits = details["hit"]["own_parts_ms"]
     misses = details["miss"]["own_parts_ms"]
@@ -48,7 +47,7 @@ def show(cells: list[dict[str, Any]], details: dict[str, Any], console: Console)
 
 
 def draw(cells: list[dict[str, Any]], path: Path) -> None:
-    """Milliseconds over the task's size: the line is the middle page, the band the three pages."""
+    """Plot milliseconds over the task's size: the line is the middle page, the band all three pages."""
     import matplotlib as mpl
 
     mpl.use("svg")

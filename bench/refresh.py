@@ -1,12 +1,11 @@
-"""What the chain costs: a province refreshed through the whole stack, beside the same work done in one process.
+"""The cost of the chain: a province refreshed through the whole stack, compared with the same work in one process.
 
-The floor asks the same stand-in for the same hospitals and stores them with the same statement in the same database,
-five districts at a time, but in threads of this process: no HTTP API, no queue, no state machine, no function process.
-It writes bench/results/refresh.json (of all provinces: refresh_full.json) and prints a table.
+The floor requests the same hospitals from the same stand-in and stores them with the same statement in the same
+database, five districts at a time, but in threads of this process: no HTTP API, queue, state machine or function
+process. The figures go to refresh.json (of all provinces: refresh_full.json).
 """
 
 import argparse
-import json
 import os
 import re
 import statistics
@@ -21,15 +20,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import write_results
 from local.running import RunningStack, local_stack
 
-RESULTS = Path(__file__).parent / "results"
 IN_FLIGHT = 5
 REPORT = re.compile(r"Duration: ([\d.]+) ms.*?Max Memory Used: (\d+) MB(?:.*?Init Duration: ([\d.]+) ms)?")
 
 
 class Memory(threading.Thread):
-    """Samples the memory of a process and all below it: the peak of their proportional set sizes, in MB."""
+    """Samples the memory of a process and its descendants: the peak of their proportional set sizes, in MB."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -44,7 +43,7 @@ class Memory(threading.Thread):
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--province", default="广东省", help="which province (%(default)s)")
+    arguments.add_argument("--province", default="广东省", help="(%(default)s)")
     arguments.add_argument("--full", action="store_true", help="all provinces; the floor is then left out")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, local_stack(Path(folder)) as stack:
@@ -66,15 +65,12 @@ def main() -> None:
             figures["chain_to_floor"] = round(again["seconds"] / figures["floor_seconds"], 2)
         figures["peak_memory_mb"] = round(memory.peak)
         figures["functions"] = functions(stack.logs)
-    written = RESULTS / ("refresh_full.json" if given.full else "refresh.json")
-    written.parent.mkdir(exist_ok=True)
-    written.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     show(figures)
-    Console().print(f"written to {written.relative_to(Path.cwd())}")
+    write_results("refresh_full.json" if given.full else "refresh.json", figures)
 
 
 def refresh(stack: RunningStack, province: str | None) -> dict[str, Any]:
-    """Run one task to its end; its result, and its seconds from submission to close."""
+    """Run one task to its end. Returns its result, and the seconds from submission to close."""
     kind = "hospital_province_refresh" if province else "hospital_full_refresh"
     body = {"kind": kind, "params": {"province": province} if province else {}}
     task = stack.request("POST", "/api/v1/tasks", json=body).json()
@@ -88,7 +84,7 @@ def refresh(stack: RunningStack, province: str | None) -> dict[str, Any]:
 
 
 def floor(stack: RunningStack, province: str) -> float:
-    """Seconds to ask for and store the same districts' hospitals in this process."""
+    """Return the seconds to request and store the same districts' hospitals in this process."""
     deployed = stack.aws("lambda").list_functions()["Functions"]
     (refreshing,) = [one for one in deployed if "RefreshDistrict" in one["FunctionName"]]
     os.environ.update(
@@ -100,9 +96,9 @@ def floor(stack: RunningStack, province: str) -> float:
         AWS_ACCESS_KEY_ID="bench",
         AWS_SECRET_ACCESS_KEY="bench",
     )
-    from hospitals import census, store
+    from hospitals import district_refresh, store
+    from hospitals.divisions import DivisionStep
     from hospitals.provinces import find_province
-    from hospitals.requests import DivisionStep
     from longhaul import database
 
     wanted = find_province(province)
@@ -115,7 +111,7 @@ def floor(stack: RunningStack, province: str) -> float:
             )
 
     def work(district: DivisionStep) -> None:
-        hospitals = census.ask_hospitals(district)
+        hospitals, _ = district_refresh.ask_hospitals(district)
         database.run_transaction(lambda tx: store.save_hospitals(tx, "bench", district.code, hospitals))
 
     started = time.perf_counter()
@@ -125,7 +121,7 @@ def floor(stack: RunningStack, province: str) -> float:
 
 
 def functions(logs: Path) -> dict[str, dict[str, float]]:
-    """Each function's calls, median cold start (init and first call) and median warm call in ms, and memory in MB."""
+    """Return each function's calls, median cold start (init and first call), median warm call (ms), and memory (MB)."""
     seen: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
     for path in logs.glob("*.log"):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -159,7 +155,7 @@ def show(figures: dict[str, Any]) -> None:
 
 
 def _family(pid: int) -> list[int]:
-    """The process and all below it."""
+    """Return the ids of a process and its descendants."""
     family = [pid]
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -170,7 +166,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _pss(pid: int) -> int:
-    """Proportional set size in KB; 0 for a process that has gone."""
+    """Return a process's proportional set size in KB; 0 for one that has ended."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:

@@ -1,10 +1,9 @@
-"""How long a submission takes over HTTP: one caller, and fifty at once, of roles, in a lane that is paused.
+"""The time of a submission over HTTP, for one caller and for fifty at once.
 
-So submitting alone is measured. The floor is a read that the cache answers, through the same gateway and by as many
-callers. The figures go to bench/results/submit.json.
+The tasks are role creations in a paused queue, so that nothing but submitting is measured. The floor is a cached read
+through the same gateway, by as many callers. The figures go to submit.json.
 """
 
-import json
 import os
 import statistics
 import tempfile
@@ -18,8 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.page_results import RESULTS
-from local.options import ROOT
+from bench import write_results
 from local.running import RunningStack, local_stack
 
 CALLERS = 50
@@ -32,10 +30,8 @@ def main() -> None:
         paused = stack.request("PATCH", f"/api/v1/queue/{KIND}", json={"paused": True, "max_queued": 20_000})
         assert paused.status == 200, paused.body
         figures = {"load_average": round(os.getloadavg()[0], 1), "callers": measure(stack)}
-    path = RESULTS / "submit.json"
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     show(figures)
-    print(f"written to {path.relative_to(ROOT)}")
+    write_results("submit.json", figures)
 
 
 def measure(stack: RunningStack) -> dict[str, Any]:
@@ -52,7 +48,7 @@ def measure(stack: RunningStack) -> dict[str, Any]:
     def page() -> int:
         return stack.request("GET", "/api/v1/provinces?page_size=1", token=token).status
 
-    asked: dict[str, tuple[int, Callable[[], int]]] = {
+    requests: dict[str, tuple[int, Callable[[], int]]] = {
         "submit, a new role": (202, submit),
         "submit, the same role": (200, again),
         "floor: a cached read": (200, page),
@@ -61,9 +57,9 @@ def measure(stack: RunningStack) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for callers in (1, CALLERS):
         with ThreadPoolExecutor(callers) as pool:
-            for name, (status, ask) in asked.items():
-                list(pool.map(lambda _, ask=ask: ask(), range(2 * callers)))  # the processes have started
-                taken = list(pool.map(lambda _, ask=ask, status=status: timed(ask, status), range(REQUESTS)))
+            for name, (status, send) in requests.items():
+                list(pool.map(lambda _, send=send: send(), range(2 * callers)))  # so that the processes have started
+                taken = list(pool.map(lambda _, send=send, status=status: timed(send, status), range(REQUESTS)))
                 figures[f"{name}, {callers} at once"] = {
                     "p50_ms": round(statistics.median(taken), 1),
                     "p95_ms": round(sorted(taken)[int(len(taken) * 0.95)], 1),
@@ -71,11 +67,12 @@ def measure(stack: RunningStack) -> dict[str, Any]:
     return figures
 
 
-def timed(ask: Callable[[], int], status: int) -> float:
+def timed(send: Callable[[], int], status: int) -> float:
+    """Return the milliseconds of one request, which must have this status."""
     started = time.perf_counter()
-    answered = ask()
+    received = send()
     taken = (time.perf_counter() - started) * 1000
-    assert answered == status, answered
+    assert received == status, received
     return taken
 
 

@@ -1,8 +1,8 @@
-"""What finding costs among 200,000 tasks: each list route, first and deep pages, of a tenant who has 100,000 of them.
+"""The cost of listing among 200,000 tasks: each list route, first and deep pages, for a tenant with 100,000 of them.
 
-It fills a database of its own, calls the handlers as Lambda does, for answers that miss the cache and that hit it, and
-counts statements, rows that the server read, and calls of AWS. The floor is 20 rows by primary key, read in turn on the
-same connection. The figures go to bench/results/task_lists.json; --embedded takes the embedded engine for MariaDB.
+It fills a database of its own and calls the handlers as Lambda does, for responses that miss the cache and that hit it.
+It counts statements, rows that the server read, and AWS calls. The floor is 20 rows by primary key, read in turn on the
+same connection. The figures go to task_lists.json; --embedded uses the embedded engine instead of MariaDB.
 """
 
 import argparse
@@ -23,19 +23,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import results_folder, write_results
 from bench.calls_data import Server, own_database
 from bench.counting import Counting
 from bench.environment import environment
-from bench.page_results import RESULTS
 from local.options import ROOT
 
 TENANT = "bench"
 ROUNDS = 3
-CALLS = 20  # of a route in a round
+CALLS = 20  # of each route in a round
 OTHERS = 100  # tenants that share the other half
 FILL = Path(__file__).with_suffix(".sql")
 
-RAN: dict[str, tuple[str, Any]] = {}  # each statement by its name, as it was first asked
+RAN: dict[str, tuple[str, Any]] = {}  # each statement by its name, as it first ran
 
 
 def main() -> None:
@@ -62,18 +62,17 @@ def main() -> None:
         "routes": routes,
         "plans": plans,
     }
-    path = RESULTS / "task_lists.json"
+    path = results_folder() / "task_lists.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(known | {engine: figures}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     show(engine, figures, console)
-    console.print(f"written to {path.relative_to(ROOT)}")
+    write_results(path.name, known | {engine: figures})
 
 
 @contextmanager
 def embedded() -> Iterator[Server]:
     """The embedded engine in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, ROOT / "tests/integration/embedded_server.py", f"{folder}/db"]
+        command = [sys.executable, str(ROOT / "tests/integration/embedded_server.py"), f"{folder}/db"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
             assert process.stdout
             yield Server(json.loads(process.stdout.readline()))
@@ -85,7 +84,7 @@ def fill(server: Server, name: str, thousands: int) -> None:
         cursor.execute("CREATE TABLE bench_numbers (n INT PRIMARY KEY)")
         cursor.executemany("INSERT INTO bench_numbers VALUES (%s)", [(number,) for number in range(1000)])
         statement, steps, *rest = FILL.read_text(encoding="utf-8").split(";\n")
-        for first in range(0, thousands, 5):  # the embedded engine gives a statement ten seconds
+        for first in range(0, thousands, 5):  # the embedded engine stops a statement after ten seconds
             cursor.execute(statement, {"tenant": TENANT, "others": OTHERS, "first": first, "last": first + 4})
         for one in (steps, *rest):
             if one.strip():
@@ -94,22 +93,22 @@ def fill(server: Server, name: str, thousands: int) -> None:
 
 
 def measure() -> dict[str, dict[str, Any]]:
-    """The figures of each route by its name."""
-    from tasks import serve_lists, serve_tasks
+    """Return the figures of each route by its name."""
+    from tasks import read_task, serve_lists
 
     counting = Counting(TENANT)
 
     def call(path: str, query: str, **headers: str) -> float:
-        function = serve_tasks if path.count("/") == 4 and path.rsplit("/", 1)[1].startswith("bench-") else serve_lists
+        function = read_task if path.count("/") == 4 and path.rsplit("/", 1)[1].startswith("bench-") else serve_lists
         answer, milliseconds = counting.call(function, "GET", path, query=query, **headers)
         assert answer["statusCode"] == 200, answer
         return milliseconds
 
-    asked = questions()
-    taken: dict[str, dict[str, list[float]]] = {name: {"miss": [], "hit": [], "floor": []} for name in asked}
-    counts: dict[str, dict[str, Counter[str]]] = {name: {} for name in asked}
+    routes = requests()
+    taken: dict[str, dict[str, list[float]]] = {name: {"miss": [], "hit": [], "floor": []} for name in routes}
+    counts: dict[str, dict[str, Counter[str]]] = {name: {} for name in routes}
     for _ in range(ROUNDS):
-        for name, (path, query) in asked.items():
+        for name, (path, query) in routes.items():
             for how, headers in (("miss", {"cache_control": "no-cache"}), ("hit", {})):
                 taken[name][how] += [call(path, query, **headers) for _ in range(CALLS)]
                 counts[name][how] = counting.aws_calls | Counter(statements=counting.statements)
@@ -118,10 +117,10 @@ def measure() -> dict[str, dict[str, Any]]:
             counts[name]["miss"]["rows_read"] = rows_read() - before
             taken[name]["floor"] += [floor() for _ in range(CALLS)]
     RAN.update(counting.ran)
-    return {name: told(taken[name], counts[name]) for name in asked}
+    return {name: summary(taken[name], counts[name]) for name in routes}
 
 
-def told(taken: dict[str, list[float]], counts: dict[str, Counter[str]]) -> dict[str, Any]:
+def summary(taken: dict[str, list[float]], counts: dict[str, Counter[str]]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for how, values in taken.items():
         figures[f"{how}_p50_ms"] = round(statistics.median(values), 2)
@@ -132,10 +131,10 @@ def told(taken: dict[str, list[float]], counts: dict[str, Counter[str]]) -> dict
     return figures | {"miss_rows_read": counts["miss"]["rows_read"]}
 
 
-def questions() -> dict[str, tuple[str, str]]:
-    """(path, query) by name; deep cursors are those of the place in the middle of an order."""
-    from longhaul.tasks.finding.model import Order, Place, Question, Sort
-    from longhaul.tasks.finding.positions import cursor_at
+def requests() -> dict[str, tuple[str, str]]:
+    """Return (path, query) by name. Deep cursors are in the middle of an order."""
+    from longhaul.tasks.listing import Order, Place, Question, Sort
+    from tasks.page_answers import cursor_at
 
     tasks = "/api/v1/tasks"
     middle = {Sort.created_at: _moment(100_000), Sort.updated_at: _moment(100_000), Sort.priority: 2, Sort.progress: 50}
@@ -158,7 +157,7 @@ def questions() -> dict[str, tuple[str, str]]:
     for sort in Sort:
         for order in Order:
             query = f"sort_by={sort}&sort_order={order}"
-            cursor = cursor_at(Question(TENANT, sort=sort, order=order), Place(middle[sort], 100_001))  # type: ignore[arg-type]
+            cursor = cursor_at(Question(TENANT, sort=sort, order=order), Place(middle[sort], 100_001))
             found[f"GET /tasks/cursor, {sort} {order}, first"] = (f"{tasks}/cursor", query)
             found[f"GET /tasks/cursor, {sort} {order}, middle"] = (f"{tasks}/cursor", f"{query}&cursor={cursor}")
     return found
@@ -171,7 +170,7 @@ def _moment(seconds: int) -> Any:
 
 
 def rows_read() -> int:
-    """How many rows and index entries the server has read for this connection; 0 where it does not say."""
+    """Return the rows and index entries that the server read for this connection; 0 where it does not count them."""
     from longhaul import database
 
     with database.connection() as session:
@@ -180,7 +179,7 @@ def rows_read() -> int:
 
 
 def explain() -> dict[str, list[str]]:
-    """What the server does for each statement, step by step."""
+    """Return the server's plan of each statement, step by step."""
     from longhaul import database
 
     found = {}
@@ -193,7 +192,7 @@ def explain() -> dict[str, list[str]]:
 
 
 def floor() -> float:
-    """Milliseconds of 20 rows by primary key."""
+    """Return the milliseconds to read 20 rows by primary key."""
     from longhaul import database
 
     started = time.perf_counter()

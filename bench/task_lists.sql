@@ -1,4 +1,4 @@
--- Tasks from first thousand to last: every second one is the tenant's, the others' are shared by some.
+-- Tasks from the first thousand to the last: every second one is the tenant's, other tenants share the rest.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, progress, steps_done, statistics, attempt,
     max_retries, run_after, request_digest, created_at, updated_at

@@ -1,12 +1,11 @@
-"""What each route that writes costs among 200,000 tasks, 100,000 of them the caller's: time, statements, calls of AWS.
+"""The cost of each writing route among 200,000 tasks, 100,000 of them the caller's: time, statements, AWS calls.
 
 It fills a database of its own and calls the handlers as Lambda does. The floor is one guarded UPDATE of one row and its
-COMMIT on the same connection. The figures go to bench/results/task_steering.json.
+COMMIT on the same connection. The figures go to task_steering.json.
 """
 
 import argparse
 import contextlib
-import json
 import os
 import statistics
 import time
@@ -18,12 +17,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import write_results
 from bench.calls_data import Server, own_database
 from bench.counting import Counting
 from bench.environment import environment
-from bench.page_results import RESULTS
 from bench.task_lists import TENANT, fill
-from local.options import ROOT
 
 TIMES = 40
 BATCH = 100
@@ -50,14 +48,12 @@ def main() -> None:
         _empty_lanes()
         routes = measure()
     figures = {"tasks": given.thousands * 1000, "load_average": round(os.getloadavg()[0], 1), "routes": routes}
-    path = RESULTS / "task_steering.json"
-    path.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     show(figures)
-    print(f"written to {path.relative_to(ROOT)}")
+    write_results("task_steering.json", figures)
 
 
 def _empty_lanes() -> None:
-    """So much waits in what was filled in that no lane would take more."""
+    """Cancel the pending tasks, as they exceed the queue's limit."""
     from longhaul import database
 
     with database.connection() as session:
@@ -68,9 +64,9 @@ def _empty_lanes() -> None:
 def measure() -> dict[str, dict[str, Any]]:
     counting = Counting(TENANT)
     figures = {}
-    for name, (status, requests) in questions().items():
+    for name, (status, made) in requests().items():
         taken, statements, calls = [], [], Counter[str]()
-        for request in requests:
+        for request in made:
             answer, milliseconds = counting.call(**request)
             assert answer["statusCode"] == status, answer
             taken.append(milliseconds)
@@ -85,14 +81,14 @@ def measure() -> dict[str, dict[str, Any]]:
     return figures | {"floor": floor()}
 
 
-def questions() -> dict[str, tuple[int, Iterator[Request]]]:
-    """By name: the status they are answered with, and the requests, made when it is their turn."""
+def requests() -> dict[str, tuple[int, Iterator[Request]]]:
+    """Return by name: the expected status, and the requests, each made when it is sent."""
     from tasks import serve_batches, serve_queue, serve_tasks
 
     numbers = count()
 
     def another() -> str:
-        """Not the priority that was asked for last: to ask for what is so already costs less."""
+        """Return another priority than the last time: setting the present one would cost less."""
         return ("low", "high")[next(numbers) % 2]
 
     def each(make: Callable[[], Request]) -> Iterator[Request]:
@@ -166,7 +162,7 @@ def _task(status: str) -> str:
 
 
 def _tasks(status: str, number: int) -> list[str]:
-    """Tasks of the tenant that have this status; what waits is made to run when one that runs is wanted."""
+    """Return tasks of the tenant with this status. For RUNNING, a waiting task is first set to it."""
     from longhaul import database
 
     with database.connection() as session:

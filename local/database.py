@@ -1,10 +1,11 @@
-"""The database: an embedded MySQL-protocol server kept in the state folder, or the one DATABASE_URL names.
+"""The database: an embedded server with MySQL's protocol in the state folder, or the one that DATABASE_URL names.
 
-python -m local.database STATE     # serves the embedded one until it is told to stop
+python -m local.database STATE     # serves the embedded one until SIGTERM
 """
 
 import hashlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -17,16 +18,16 @@ from typing import Any
 import pymysql
 
 NAME = "longhaul"
-LONGEST_SOCKET_PATH = 103  # macOS; Linux allows 107
+MAX_SOCKET_PATH = 103  # macOS; Linux allows 107
 OPEN_SECONDS = 15
-# MariaDB's default is REPEATABLE READ; in the cloud the parameter group says READ COMMITTED.
+# MariaDB's default is REPEATABLE READ. In the cloud the parameter group sets READ COMMITTED.
 INIT_COMMAND = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 
 def external_secret(url: str) -> dict[str, Any]:
-    """Return the connection secret of `mysql://user:password@host:port/name`; makes the database if it is not there.
+    """Return the connection secret of `mysql://user:password@host:port/name`; create the database if it is missing.
 
-    Raises ValueError for another kind of URL and pymysql's OperationalError when the server can't be reached.
+    Raises ValueError for another kind of URL, and pymysql's OperationalError when the server cannot be reached.
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("mysql", "mariadb") or not parts.hostname:
@@ -44,7 +45,7 @@ def external_secret(url: str) -> dict[str, Any]:
 
 
 def embedded_secret(state: Path) -> dict[str, Any]:
-    """Return the connection secret of the embedded database of `state`: the same at every start."""
+    """Return the connection secret of the embedded database in `state`, the same at every start."""
     return {
         "host": "127.0.0.1",
         "port": 3306,
@@ -56,9 +57,9 @@ def embedded_secret(state: Path) -> dict[str, Any]:
 
 
 def socket_path(state: Path) -> Path:
-    """Return where the server of `state` listens; through a short link when the path is too long for a socket."""
+    """Return the socket of the server in `state`, through a short link when its path is too long for a socket."""
     path = state.resolve() / "db" / "run" / "sql.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
     digest = hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:16]
     link = Path(tempfile.gettempdir()) / f"longhaul-{os.getuid()}-{digest}"
@@ -68,7 +69,7 @@ def socket_path(state: Path) -> Path:
 
 
 def create(secret: dict[str, Any]) -> None:
-    """Connect to the server of `secret` and make its database if it is not there."""
+    """Connect to the server of `secret` and create its database if it is missing."""
     connection = pymysql.connect(
         host=secret["host"],
         port=secret["port"],
@@ -77,6 +78,7 @@ def create(secret: dict[str, Any]) -> None:
         unix_socket=secret.get("unix_socket"),
         connect_timeout=5,
         charset="utf8mb4",
+        ssl_disabled=True,
     )
     with connection, connection.cursor() as cursor:
         name = secret["dbname"].replace("`", "``")
@@ -84,7 +86,7 @@ def create(secret: dict[str, Any]) -> None:
 
 
 def main(state: Path) -> int:
-    """Serve the embedded database until SIGTERM; return 1 when its server dies."""
+    """Serve the embedded database until SIGTERM. Returns 1 when its server dies."""
     os.environ["TELEMETRY_ENABLED"] = "false"
     stopping = False
 
@@ -93,7 +95,7 @@ def main(state: Path) -> int:
         stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    instance = _open(state / "db")
+    instance = _open_first(state)
     create(embedded_secret(state))
     (state / "database.ready").touch()
     server = int((state / "db" / "run" / "seekdb.pid").read_text())
@@ -111,9 +113,25 @@ def main(state: Path) -> int:
     return 0
 
 
+def _open_first(state: Path) -> Any:
+    """Open the database, creating it if needed.
+
+    A database whose first opening was interrupted can never be opened and holds nothing: it is created anew. A file
+    beside it marks that the first opening has begun and not ended.
+    """
+    folder, begun = state / "db", state / "database.begun"
+    if begun.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        begun.touch()
+    instance = _open(folder)
+    begun.unlink(missing_ok=True)
+    return instance
+
+
 def _open(folder: Path) -> Any:
-    """Open the database; after `kill -9` the server of before may need a moment to notice and let go of it."""
-    import pylibseekdb  # loads the server's library: only the process that serves may do that
+    """Open the database. After `kill -9` the previous server may need a moment to release it."""
+    import pylibseekdb  # loads the server's library, which only the serving process may do
 
     deadline = time.monotonic() + OPEN_SECONDS
     while True:

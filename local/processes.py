@@ -1,10 +1,9 @@
-"""Child processes that never outlive the stack, not even when it is killed with SIGKILL."""
+"""Child processes, which never outlive the stack, not even when that is killed with SIGKILL."""
 
 import asyncio
 import contextlib
 import ctypes
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +14,10 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def tied(memory_mb: int | None = None) -> Callable[[], None]:
-    """Return what a child runs before its program: it dies with this process, and has at most `memory_mb` of data.
+def tied() -> Callable[[], None]:
+    """Return a `preexec_fn`: the child dies with this process.
 
-    Only Linux has a signal for a parent's death. Elsewhere a function's process ends when it next asks for an event.
+    Only Linux signals a parent's death. Elsewhere a function's process ends when it next asks for an event.
     """
     parent = os.getpid()
 
@@ -27,21 +26,18 @@ def tied(memory_mb: int | None = None) -> Callable[[], None]:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:  # it died before the line above
                 os._exit(1)
-        if memory_mb is not None and sys.platform == "linux":
-            limit = memory_mb * 1024 * 1024
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
     return prepare
 
 
 def kill_group(pid: int) -> None:
-    """SIGKILL a process that leads its own group, and whatever it started."""
+    """SIGKILL a process that leads its own group, and everything that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def peak_memory_mb(pid: int) -> int | None:
-    """Return a process's peak resident memory in MB, where the system tells."""
+    """Return a process's peak resident memory in MB; None for one that has ended, and where there is no /proc."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -50,7 +46,7 @@ def peak_memory_mb(pid: int) -> int | None:
 
 
 class Service:
-    """A long-running part of the stack in a process of its own, its output appended to a log file."""
+    """A long-running part of the stack in a process of its own. Its output is appended to a log file."""
 
     def __init__(self, name: str, argv: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -76,13 +72,13 @@ class Service:
             )
 
     async def ended(self) -> int:
-        """Wait until the process ends; return its exit code (negative: the signal that killed it)."""
+        """Wait until the process ends. Returns its exit code; a negative one is the signal that killed it."""
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
         return await self._process.wait()
 
     async def stop(self, patience: float) -> None:
-        """Ask the process to end; after `patience` seconds, make it."""
+        """Stop the process: SIGTERM, and SIGKILL after `patience` seconds."""
         if self._process is None or self._process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -94,6 +90,6 @@ class Service:
         await self._process.wait()
 
     def last_line(self) -> str:
-        """Return the last line it logged, as a reason for its end."""
+        """Return the last line of its log, as the reason of its end."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "its log is empty"

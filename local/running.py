@@ -1,31 +1,47 @@
-"""A stack run from Python, as a process of its own: for the demo and for the tests.
+"""A stack run from Python, in a process of its own: for the demos and the tests.
 
 with local_stack(state=folder) as stack:
-    stack.request("POST", "/api/v1/tasks", json={...}, scopes=["tasks:write"])
+    stack.request("POST", "/api/v1/tasks", json={...})
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.deployment import client
-from local.issuer import SCOPES, Issuer
+from local.gateway.tokens import SCOPES, Issuer
 from local.logs import log_path
-from local.options import ROOT, Options, StackError, free_port
-from local.requests import Answer, send
+from local.machine import free_port
+from local.options import CONCURRENCY, ROOT, Options, StackError
+from local.template.deployment import client
 
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 10.0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP response; the names of `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
 class RunningStack:
-    """A stack that runs; may be stopped, killed and started again on the same state."""
+    """A stack that can be stopped, killed and started again on the same state."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -33,6 +49,7 @@ class RunningStack:
         self.provider_url = options.provider_url
         self.logs = options.logs
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: dict[str, Any] = {}
 
     @property
     def pid(self) -> int:
@@ -42,7 +59,7 @@ class RunningStack:
         return self._process.pid
 
     def start(self) -> None:
-        """Start and wait until ready. Raises StackError with the reason when it ends instead."""
+        """Start the stack and wait until it is ready. Raises StackError with the reason when it ends instead."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / "console.log").open("wb") as console:
             self._process = subprocess.Popen(
@@ -55,14 +72,19 @@ class RunningStack:
             )
         deadline = time.monotonic() + READY_SECONDS
         while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            ended = self._process.poll() is not None
+            if ended or time.monotonic() > deadline:
                 self.kill()
                 lines = (self.logs / "console.log").read_text(encoding="utf-8").strip().splitlines()
-                raise StackError(lines[-1].removeprefix("local: ") if lines else "the stack ended without a word")
+                reason = "ended without a message" if ended else f"was not ready in {READY_SECONDS:.0f} s"
+                raise StackError(lines[-1].removeprefix("local: ") if lines else f"the stack {reason}")
             time.sleep(0.1)
 
     def stop(self) -> int:
         """Stop with SIGTERM; return the exit code."""
+        for kept in self._clients.values():
+            kept.close()
+        self._clients.clear()
         if self._process is None:
             return 0
         self._process.terminate()
@@ -73,7 +95,7 @@ class RunningStack:
         return self._process.returncode
 
     def kill(self) -> None:
-        """SIGKILL the supervisor: all that it started dies with it."""
+        """SIGKILL the supervisor. All its processes die with it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -91,7 +113,7 @@ class RunningStack:
         scopes: Sequence[str] = SCOPES,
         hours: float = 1,
     ) -> str:
-        """Return a token that the gateway accepts (one that has expired when `hours` is negative)."""
+        """Return a token that the gateway accepts; with negative `hours`, one that has expired."""
         return Issuer(self.options.state, self.options.port).token(tenant, user, scopes, hours)
 
     def request(
@@ -104,27 +126,29 @@ class RunningStack:
         headers: Mapping[str, str] | None = None,
         timeout: float = 40,
     ) -> Answer:
-        """Send a request to the gateway, with a token of every scope unless given one ("" for none)."""
+        """Send a request to the gateway, with a token of every scope unless `token` is given ("" for none)."""
         token = self.token() if token is None else token
         given = {"Authorization": f"Bearer {token}"} if token else {}
         return send(self.url + path, method, json, {**given, **(headers or {})}, timeout)
 
     def aws(self, service: str) -> Any:
-        """Return a boto3 client of the stack's AWS."""
-        return client(service, self.options.aws_url)
+        """Return a boto3 client of the stack's AWS; made once, as that takes longer than ten requests."""
+        if service not in self._clients:
+            self._clients[service] = client(service, self.options.aws_url)
+        return self._clients[service]
 
     def about(self) -> dict[str, Any]:
-        """Return {pid, services: {name: pid}, workers: [{function, pid, busy, invocations, version}]}."""
+        """Return {pid, state, services: {name: pid}, workers: [{function, pid, busy, invocations, version}]}."""
         answer: dict[str, Any] = send(f"{self.options.runtime_url}/stack", "GET", None, {}, 5).json()
         return answer
 
     def pids(self, function: str, *, busy: bool | None = None) -> list[int]:
-        """Return the process ids of a function (logical id), of those at work or idle when asked."""
+        """Return the process ids of a function (logical id): of all, or of the busy or idle ones."""
         workers = [worker for worker in self.about()["workers"] if worker["function"] == function]
         return [worker["pid"] for worker in workers if busy is None or worker["busy"] is busy]
 
     def kill_worker(self, function: str, *, busy: bool | None = None) -> int:
-        """SIGKILL one process of a function; return how many there were to choose from."""
+        """SIGKILL one process of a function. Returns how many there were to choose from."""
         pids = self.pids(function, busy=busy)
         if pids:
             with contextlib.suppress(ProcessLookupError):
@@ -136,12 +160,12 @@ class RunningStack:
         os.kill(self.about()["services"][name], signal.SIGKILL)
 
     def log(self, function: str) -> str:
-        """Return what a function (logical id) has logged; "" before it ran."""
+        """Return the log of a function (logical id); "" before it ran."""
         path = log_path(self.logs, function)
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def _is_ready(self) -> bool:
-        """Whether this very stack answers: the port may be another's."""
+        """Whether this stack answers: another one may be on the port."""
         try:
             return send(f"{self.url}/health", "GET", None, {}, 2).status == 200 and self.about()["pid"] == self.pid
         except (OSError, ValueError):
@@ -155,16 +179,18 @@ def local_stack(
     port: int = 0,
     database_url: str | None = None,
     minute: float = 60.0,
+    concurrency: int = CONCURRENCY,
     parameters: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     template: Path = ROOT / "template.yaml",
 ) -> Iterator[RunningStack]:
-    """Run a stack until the block ends; port 0 means free ones. See Options for the rest."""
+    """Run a stack until the block ends. Port 0 means free ports. See Options for the rest."""
     options = Options(
         state=state,
         port=port or free_port(),
         database_url=database_url,
         minute=minute,
+        concurrency=concurrency,
         parameters=parameters or {},
         environment=environment or {},
         template=template,
@@ -177,11 +203,42 @@ def local_stack(
         stack.stop()
 
 
+def send(url: str, method: str, body: Any, headers: Mapping[str, str], timeout: float) -> Answer:
+    """Send one request, `body` as JSON. An error status raises nothing."""
+    data = None if body is None else json.dumps(body).encode()
+    given = {**({"Content-Type": "application/json"} if data is not None else {}), **headers}
+    request = urllib.request.Request(url, data, given, method=method)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout) as answer:
+            return Answer(answer.status, _lower(answer.headers.items()), answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, _lower(error.headers.items()), error.read())
+
+
+def eventually[T](look: Callable[[], T], seconds: float = 90.0, pause: float = 0.1) -> T:
+    """Call `look` until its result is true, and return that. Raises AssertionError after `seconds`.
+
+    They are many, as a busy machine is no finding, and cost nothing where all is well.
+    """
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"not within {seconds} s; last seen: {seen!r}"
+        time.sleep(pause)
+    return seen
+
+
 def _arguments(options: Options) -> Iterator[str]:
     yield from ("--state", str(options.state.resolve()), "--port", str(options.port))
     yield from ("--minute", str(options.minute), "--template", str(options.template.resolve()))
+    yield from ("--concurrency", str(options.concurrency))
     if options.database_url is not None:
         yield from ("--database-url", options.database_url)
     for flag, pairs in (("--parameter", options.parameters), ("--env", options.environment)):
         for name, value in pairs.items():
             yield from (flag, f"{name}={value}")
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers}

@@ -1,4 +1,4 @@
-"""The parts of a stack that are processes of their own: the database, the local AWS, the providers' stand-ins."""
+"""The stack's services, each in a process of its own: the database, the local AWS, the providers' stand-ins."""
 
 import asyncio
 import os
@@ -10,14 +10,15 @@ import aiohttp
 import pymysql
 
 from local.database import embedded_secret, external_secret
+from local.iam.guard import POLICIES
 from local.options import ACCESS_KEY, LLM_KEY, ROOT, Options, StackError
 from local.processes import Service
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 def database_secret(options: Options) -> dict[str, Any]:
-    """Return how functions reach the database. Raises StackError when DATABASE_URL leads nowhere."""
+    """Return the database's connection secret. Raises StackError when DATABASE_URL cannot be reached."""
     if options.database_url is None:
         return embedded_secret(options.state)
     try:
@@ -40,8 +41,11 @@ def services_of(options: Options) -> dict[str, Service]:
         argv = [sys.executable, "-m", module, *arguments]
         return Service(name, argv, environment, options.logs / f"{name}.log")
 
+    options.iam.mkdir(exist_ok=True)
+    (options.iam / POLICIES).unlink(missing_ok=True)
+    aws = ("--port", str(options.port + 1), "--runtime", options.runtime_url, "--iam", str(options.iam.resolve()))
     services = {
-        "aws": service("aws", "local.aws", "--port", str(options.port + 1), "--runtime", options.runtime_url),
+        "aws": service("aws", "local.aws", *aws),
         "providers": service("providers", "local.providers", "--port", str(options.port + 2), *_keys()),
     }
     if options.database_url is None:
@@ -51,18 +55,18 @@ def services_of(options: Options) -> dict[str, Service]:
 
 
 def _keys() -> list[str]:
-    """What the stand-ins accept, as arguments."""
+    """Return the keys that the stand-ins accept, as arguments."""
     access = [word for name, value in ACCESS_KEY.items() for word in (f"--{name.replace('_', '-')}", value)]
     return ["--key", LLM_KEY, *access]
 
 
 def ready_file(options: Options) -> Path:
-    """Return the file that says that the embedded database takes connections."""
+    """Return the file whose presence means that the embedded database accepts connections."""
     return options.state / "database.ready"
 
 
 async def until_ready(name: str, service: Service, options: Options, session: aiohttp.ClientSession) -> None:
-    """Wait until a service answers. Raises StackError with its last line when it dies or takes too long."""
+    """Wait until a service is ready. Raises StackError when it ends (with its last line) or takes too long."""
     ended = asyncio.ensure_future(service.ended())
     try:
         async with asyncio.timeout(START_SECONDS):

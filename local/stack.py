@@ -1,4 +1,4 @@
-"""The supervisor: starts every part in order, keeps it running, and takes all of it down again."""
+"""The supervisor: starts all parts in order, keeps them running, and stops them."""
 
 import asyncio
 import contextlib
@@ -12,20 +12,23 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from local import schedules
-from local.control import Control
-from local.deployment import CREDENTIALS, DeploymentError, deploy
-from local.gateway import Gateway
-from local.issuer import Issuer, write_private
-from local.model import ACCOUNT, REGION, Blueprint, Deployment, EventRule
-from local.options import Options, StackError, check_ports, lock
-from local.parameters import parameters
-from local.pollers import Poller
+from local.aws import eventbridge
+from local.aws.event_sources import Poller, Queues
+from local.gateway.gateway import Gateway
+from local.gateway.tokens import Issuer
+from local.iam import policies
+from local.iam.guard import POLICIES
+from local.machine import check_network, check_ports, lock, remember_port, write_private
+from local.options import Options, StackError
 from local.processes import Service
-from local.queues import Queues
-from local.runtime import Runtime, Settings
+from local.runtime import limits
+from local.runtime.pool import Settings
+from local.runtime.runtime import Control, Runtime
 from local.services import database_secret, services_of, until_ready
-from local.template import TemplateError, read
+from local.template.deployment import CREDENTIALS, DeploymentError, deploy, store_secrets
+from local.template.model import ACCOUNT, REGION, Blueprint, Deployment, EventRule, TemplateError
+from local.template.parameters import parameters, secrets
+from local.template.template import read
 
 DEVELOPER = ("local", "developer")  # tenant and user of the token in the state folder
 
@@ -33,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Stack:
-    """One stack; `run` returns when it was told to stop."""
+    """One stack. `run` returns when it was stopped."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -50,7 +53,7 @@ class Stack:
     async def run(self, announce: Callable[["Stack"], None]) -> None:
         """Start, call `announce` when all is ready, wait for SIGTERM or SIGINT, stop.
 
-        Raises StackError when it could not start, or when a part died that it can't do without.
+        Raises StackError when it could not start, or when a part that it needs has died.
         """
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -75,12 +78,15 @@ class Stack:
             raise StackError(self._failure)
 
     async def _listen(self, exits: contextlib.AsyncExitStack) -> None:
-        """Serve the gateway (not ready yet) and the control endpoint."""
-        for application, port in (
-            (self._gateway.application(), self.options.port),
-            (self._control.application(), self.options.port + 3),
-        ):
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+        """Serve the gateway, which is not ready yet, and the control endpoint."""
+        runners: tuple[tuple[web.BaseRunner, int], ...] = (
+            (web.ServerRunner(self._gateway.server(), shutdown_timeout=0.5), self.options.port),
+            (
+                web.AppRunner(self._control.application(), access_log=None, shutdown_timeout=0.5),
+                self.options.port + 3,
+            ),
+        )
+        for runner, port in runners:
             await runner.setup()
             exits.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -93,32 +99,41 @@ class Stack:
         await asyncio.gather(*ready)
         blueprint, deployment = await asyncio.to_thread(self._deploy, secret)
         settings = Settings(
-            self.options.template.resolve().parent, self.options.logs, self.options.aws_url, self.options.environment
+            self.options.template.resolve().parent,
+            self.options.logs,
+            self.options.aws_url,
+            self.options.environment,
+            account=self.options.concurrency,
         )
         runtime = Runtime(deployment.functions, deployment.logical, settings)
         self._runtime = self._control.runtime = runtime
         await self._migrate(runtime, deployment)
+        await self._recover(runtime, deployment)
         self._rules = blueprint.rules
-        queues = Queues(self.options.aws_url, session)
         for mapping in blueprint.mappings:
+            role = deployment.functions[mapping.function].role
+            queues = Queues(self.options.aws_url, session, role)
             url = deployment.physical[mapping.queue]
             arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rsplit('/', 1)[-1]}"
             self._keep(Poller(mapping, url, arn, queues, runtime).run())
         for schedule in blueprint.schedules:
-            self._keep(schedules.fire(schedule, runtime, self.options.minute))
+            self._keep(eventbridge.fire(schedule, runtime, self.options.minute))
         for name, service in self._services.items():
             self._keep(self._supervise(name, service))
         write_private(self.options.state / "token", self.issuer.token(*DEVELOPER))
         self._gateway.open(blueprint.api, runtime)
 
     def _deploy(self, secret: dict[str, Any]) -> tuple[Blueprint, Deployment]:
-        chosen = parameters(self.options, self.issuer, secret)
+        arns = store_secrets(self.options.aws_url, secrets(secret))
+        chosen = parameters(self.options, self.issuer.url, arns)
         try:
             blueprint = read(self.options.template, chosen)
             deployment = deploy(self.options.aws_url, blueprint)
+            limits.check(deployment.functions.values(), self.options.concurrency)
+            policies.write(blueprint.policies, self.options.iam / POLICIES)
         except (TemplateError, DeploymentError) as error:
             raise StackError(f"{self.options.template.name}: {error}") from error
-        return schedules.resolved(blueprint, deployment.physical), deployment
+        return eventbridge.resolved(blueprint, deployment.physical), deployment
 
     async def _migrate(self, runtime: Runtime, deployment: Deployment) -> None:
         if "Migrate" not in deployment.functions:
@@ -127,8 +142,19 @@ class Stack:
         if outcome.failed:
             raise StackError(f"Migrate failed: {outcome.payload.decode(errors='replace')[:1000]}")
 
+    async def _recover(self, runtime: Runtime, deployment: Deployment) -> None:
+        """Restart the tasks that are RUNNING in the database: their executions and messages ended with the last stack.
+
+        This happens before anything can start a task, so that it finds only those.
+        """
+        if "RecoverTasks" not in deployment.functions:
+            return
+        outcome = await runtime.invoke("RecoverTasks", b'{"restarted": true}')
+        if outcome.failed:
+            log.warning("RecoverTasks failed, it runs again in a minute: %s", outcome.payload.decode(errors="replace"))
+
     async def _supervise(self, name: str, service: Service) -> None:
-        """Start a part again when it dies. The local AWS keeps all it has in memory: without it the stack ends."""
+        """Restart a service when it ends. The local AWS has its state in memory: when it ends, the stack does."""
         pause = 0.1
         while True:
             code = await service.ended()
@@ -162,20 +188,26 @@ class Stack:
 
     def _route_event(self, event: dict[str, Any]) -> None:
         if self._runtime is not None:
-            schedules.route(event, self._rules, self._runtime)
+            eventbridge.route(event, self._rules, self._runtime)
 
     def _about(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "services": {name: service.pid for name, service in self._services.items()}}
+        return {
+            "pid": os.getpid(),
+            "state": str(self.options.state.resolve()),
+            "services": {name: service.pid for name, service in self._services.items()},
+        }
 
 
 def run(options: Options, announce: Callable[[Stack], None]) -> None:
-    """Run a stack in the foreground until SIGTERM or SIGINT. Raises StackError with the reason when it can't."""
+    """Run a stack in the foreground until SIGTERM or SIGINT. Raises StackError with the reason when it cannot."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # nothing here is to reach anybody's account
+        del os.environ[name]  # nothing here may reach a real account
     os.environ.update(AWS_DEFAULT_REGION=REGION, **CREDENTIALS)
     held = lock(options.state)
     options.logs.mkdir(exist_ok=True)
+    check_network(embedded=options.database_url is None)
     check_ports(options.port)
+    remember_port(options)
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
     logging.basicConfig(filename=options.logs / "stack.log", level=logging.INFO, format=form, force=True)
     with held:

@@ -10,6 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import database
+from tests.deployed import deployed
 
 EVENTS = Path(__file__).parents[1] / "events"
 
@@ -25,7 +26,7 @@ class Context(LambdaContext):
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        return 29_000
+        return 300_000
 
 
 def sample(domain: str, name: str) -> dict[str, Any]:
@@ -36,7 +37,9 @@ def sample(domain: str, name: str) -> dict[str, Any]:
 
 def call(domain: str, name: str, event: dict[str, Any]) -> Any:
     """What the function answers; it is imported now, as it reads its environment then."""
-    return import_module(f"{domain}.{name}").handler(event, Context())
+    function = import_module(f"{domain}.{name}")
+    with deployed(function):
+        return function.handler(event, Context())
 
 
 def records(*bodies: Any) -> dict[str, Any]:

@@ -16,13 +16,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from calls.model import block_of
+from calls.model import JobStatus, block_of, outcome_of
 from calls.sdk import Keys, Sdk
-from calls.statuses import JobStatus, outcome_of
 from local.options import ACCESS_KEY
-from local.requests import send
-from local.testing import eventually
-from longhaul.marks import key_of
+from local.running import eventually, send
+from longhaul.cache.debounce import key_of
 from tests.observation import Observer, Row
 from tests.providing import Provider
 

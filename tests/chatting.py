@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from local.providers.models import BY_NAME
+from local.providers.llm.models import BY_NAME
 from tests import serving
 
 API_KEY = "a-key-of-the-tests"

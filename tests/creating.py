@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.requests import Answer
+from local.running import Answer
 from tests.observation import Observer, Row
 
 KIND = "role_creation"

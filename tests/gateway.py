@@ -5,11 +5,12 @@ import gzip
 import json
 from importlib import import_module
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from tests.calling import Context
+from tests.deployed import deployed
 
-TASKS = ("tasks.serve_tasks", "tasks.serve_lists")
+TASKS = ("tasks.serve_tasks", "tasks.read_task", "tasks.serve_lists")
 
 
 class Answer(NamedTuple):
@@ -28,7 +29,8 @@ class Api:
         self.claims: dict[str, str] = {"sub": "ada", "tenant_id": tenant_id, "scope": scope}
 
     def __call__(self, method: str, path: str, body: Any = None, query: str = "", **headers: str) -> Answer:
-        """`query` as it stands in the address; headers with _ for -."""
+        """`path` and `query` as they stand in the address; headers with _ for -. API Gateway decodes the path, once."""
+        path = unquote(path)
         parameters: dict[str, str] = {}
         for name, value in parse_qsl(query, keep_blank_values=True):  # the gateway joins what is repeated
             parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
@@ -48,7 +50,9 @@ class Api:
             "body": body if isinstance(body, str) or body is None else json.dumps(body, ensure_ascii=False),
             "isBase64Encoded": False,
         }
-        answer = _function(self.functions, method, path).handler(event, Context())
+        function = _function(self.functions, method, path)
+        with deployed(function):
+            answer = function.handler(event, Context())
         text: Any = answer.get("body") or ""
         if answer.get("isBase64Encoded"):
             text = gzip.decompress(base64.b64decode(text)).decode()

@@ -15,10 +15,9 @@ from urllib.parse import quote
 import pymysql
 from pymysql.cursors import DictCursor
 
-from local.model import STACK_NAME
-from local.requests import Answer
-from local.running import RunningStack
-from local.testing import eventually
+from local.running import Answer, RunningStack, eventually
+from local.template.model import STACK_NAME
+from longhaul.database import connections
 
 KIND = "hospital_province_refresh"
 PAGE = "/api/query-task-execution"
@@ -33,7 +32,7 @@ FIGURES = (  # of a task's statistics: what has been done, which only grows
     "talk_seconds",
 )
 LOOK_EVERY = 0.1
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
 
 type Row = dict[str, Any]
 
@@ -60,7 +59,7 @@ class Observer:
 
     def __init__(self, stack: RunningStack) -> None:
         self.stack = stack
-        self._clients: dict[str, Any] = {}
+        self._physical: dict[str, str] = {}
 
     # ------------------------------------------------------------------------------------------------- over HTTP
 
@@ -154,8 +153,10 @@ class Observer:
             user=self._secret["username"],
             database=self._secret["dbname"],
             charset="utf8mb4",
+            conv=connections.CONVERSIONS,
             autocommit=True,
             cursorclass=DictCursor,
+            ssl_disabled=True,
         )
         with connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
@@ -189,24 +190,21 @@ class Observer:
     # ------------------------------------------------------------------------------------------------ around them
 
     def aws(self, service: str) -> Any:
-        """A client of the stack's AWS, made once."""
-        if service not in self._clients:
-            self._clients[service] = self.stack.aws(service)
-        return self._clients[service]
+        """A client of the stack's AWS."""
+        return self.stack.aws(service)
 
     def physical(self, logical_id: str) -> str:
         """What CloudFormation made of a resource of the template; a queue's is its URL."""
-        found = self.aws("cloudformation").describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=logical_id)
-        name: str = found["StackResourceDetail"]["PhysicalResourceId"]
-        return name
+        if logical_id not in self._physical:
+            found = self.aws("cloudformation").describe_stack_resource(
+                StackName=STACK_NAME, LogicalResourceId=logical_id
+            )
+            self._physical[logical_id] = found["StackResourceDetail"]["PhysicalResourceId"]
+        return self._physical[logical_id]
 
     def settle(self) -> None:
         """Wait until no function is at work, three looks running."""
         eventually(lambda: all(self._idle() for _ in range(3)), SETTLE_SECONDS)
-
-    def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
 
     def _idle(self) -> bool:
         time.sleep(0.05)

@@ -1,6 +1,7 @@
 """Reading the OpenAPI document: what an operation takes, an example of it, values that it must refuse."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from docs import published
 
 type Schema = dict[str, Any]
 
-DOCUMENT: dict[str, Any] = json.loads(published.openapi())
+DOCUMENT: dict[str, Any] = json.loads(published.kept())
 BOUNDS = frozenset({"enum", "const", "minimum", "maximum", "minLength", "maxLength", "pattern", "format", "maxItems"})
 
 
@@ -26,7 +27,7 @@ class Operation:
 
     @property
     def scopes(self) -> list[str]:
-        return [scope for requirement in self.told["security"] for scope in requirement["bearer"]]
+        return [scope for requirement in self.told.get("security", []) for scope in requirement["bearer"]]
 
     def parameters(self, place: str) -> list[Schema]:
         """Those of `path`, `query` or `header`."""
@@ -100,7 +101,7 @@ def refused_values(schema: Schema) -> Iterator[str]:
     """Texts that are outside of the schema's bounds, as a query would have them."""
     for option in alternatives(schema):
         if "enum" in option or "pattern" in option or option.get("format") in ("date-time", "uuid"):
-            yield "~none~"
+            yield "~none~" if not re.search(option.get("pattern", "$^"), "~none~") else "no one"
         if option.get("type") in ("integer", "number"):
             yield "one"
         if "minimum" in option:

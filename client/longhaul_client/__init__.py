@@ -14,8 +14,7 @@ from longhaul_client.errors import (
     TaskTimeoutError,
     ValidationError,
 )
-from longhaul_client.manager import TaskManager
-from longhaul_client.progress import ProgressCallback
+from longhaul_client.manager import ProgressCallback, TaskManager
 
 __all__ = [
     "ProgressCallback",

@@ -1,41 +1,52 @@
-"""Requests to Longhaul's API, in its own manners: retried where that is safe, refused with an exception."""
+"""Requests to Longhaul's API: sent again when a response is lost; an error response becomes an exception."""
 
-from collections.abc import AsyncIterator, Mapping
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
-from longhaul_client.errors import Document, TaskError, TaskExecutionError, refusal
-from longhaul_client.pool import Pool
+from longhaul_client.connections import Pool, Settings
+from longhaul_client.documents import Document
+from longhaul_client.errors import TaskError, TaskExecutionError, ValidationError, refusal
 from longhaul_client.retrying import Transient, check, retry_after, retrying
-from longhaul_client.settings import Settings
 
+type Notice = Callable[[str], object]
 type Query = Mapping[str, Any]  # None is left out, a list is sent comma-separated
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`document` is None when nothing has changed (304)."""
+    """A response; `document` is None when nothing has changed (304)."""
 
     status: int
     headers: Mapping[str, str]
     document: Document | None
 
+    @property
+    def was_held(self) -> bool:
+        """Whether the server honoured Prefer: wait (RFC 7240). A busy server answers at once."""
+        return "preference-applied" in self.headers
+
 
 class Api:
-    """The API of one stack, for one caller."""
+    """The API of one stack, for one caller. `notice` gets a line whenever a request will be sent again."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, notice: Notice = logger.warning) -> None:
         self.settings = settings or Settings.of()
+        self._notice = notice
 
     async def aclose(self) -> None:
-        """Close what is open, unless others in this event loop use it; it opens again when it is asked again."""
+        """Close the connections unless others in this event loop use them. The next request opens new ones."""
         await Pool.leave(self)
 
-    async def get(self, path: str, query: Query | None = None) -> Document:
-        return await self.send("GET", path, query=query)
+    async def get(self, path: str, query: Query | None = None, expects: Iterable[str] = ()) -> Document:
+        return await self.send("GET", path, query=query, expects=expects)
 
     async def send(
         self,
@@ -45,12 +56,12 @@ class Api:
         query: Query | None = None,
         body: Document | None = None,
         headers: Mapping[str, str] | None = None,
-        repeatable: bool = True,
+        expects: Iterable[str] = (),
         failing: type[TaskError] = TaskExecutionError,
     ) -> Document:
-        """The answer's document; `failing` is raised for what neither the input nor a missing task explains."""
+        """Return the response's document. `failing` is raised unless invalid input or a missing task is the reason."""
         answer = await self.request(
-            method, path, query=query, body=body, headers=headers, repeatable=repeatable, failing=failing
+            method, path, query=query, body=body, headers=headers, expects=expects, failing=failing
         )
         return answer.document or {}
 
@@ -63,67 +74,107 @@ class Api:
         body: Document | None = None,
         headers: Mapping[str, str] | None = None,
         hold: int = 0,
-        repeatable: bool = True,
+        expects: Iterable[str] = (),
         failing: type[TaskError] = TaskExecutionError,
     ) -> Answer:
-        """The answer; `hold`: seconds that the server may hold it back (Prefer: wait)."""
+        """Return the response, whose document has the `expects` fields. Raises TaskError.
+
+        A request that changes something needs an Idempotency-Key among its headers, because it may be sent again.
+        `hold`: seconds for which the server may hold the response back (Prefer: wait).
+        """
         pool = await Pool.of(self)
-        request = pool.client.build_request(
-            method,
-            self.settings.url + path,
-            params=_parameters(query or {}),
-            json=body,
-            headers={**self._headers(hold), **(headers or {})},
-            timeout=httpx.Timeout(self.settings.timeout + hold, connect=min(5.0, self.settings.timeout)),
-        )
+        request = self._built(pool, method, path, query or {}, body, {**self._headers(hold), **(headers or {})}, hold)
         try:
-            async for attempt in retrying(repeatable):
+            async for attempt in retrying(self._notify):
                 with attempt:
                     response = check(await pool.client.send(request))
         except Transient as error:
-            response = error.answer
-        except httpx.HTTPError as error:
-            raise failing(f"network: no answer from {self.settings.url}: {_reason(error)}") from error
-        return _answer(response, failing)
+            response = error.response
+        except (httpx.HTTPError, UnicodeError, OverflowError) as error:  # the last two: an impossible host or port
+            raise failing(self._no_answer(error)) from error
+        return _answer(response, frozenset(expects), failing)
 
     async def pages(self, path: str, query: Query) -> AsyncIterator[list[Document]]:
-        """The items of a list that goes on by cursor, page by page."""
+        """Yield the items of a list with a cursor, page by page."""
         cursor = None
         while True:
-            page = await self.get(path, {**query, "cursor": cursor})
+            page = await self.get(path, {**query, "cursor": cursor}, expects=("items", "next_cursor"))
             yield page["items"]
             if (cursor := page["next_cursor"]) is None:
                 return
+
+    @asynccontextmanager
+    async def following(self) -> AsyncGenerator[Pool]:
+        """The pool, which counts its followers."""
+        pool = await Pool.of(self)
+        with pool.follower():
+            yield pool
+
+    def _built(
+        self,
+        pool: Pool,
+        method: str,
+        path: str,
+        query: Query,
+        body: Document | None,
+        headers: Mapping[str, str],
+        hold: int,
+    ) -> httpx.Request:
+        timeout = httpx.Timeout(self.settings.timeout + hold, connect=min(5.0, self.settings.timeout))
+        sent = parameters(query)
+        try:
+            return pool.client.build_request(
+                method,
+                self.settings.url + path,
+                params=sent,
+                content=None if body is None else _json(body),
+                headers=dict(headers) if body is None else {"Content-Type": "application/json", **headers},
+                timeout=timeout,
+            )
+        except (TypeError, ValueError, RecursionError, httpx.InvalidURL) as error:
+            raise ValidationError(f"the request cannot be written as JSON or in an address: {error}") from error
+
+    def _notify(self, error: BaseException, next_try: str) -> None:
+        reason = f"{self.settings.url} answers {error}" if isinstance(error, Transient) else self._no_answer(error)
+        self._notice(f"{reason}; {next_try}")
+
+    def _no_answer(self, error: BaseException) -> str:
+        return f"network: no answer from {self.settings.url}: {str(error) or type(error).__name__}"
 
     def _headers(self, hold: int) -> dict[str, str]:
         token = {"Authorization": f"Bearer {self.settings.token}"} if self.settings.token else {}
         return token | ({"Prefer": f"wait={hold}"} if hold else {})
 
 
-def path_of(task_id: str, *more: str) -> str:
-    """The task's path; its id may hold Chinese, or anything that was typed."""
-    return "/".join(("/api/v1/tasks", quote(task_id, safe=""), *more))
+def parameters(query: Query) -> dict[str, Any]:
+    """Return the query as it is sent. Raises ValidationError."""
+    return {name: _parameter(name, value) for name, value in query.items() if value is not None}
 
 
-def _parameters(query: Query) -> dict[str, Any]:
-    given = {name: value for name, value in query.items() if value not in (None, [], ())}
-    return {name: ",".join(value) if isinstance(value, list | tuple) else value for name, value in given.items()}
+def _parameter(name: str, value: Any) -> Any:
+    """Refuse an empty list: the server would read it as one that was left out."""
+    values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if not values or any(item is None or item == "" for item in values):
+        raise ValidationError(f"{name} is given and empty, which nothing matches; leave it out to mean all")
+    return ",".join(map(str, values)) if isinstance(value, Iterable) else value
 
 
-def _answer(response: httpx.Response, failing: type[TaskError]) -> Answer:
+def _json(document: Document) -> bytes:
+    """Raises TypeError, ValueError, RecursionError for what JSON lacks: NaN, half a surrogate pair, a date."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _answer(response: httpx.Response, expects: frozenset[str], failing: type[TaskError]) -> Answer:
     if response.status_code == 304:
         return Answer(304, response.headers, None)
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
-    if response.is_success and isinstance(document, dict):
+    if response.is_success and isinstance(document, dict) and expects <= document.keys():
         return Answer(response.status_code, response.headers, document)
     if response.is_success:
-        raise failing(f"the server answered {response.status_code} without a JSON object: is it Longhaul's?")
+        wanted = f"an object with {', '.join(sorted(expects))}" if isinstance(document, dict) else "a JSON object"
+        raise failing(f"the server answered {response.status_code} without {wanted}: is it Longhaul's?")
     problem = document if isinstance(document, dict) else {}
     raise refusal(response.status_code, problem, retry_after(response.headers), failing)
-
-
-def _reason(error: httpx.HTTPError) -> str:
-    return str(error) or type(error).__name__

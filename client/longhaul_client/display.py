@@ -1,4 +1,4 @@
-"""How far tasks are, shown while they run: a bar each on a terminal, lines elsewhere."""
+"""Progress of running tasks: a bar each on a terminal, lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from longhaul_client.errors import Document
-from longhaul_client.tasks import ENDED
+from longhaul_client.documents import Document, printable
+from longhaul_client.resources import ENDED
 
 type Doing = Callable[[Document], str]
 
@@ -18,23 +18,23 @@ COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "magenta", "PAUSE
 
 class Display(Protocol):
     def show(self, task: Document) -> None:
-        """The task, as far as it is now."""
+        """Show the task's present state."""
 
 
 def doing(task: Document) -> str:
-    """What is going on with the task, in a few words."""
+    """Describe the task's state in a few words."""
     if task["status"] == "RUNNING":
         seconds = task.get("eta_seconds")
         left = f"  {seconds:.0f} s left" if seconds is not None else ""
-        return f"{task['current_step'] or 'RUNNING'}{left}"
+        return f"{task.get('current_step') or 'RUNNING'}{left}"
     if task["status"] == "PENDING" and (place := task.get("queue_position")) is not None:
         return f"PENDING, number {place} in its queue"
-    error = task["error"]
+    error = task.get("error")
     return f"{task['status']}: {error['message']}" if error else str(task["status"])
 
 
 class _Lines:
-    """For files and pipes: one line whenever something has changed."""
+    """For files and pipes: a line whenever a task has changed."""
 
     def __init__(self, console: Console, doing: Doing) -> None:
         self._console = console
@@ -42,7 +42,7 @@ class _Lines:
         self._last: dict[str, str] = {}
 
     def show(self, task: Document) -> None:
-        line = f"{task['progress']:3} %  {task['title']}  {self._doing(task)}"
+        line = printable(f"{task['progress']:3} %  {task['title']}  {self._doing(task)}")
         if self._last.get(task["task_id"]) != line:
             self._last[task["task_id"]] = line
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -60,28 +60,31 @@ class _Bars:
         bar = self._bars.get(task["task_id"])
         if bar is None:
             bar = self._bars[task["task_id"]] = self._progress.add_task(
-                "", total=100, title=task["title"], said=Text("")
+                "", total=100, title=printable(task["title"]), state=Text("")
             )
-        said = Text(self._doing(task), style=COLOURS.get(task["status"], ""), overflow="ellipsis", no_wrap=True)
-        self._progress.update(bar, completed=task["progress"], said=said)
+        state = Text(
+            printable(self._doing(task)), style=COLOURS.get(task["status"], ""), overflow="ellipsis", no_wrap=True
+        )
+        self._progress.update(bar, completed=task["progress"], state=state)
         if task["status"] in ENDED:
             self._progress.stop_task(bar)
 
 
-class _Said(ProgressColumn):
-    """As it is, whatever a step is called: it may look like markup."""
+class _State(ProgressColumn):
+    """Plain text: the name of a step may look like markup."""
 
     def render(self, task: Task) -> Text:
-        said: Text = task.fields["said"]
-        return said
+        state: Text = task.fields["state"]
+        return state
 
 
 @contextmanager
 def display(console: Console, doing: Doing = doing) -> Iterator[Display]:
+    """Show tasks until the block ends. `doing` describes one."""
     if not console.is_terminal:
         yield _Lines(console, doing)
         return
     title = TextColumn("{task.fields[title]}", markup=False)
-    columns = (title, BarColumn(30), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), _Said())
+    columns = (title, BarColumn(30), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), _State())
     with Progress(*columns, console=console) as progress:
         yield _Bars(progress, doing)

@@ -1,22 +1,21 @@
-"""What can go wrong, in one tree.
+"""Every exception of this package, in one tree.
 
 TaskError
 +- ValidationError         the request is not valid; `errors` says where
 +- TaskCreationError       the task could not be submitted
-+- TaskNotFoundError       no such task of yours
-+- TaskExecutionError      a request could not be carried out: refused, or neither server nor network did it
-+- TaskTimeoutError        the task had not ended in the time given; it goes on
++- TaskNotFoundError       the caller has no such task
++- TaskExecutionError      the request failed: the server refused it, or it did not answer
++- TaskTimeoutError        the task did not end in the time given; it continues
 +- TaskCancellationError   the task could not be cancelled
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-type Document = dict[str, Any]  # a JSON object as the API sends it
+from longhaul_client.documents import Document
 
 
 class TaskError(Exception):
-    """`status` is the answer's, None when there was none; `problem` is what it said (RFC 9457); `retry_after` is in
+    """`status`: the response's HTTP status, None without a response; `problem`: its body (RFC 9457); `retry_after`:
     seconds."""
 
     def __init__(
@@ -34,18 +33,18 @@ class TaskError(Exception):
 
     @property
     def code(self) -> str:
-        """What is wrong, for programs: `illegal_transition`, `lane_full`; empty when it was not said."""
+        """The reason, for programs: `illegal_transition`, `lane_full`. Empty when the server gave none."""
         return str(self.problem.get("code", ""))
 
     @property
     def errors(self) -> Sequence[Document]:
         """[{pointer, detail}]: the fields that are wrong."""
-        return list(self.problem.get("errors", ()))
+        return list(self.problem.get("errors") or ())
 
     @property
     def allowed_actions(self) -> Sequence[str]:
-        """What may be asked of the task instead, when its status is why this was refused."""
-        return list(self.problem.get("allowed_actions", ()))
+        """The actions that the task's status allows, when it did not allow this one."""
+        return list(self.problem.get("allowed_actions") or ())
 
 
 class ValidationError(TaskError, ValueError):
@@ -57,15 +56,15 @@ class TaskCreationError(TaskError):
 
 
 class TaskNotFoundError(TaskError, LookupError):
-    """No such task of yours."""
+    """The caller has no such task."""
 
 
 class TaskExecutionError(TaskError):
-    """The request could not be carried out."""
+    """The request failed."""
 
 
 class TaskTimeoutError(TaskError, TimeoutError):
-    """The task had not ended in the time given."""
+    """The task did not end in the time given."""
 
 
 class TaskCancellationError(TaskError):
@@ -76,16 +75,17 @@ _INVALID = (400, 413, 415, 422)
 
 
 def refusal(status: int, problem: Document, retry_after: float | None, otherwise: type[TaskError]) -> TaskError:
-    """The exception for an answer that is none."""
+    """Return the exception for an error response; `otherwise` is its class when the status decides none."""
     kind = ValidationError if status in _INVALID else TaskNotFoundError if status == 404 else otherwise
-    return kind(_told(status, problem, retry_after), status=status, problem=problem, retry_after=retry_after)
+    return kind(_message(status, problem, retry_after), status=status, problem=problem, retry_after=retry_after)
 
 
-def _told(status: int, problem: Document, retry_after: float | None) -> str:
-    """On one line: what is wrong, with which fields, and what to do about it."""
-    words = (problem.get(name) for name in ("detail", "title", "message"))  # a gateway has only the last
-    detail = str(next(filter(None, words), f"the server answered {status}"))
-    places = [f"{error['pointer'] or 'body'}: {error['detail']}" for error in problem.get("errors", ())]
+def _message(status: int, problem: Document, retry_after: float | None) -> str:
+    """Return one line: what is wrong, in which fields, and what to do about it."""
+    texts = (problem.get(name) for name in ("detail", "title", "message"))  # a gateway has only the last
+    detail = str(next(filter(None, texts), f"the server answered {status}"))
+    fields = [error for error in problem.get("errors") or () if isinstance(error, dict)]
+    places = [f"{error.get('pointer') or 'body'}: {error.get('detail')}" for error in fields]
     if places and not all(place in detail for place in places):
         detail = f"{detail.rstrip('.')} ({'; '.join(places)})"
     if status == 401:

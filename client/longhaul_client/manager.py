@@ -1,30 +1,57 @@
-"""Tasks for programs: submit, follow, steer and find them as plain dictionaries."""
+"""Tasks for programs: TaskManager submits, follows, steers and lists them as plain dictionaries."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import logging
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from longhaul_client.api import Api, Query
-from longhaul_client.dictionaries import dictionary
-from longhaul_client.directory import Directory
-from longhaul_client.errors import Document, TaskCancellationError, TaskTimeoutError
-from longhaul_client.progress import Notified
-from longhaul_client.settings import Settings
-from longhaul_client.tasks import ENDED, Tasks
+from longhaul_client.connections import Settings
+from longhaul_client.documents import Document, dictionary
+from longhaul_client.errors import TaskCancellationError, TaskTimeoutError, ValidationError
+from longhaul_client.resources import ENDED, Directory, Tasks
 
-TASK_SECONDS = 7200
+TASK_SECONDS = 7200  # the server's deadline, from a task's start
+
+logger = logging.getLogger(__name__)
+
+type Listener = Callable[[str, int, str], Awaitable[None]]  # task_id, progress in per cent, current step
+
+
+class Notified(Protocol):
+    """The type of TaskManager's `progress_callback`."""
+
+    async def notify_progress(self, task_id: str, progress: int, step: str) -> None: ...
+
+
+class ProgressCallback:
+    """Calls each of its listeners, in the order in which they were added. One that raises does not stop the others."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+
+    def add_listener(self, callback: Listener) -> None:
+        self.listeners.append(callback)
+
+    async def notify_progress(self, task_id: str, progress: int, step: str) -> None:
+        for listener in tuple(self.listeners):
+            try:
+                await listener(task_id, progress, step)
+            except Exception:
+                logger.exception("a progress listener failed for %s", task_id)
 
 
 class TaskManager:
-    """Asks the API at `url` for whoever `token` names (LONGHAUL_URL, LONGHAUL_TOKEN).
+    """The tasks of the caller whom `token` names, at the API at `url` (LONGHAUL_URL, LONGHAUL_TOKEN).
 
-    It may be made anywhere, used in one event loop after another, and left without being closed. `task_timeout`:
-    seconds from submission to a task's deadline; the default is the server's, two hours from its start.
-    `progress_callback` is told of each change that this manager sees. The stack has its own database and language
-    model, and its lanes say how many tasks run at once, so `db` and `max_concurrent_tasks` are kept and not used, and
-    `llm_client`, unless given, asks the API's directory.
+    A manager may be created outside an event loop, used in several loops one after another, and left unclosed.
+    `task_timeout`: seconds from submission to a task's deadline; the default is the server's, two hours from the
+    task's start. `progress_callback` is notified of each change that this manager sees. The server has its own
+    database, language model and concurrency limits: `db` and `max_concurrent_tasks` are kept but not used, and
+    `llm_client` defaults to the API's directory of hospitals.
     """
 
     def __init__(
@@ -46,7 +73,7 @@ class TaskManager:
         self.progress_callback = progress_callback
         self._api = api
         self._tasks = Tasks(api)
-        self._told: dict[str, tuple[int, str]] = {}
+        self._notified: dict[str, tuple[int, str]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,7 +82,7 @@ class TaskManager:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections of this event loop that nobody else uses."""
+        """Close this event loop's connections unless others use them."""
         await self._api.aclose()
 
     async def create_task(self, kind: str, params: Document | None = None, **more: Any) -> str:
@@ -64,8 +91,7 @@ class TaskManager:
         Raises ValidationError, TaskCreationError.
         """
         if self.task_timeout != TASK_SECONDS:
-            deadline = datetime.now(UTC) + timedelta(seconds=self.task_timeout)
-            more = {"deadline": deadline.isoformat(timespec="seconds"), **more}
+            more = {"deadline": _deadline(self.task_timeout), **more}
         task = await self._tasks.submit(kind, params or {}, **more)
         return str(task["task_id"])
 
@@ -80,7 +106,7 @@ class TaskManager:
     async def create_tasks(self, items: Sequence[Document]) -> list[Document]:
         """Submit many, each {kind, params, priority?, title?, run_after?, deadline?}.
 
-        For each in order {index, status, task_id} or {index, status, problem}: one that is refused stops no other.
+        Returns for each, in order, {index, status, task_id} or {index, status, problem}. A refused one stops no other.
         """
         return await self._tasks.submit_all(items)
 
@@ -89,10 +115,12 @@ class TaskManager:
         return await self._seen(await self._tasks.read(task_id))
 
     async def wait_for_completion(self, task_id: str, timeout: float = 3600, poll_interval: float = 2) -> Document:
-        """The task once it has ended, however it did. Both times are in seconds.
+        """Return the task once it has ended, with any status. Both times are in seconds.
 
-        Raises TaskTimeoutError, TaskNotFoundError, TaskExecutionError.
+        Raises TaskTimeoutError, TaskNotFoundError, TaskExecutionError, ValidationError.
         """
+        if any(math.isnan(seconds) for seconds in (timeout, poll_interval)):
+            raise ValidationError("timeout and poll_interval are numbers of seconds, not NaN")
         try:
             async with asyncio.timeout(timeout):
                 if self.progress_callback is None:
@@ -101,11 +129,11 @@ class TaskManager:
                     async for task in seen:
                         known = await self._seen(task)
         except TimeoutError as error:
-            raise TaskTimeoutError(f"{task_id} had not ended after {timeout:g} s; it goes on") from error
+            raise TaskTimeoutError(f"{task_id} had not ended after {timeout:g} s; it continues") from error
         return known
 
     async def cancel_task(self, task_id: str) -> bool:
-        """False when it had ended before. Raises TaskNotFoundError, TaskCancellationError."""
+        """Return False when it had ended before. Raises TaskNotFoundError, TaskCancellationError."""
         try:
             await self._tasks.act(task_id, "cancel", TaskCancellationError)
         except TaskCancellationError as error:
@@ -115,7 +143,7 @@ class TaskManager:
         return True
 
     async def pause_task(self, task_id: str) -> Document:
-        """Raises TaskNotFoundError; TaskExecutionError, also when its status does not allow it."""
+        """Raises TaskNotFoundError; TaskExecutionError, also when the task's status does not allow it."""
         return dictionary(await self._tasks.act(task_id, "pause"))
 
     async def resume_task(self, task_id: str) -> Document:
@@ -139,42 +167,69 @@ class TaskManager:
         sort_order: str = "desc",
         **filters: Any,
     ) -> Document:
-        """{items, page, page_size, total, pages}; `filters`: kind, priority, title, created_after, created_before.
+        """Return {items, page, page_size, total, pages}.
 
-        Raises ValidationError.
+        `filters`: kind, priority, title, created_after, created_before, ended_after, ended_before.
+
+        Raises ValidationError, also for an empty list: None means all.
         """
-        asked: Query = {"status": status, "page": page, "page_size": page_size, **filters}
-        listed = await self._tasks.page({**asked, "sort_by": sort_by, "sort_order": sort_order})
+        query: Query = {"status": status, "page": page, "page_size": page_size, **filters}
+        listed = await self._tasks.page({**query, "sort_by": sort_by, "sort_order": sort_order})
         return {**listed, "items": [dictionary(task) for task in listed["items"]]}
 
+    async def results(
+        self, task_id: str, stage: str | None = None, status: str | None = None
+    ) -> AsyncGenerator[Document]:
+        """Yield what the task's items came to, in their order, read a page at a time: `async for`.
+
+        Each is {key, stage, label, status, output, error, finished_at}, for a code-first workload; `output` is empty
+        unless it SUCCEEDED. `status`: PENDING, SUCCEEDED or FAILED. Raises ValidationError, TaskNotFoundError,
+        TaskExecutionError.
+        """
+        async for page in self._tasks.results(task_id, {"stage": stage, "status": status}):
+            for result in page:
+                yield result
+
     async def get_active_tasks(self) -> list[Document]:
-        """Those that wait, run or are paused, newest first; at most 1,000."""
+        """Return all tasks that wait, run or are paused, newest first."""
         return [dictionary(task) for task in await self._tasks.active()]
 
     async def cleanup_old_tasks(self, older_than_days: int = 7, status_filter: Iterable[str] | None = None) -> int:
-        """Delete tasks that ended so long ago; returns how many. Raises ValidationError."""
-        query = {"older_than_days": older_than_days, "status": list(status_filter or ())}
+        """Delete the tasks that ended more than that number of days ago. Returns the count.
+
+        Raises ValidationError, also for an empty filter: None means every status.
+        """
+        chosen = status_filter if status_filter is None or isinstance(status_filter, str) else list(status_filter)
+        query = {"older_than_days": older_than_days, "status": chosen}
         return sum([deleted async for deleted in self._tasks.purge(query)])
 
     async def get_queue_status(self) -> Document:
-        """{queue_size, max_size, active_tasks, max_concurrent} of all lanes, and `lanes`: each of them."""
-        lanes = await self._tasks.lanes()
+        """Return {queue_size, max_size, active_tasks, max_concurrent} over all queues, and `lanes`: each queue."""
+        queues = await self._tasks.queues()
         names = {
             "queue_size": "waiting",
             "max_size": "max_queued",
             "active_tasks": "running",
             "max_concurrent": "max_concurrent",
         }
-        return {**{ours: sum(lane[theirs] for lane in lanes) for ours, theirs in names.items()}, "lanes": lanes}
+        return {**{ours: sum(queue[theirs] for queue in queues) for ours, theirs in names.items()}, "lanes": queues}
 
     async def _seen(self, task: Document) -> Document:
-        """As a dictionary; whoever listens is told when it has moved."""
+        """Return the task as a dictionary; notify the callback when its progress has changed."""
         known = dictionary(task)
         if self.progress_callback is not None:
             task_id, moved = known["task_id"], (known["progress"], known["current_step"] or "")
-            if self._told.get(task_id) != moved:
-                self._told[task_id] = moved
+            if self._notified.get(task_id) != moved:
+                self._notified[task_id] = moved
                 await self.progress_callback.notify_progress(task_id, *moved)
             if known["status"] in ENDED:
-                self._told.pop(task_id, None)
+                self._notified.pop(task_id, None)
         return known
+
+
+def _deadline(seconds: float) -> str:
+    """Return the time that is `seconds` from now, in RFC 3339."""
+    try:
+        return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    except (ValueError, OverflowError) as error:
+        raise ValidationError(f"task_timeout: {seconds} seconds from now is not a time: {error}") from error

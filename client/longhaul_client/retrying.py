@@ -1,8 +1,13 @@
-"""Which requests are sent again, when, and how often: what is safe, as the server says, and not for ever."""
+"""Which requests are sent again, when, and how often.
+
+A request is tried six times at most. The pauses double: at most 0.5, 1, 2, 4 and 8 seconds, at least half of that. A
+server that refuses connections is therefore given up after 8 to 16 seconds. A server's Retry-After replaces a pause. No
+try begins more than a minute after the first one.
+"""
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -10,28 +15,27 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.stop import stop_base
 
-MOST_ATTEMPTS = 6
-MOST_SECONDS = 60.0
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 8.0
+type Notify = Callable[[BaseException, str], None]
 
-# Nothing was done; the others may have come after it was.
-_REFUSED = (429,)
-_UNCLEAR = (502, 503, 504)
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+MAX_ATTEMPTS = 6
+MAX_SECONDS = 60.0  # from the first try to the begin of the last
+FIRST_PAUSE = 0.5  # seconds
+
+_TRANSIENT = (429, 502, 503, 504)
+_OUR_FAULT = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)  # such a request never leaves this machine
 
 
 class Transient(Exception):
-    """An answer that may be another one next time."""
+    """A response that may be different next time."""
 
-    def __init__(self, answer: httpx.Response) -> None:
-        super().__init__(f"{answer.status_code}")
-        self.answer = answer
-        self.retry_after = retry_after(answer.headers)
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(f"{response.status_code}")
+        self.response = response
+        self.retry_after = retry_after(response.headers)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that Retry-After asks to wait: a number or a date (RFC 9110, 10.2.3); None for neither."""
+    """Return the seconds that Retry-After asks for: a number or a date (RFC 9110, 10.2.3). None for anything else."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():
         return float(text)
@@ -41,47 +45,52 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def check(answer: httpx.Response) -> httpx.Response:
-    """Raise Transient for an answer that is worth another try."""
-    if answer.status_code in (*_REFUSED, *_UNCLEAR):
-        raise Transient(answer)
-    return answer
+def check(response: httpx.Response) -> httpx.Response:
+    """Raise Transient for a response that is worth another try."""
+    if response.status_code in _TRANSIENT:
+        raise Transient(response)
+    return response
 
 
-def retrying(repeatable: bool) -> AsyncRetrying:
-    """`repeatable`: twice is as good as once. What is not is sent again only when it has certainly done nothing."""
+def retrying(notify: Notify) -> AsyncRetrying:
+    """Retry what is sent within it. That may be sent twice: it reads, or its Idempotency-Key gives it one effect.
+
+    `notify` is called before each pause, with the error and `trying again in 0.4 s (2 of 6)`.
+    """
+
+    def before_sleep(state: RetryCallState) -> None:
+        if state.outcome and (error := state.outcome.exception()):
+            number = state.attempt_number + 1
+            notify(error, f"trying again in {state.upcoming_sleep:.1f} s ({number} of {MAX_ATTEMPTS})")
+
     return AsyncRetrying(
-        retry=retry_if_exception(_is_safe_again if repeatable else _did_nothing),
+        retry=retry_if_exception(_is_worth_another),
         wait=_pause,
         stop=_Enough(),
+        before_sleep=before_sleep,
         reraise=True,
     )
 
 
-def _is_safe_again(error: BaseException) -> bool:
-    return isinstance(error, Transient | httpx.TransportError)
-
-
-def _did_nothing(error: BaseException) -> bool:
-    if isinstance(error, Transient):
-        return error.answer.status_code in _REFUSED
-    return isinstance(error, _UNSENT)
+def _is_worth_another(error: BaseException) -> bool:
+    return isinstance(error, Transient | httpx.TransportError) and not isinstance(error, _OUR_FAULT)
 
 
 def _pause(state: RetryCallState) -> float:
-    """The server's own wish, else doubling with full jitter."""
+    """Return the seconds that the server asks for, else a pause that doubles, its second half random."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, Transient) and error.retry_after is not None:
         return error.retry_after
-    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**state.attempt_number))  # noqa: S311 - no secret
+    longest = FIRST_PAUSE * 2 ** (state.attempt_number - 1)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True)
 class _Enough(stop_base):
-    """Also when the next try would come too late: then its caller is told at once how long it would be."""
+    """Stops also when the next try would come too late: its caller learns at once how long the wait would be."""
 
-    attempts: int = MOST_ATTEMPTS
-    seconds: float = MOST_SECONDS
+    attempts: int = MAX_ATTEMPTS
+    seconds: float = MAX_SECONDS
 
     def __call__(self, state: RetryCallState) -> bool:
         spent = state.seconds_since_start or 0.0

@@ -1,1 +1,1 @@
-"""Outbound-call campaigns: leads called through Alibaba Cloud OutboundBot, their pages, recordings and follow-ups."""
+"""Outbound-call campaigns: leads called by Alibaba Cloud OutboundBot, their pages, recordings and follow-ups."""

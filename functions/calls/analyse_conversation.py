@@ -1,13 +1,13 @@
-"""Has a conversation judged, and gives its lead the follow-up."""
+"""Analyses a conversation, and gives its lead the follow-up."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from calls.conversation_analysis import analyse
 from calls.messages import AnalyseMessage
-from calls.verdicts import judge
 from longhaul import settings
-from longhaul.batches import handle_batch
+from longhaul.aws.sqs import handle_batch
 from longhaul.observability import observed
 
 settings.require(
@@ -17,6 +17,7 @@ settings.require(
     settings.DispatchQueue,
     settings.Live,
     settings.Llm,
+    settings.Breaker,
     settings.AnalyseQueue,
     settings.ProgressQueue,
     settings.Calls,
@@ -25,4 +26,9 @@ settings.require(
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_batch(event, AnalyseMessage, lambda hint: (hint.task_id, hint.job_seq), lambda hints: judge(hints[0]))
+    return handle_batch(
+        event,
+        AnalyseMessage,
+        lambda message: (message.task_id, message.job_seq),
+        lambda messages: analyse(messages[0]),
+    )

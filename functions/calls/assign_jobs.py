@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from calls.assignment import assign_batch
 from calls.messages import AssignMessage
 from longhaul import settings
-from longhaul.batches import handle_batch
+from longhaul.aws.sqs import handle_batch
 from longhaul.observability import observed
 
 settings.require(
@@ -25,4 +25,9 @@ settings.require(
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_batch(event, AssignMessage, lambda hint: hint.task_id, lambda hints: assign_batch(hints[0].task_id))
+    return handle_batch(
+        event,
+        AssignMessage,
+        lambda message: message.task_id,
+        lambda messages: assign_batch(messages[0].task_id),
+    )

@@ -1,9 +1,9 @@
 """Handing leads to the provider, 99 at a time, so that nobody is called twice.
 
-The provider knows no idempotency key. So a batch is written down before it is handed over, one at a time a campaign,
-and each lead carries its row's id as reference. When the answer was lost (a timeout, a killed worker) the next worker
-asks how many jobs the provider has: more than we know of means that the batch arrived, and each job is found by its
-lead's reference; only what is not there is handed over again.
+The provider has no idempotency keys. Each batch is written down before it is handed over, one at a time for a campaign,
+and each lead carries its row's id as reference. When the answer is lost (a timeout, a killed worker), the next worker
+counts the provider's jobs. More jobs than rows mean that the batch arrived: each job is found by its lead's reference,
+and only the leads without a job are handed over again.
 """
 
 from collections.abc import Sequence
@@ -12,30 +12,29 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from calls import store
-from calls.campaigns import opened
+from calls.campaigns import open_campaign
+from calls.freshness import forget_pages
 from calls.kinds import CampaignParams
-from calls.leads import dialled
-from calls.messages import hint_assign, hint_steer
-from calls.model import LARGEST_BATCH, Campaign, ProviderState, WaitingLead
+from calls.leads import WaitingLead, dial_form
+from calls.messages import wake_assignment, wake_steering
+from calls.model import MAX_BATCH, Campaign, JobStatus, ProviderState
 from calls.provider import Lead, provider
-from calls.scopes import scope_of
-from calls.statuses import JobStatus
-from longhaul import cache, database, settings
+from longhaul import database, settings, stored
 from longhaul.database import Session
+from longhaul.database.chunks import dumps
 from longhaul.errors import PermanentError, ProviderThrottled, TransientError
 from longhaul.observability import logger
 from longhaul.tasks import store as task_store
-from longhaul.tasks.causes import read_cause
-from longhaul.tasks.closing import Outcome, close
-from longhaul.tasks.model import Status, Task
+from longhaul.tasks.lifecycle import Outcome, close
+from longhaul.tasks.model import Status, Task, TaskError
 
 THROTTLED_SECONDS = 5.0
-# Characters of a request's URL. How many the provider takes is not documented; 99 leads without extras have 21,000.
-LARGEST_REQUEST, ENVELOPE = 32_000, 200
+# Characters of a request's URL. The provider's limit is not documented; 99 leads without extras have 21,000.
+MAX_REQUEST_CHARACTERS, ENVELOPE_CHARACTERS = 32_000, 200
 
 
 class Batch(NamedTuple):
-    """Leads on their way to the provider; `again` when somebody may have handed them over before."""
+    """Leads on their way to the provider. `again`: another worker may have handed them over before."""
 
     campaign: Campaign
     leads: list[WaitingLead]
@@ -43,45 +42,45 @@ class Batch(NamedTuple):
 
 
 def assign_batch(task_id: str) -> int:
-    """Hand over the campaign's next leads; how many got their job. One that cannot be called at all fails the task."""
+    """Hand over the campaign's next leads, and return how many got a job. A batch that is refused fails the task."""
     with database.connection() as session:
         task = task_store.fetch(session, task_id)
     if task is None or task.status != Status.RUNNING:
         if task is not None:
-            _leave(task)
+            _mark_outdated(task)
         return 0
-    opened(task)
+    open_campaign(task)
     batch = database.run_transaction(lambda tx: _claim(tx, task_id))
     if batch is None:
         return 0
     try:
-        group_id = batch.campaign.job_group_id or _make_group(task)
-        if not _still_runs(task):
+        group_id = batch.campaign.job_group_id or _create_group(task)
+        if not _is_running(task):
             return 0
         jobs = _hand_over(group_id, batch)
     except TransientError as error:
         _put_off(task, error)
         return 0
     except PermanentError as error:
-        close(task_id, task.attempt, Outcome(error=read_cause(type(error).__name__, str(error))))
+        close(task_id, task.attempt, Outcome(error=TaskError.from_cause(type(error).__name__, str(error))))
         return 0
     _save(task, batch, jobs)
     return len(jobs)
 
 
-def _still_runs(task: Task) -> bool:
-    """Whether people may be called now: to make a group took a while. If not, the batch is left to whoever resumes."""
+def _is_running(task: Task) -> bool:
+    """Whether the task still runs after its group was created. If not, the batch waits until the task is resumed."""
     with database.connection() as session:
-        now = task_store.fetch(session, task.task_id)
-        if now is not None and now.status == Status.RUNNING:
+        current = task_store.fetch(session, task.task_id)
+        if current is not None and current.status == Status.RUNNING:
             return True
         store.release_assigning(session, task.task_id)
-    _leave(task)
+    _mark_outdated(task)
     return False
 
 
-def _leave(task: Task) -> None:
-    """Of a batch whose answer was lost there may be jobs nobody knows of: they have to be told what the task wants."""
+def _mark_outdated(task: Task) -> None:
+    """Have the provider's jobs steered once more: a batch whose answer was lost may have jobs that no row knows."""
 
     def write(tx: Session) -> bool:
         campaign = store.lock_campaign(tx, task.task_id)
@@ -93,16 +92,16 @@ def _leave(task: Task) -> None:
         return True
 
     if database.run_transaction(write):
-        hint_steer(task.task_id, task.attempt)
+        wake_steering(task.task_id, task.attempt)
 
 
 def _claim(tx: Session, task_id: str) -> Batch | None:
-    """The next batch, written down; None when there is none, or somebody else is handing one over."""
+    """The next batch, written down. None: no lead waits, or another worker is handing a batch over."""
     campaign = store.lock_campaign(tx, task_id)
     if campaign is None or campaign.task_status != Status.RUNNING or campaign.assigning:
         return None
-    again = store.list_handed(tx, campaign) if campaign.assigning_first else []
-    leads = again or _fitting(store.list_waiting(tx, task_id, LARGEST_BATCH))
+    again = store.list_interrupted(tx, campaign) if campaign.assigning_first else []
+    leads = again or _fitting(store.list_waiting(tx, task_id, MAX_BATCH))
     if not leads:
         return None
     store.start_assigning(tx, task_id, leads, settings.of(settings.Calls).call_lease_seconds)
@@ -110,14 +109,14 @@ def _claim(tx: Session, task_id: str) -> Batch | None:
 
 
 def _fitting(leads: list[WaitingLead]) -> list[WaitingLead]:
-    """As many of these as one request takes, one at least: the provider's SDK puts all of them into the URL."""
-    sizes = accumulate(len(quote(store.dumps(lead.extras) + lead.name)) + ENVELOPE for lead in leads)
-    return leads[: max(1, sum(size <= LARGEST_REQUEST for size in sizes))]
+    """As many of these as one request takes, at least one. The provider's SDK puts all of them into the URL."""
+    sizes = accumulate(len(quote(dumps(lead.extras) + lead.name)) + ENVELOPE_CHARACTERS for lead in leads)
+    return leads[: max(1, sum(size <= MAX_REQUEST_CHARACTERS for size in sizes))]
 
 
-def _make_group(task: Task) -> str:
-    params = CampaignParams.model_validate(task.params)
-    strategy = params.strategy.provided() if params.strategy else None
+def _create_group(task: Task) -> str:
+    params = stored.read(CampaignParams, task.params)
+    strategy = params.strategy.to_provider() if params.strategy else None
     group_id = provider().create_group(task.task_id, params.script_id, strategy, params.max_attempts)
     with database.connection() as session:
         store.save_group(session, task.task_id, group_id)
@@ -126,34 +125,34 @@ def _make_group(task: Task) -> str:
 
 def _hand_over(group_id: str, batch: Batch) -> list[tuple[int, str]]:
     """(lead's row, job) of each lead of the batch."""
-    there: dict[str, str] = {}
+    found: dict[str, str] = {}
     if batch.again and provider().count_jobs(group_id) > batch.campaign.assigned:
-        there = provider().find_jobs(group_id, [lead.reference for lead in batch.leads])
-        logger.warning("leads found again at the provider", extra=batch.campaign.log_context | {"leads": len(there)})
-    missing = [lead for lead in batch.leads if lead.reference not in there]
+        found = provider().find_jobs(group_id, [lead.reference for lead in batch.leads])
+        logger.warning("leads found again at the provider", extra=batch.campaign.log_context | {"leads": len(found)})
+    missing = [lead for lead in batch.leads if lead.reference not in found]
     if missing:
-        jobs = provider().assign(group_id, [_told(lead) for lead in missing])
-        there |= dict(zip((lead.reference for lead in missing), jobs, strict=True))
-    return [(lead.id, there[lead.reference]) for lead in batch.leads]
+        jobs = provider().assign(group_id, [_to_provider(lead) for lead in missing])
+        found |= dict(zip((lead.reference for lead in missing), jobs, strict=True))
+    return [(lead.id, found[lead.reference]) for lead in batch.leads]
 
 
-def _told(lead: WaitingLead) -> Lead:
-    return Lead(reference=lead.reference, phone=dialled(lead.phone), name=lead.name, extras=lead.extras)
+def _to_provider(lead: WaitingLead) -> Lead:
+    return Lead(reference=lead.reference, phone=dial_form(lead.phone), name=lead.name, extras=lead.extras)
 
 
 def _put_off(task: Task, error: TransientError) -> None:
-    """Try again when the lease has ended: a request that was given up may still arrive. A refused one will not."""
+    """Try again when the lease has ended, as a request that timed out may still arrive. A throttled one will not."""
     logger.warning("leads not handed over", extra=task.log_context | {"reason": error.code})
     delay = settings.of(settings.Calls).call_lease_seconds
     if isinstance(error, ProviderThrottled):
         delay = error.retry_after or THROTTLED_SECONDS
         with database.connection() as session:
             store.release_assigning(session, task.task_id)
-    hint_assign(task.task_id, delay=delay)
+    wake_assignment(task.task_id, delay=delay)
 
 
 def _save(task: Task, batch: Batch, jobs: Sequence[tuple[int, str]]) -> None:
-    """Write down the jobs, unless another worker has done so meanwhile; then see to what is left."""
+    """Write down the jobs, unless another worker has done so meanwhile. Then wake the next step."""
 
     def write(tx: Session) -> Campaign | None:
         campaign = store.lock_campaign(tx, task.task_id)
@@ -167,8 +166,8 @@ def _save(task: Task, batch: Batch, jobs: Sequence[tuple[int, str]]) -> None:
     campaign = database.run_transaction(write)
     if campaign is None:
         return
-    cache.invalidate(scope_of(task.task_id))
+    forget_pages(task.task_id)
     if campaign.task_status != Status.RUNNING:
-        hint_steer(task.task_id, task.attempt)
+        wake_steering(task.task_id, task.attempt)
     elif campaign.assigned + len(jobs) < campaign.leads:
-        hint_assign(task.task_id)
+        wake_assignment(task.task_id)

@@ -1,73 +1,45 @@
-"""Recordings copied from where the provider keeps them for a while to a bucket of ours, and links to them."""
+"""Downloading a recording: from which hosts, at which address, and what the answer may be.
 
+Redirects are followed by hand, and each hop is checked like the first: its host must be on the allow-list. A host is
+resolved once, its addresses must be public, and the connection goes to one of them, so a name that is changed a moment
+later gains nothing. An address that the allow-list itself names, as `127.0.0.1:3002` on one machine, may be private.
+IPv6 is not used.
+
+A recording's link is signed, and anyone who has it may use it. So it is neither logged nor part of an error.
+"""
+
+import ipaddress
+import socket
 import time
-from functools import cache
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urljoin
 
 import urllib3
+from urllib3.util import Url, parse_url
 
-from calls.sources import fetched
-from longhaul import aws
+from longhaul import settings
 from longhaul.errors import BadAnswer, ProviderThrottled, ProviderUnavailable
 
-MOST_BYTES = 100 * 1024 * 1024
-LONGEST_SECONDS = 60.0
-PART_BYTES = 5 * 1024 * 1024  # S3's least; as much is held in memory, twice while it is sent
+MAX_BYTES = 100 * 1024 * 1024
+MAX_SECONDS = 60.0
+MAX_REDIRECTS = 3
 CHUNK_BYTES = 64 * 1024
-LINK_SECONDS = 20 * 60  # 15 minutes for the reader, after the 5 that a page may have been cached
+CONNECT_SECONDS, READ_SECONDS = 2.0, 10.0
+PORTS = {"http": 80, "https": 443}
+REDIRECTS = (301, 302, 303, 307, 308)
 
 
-def copy_recording(link: str, *, bucket: str, key: str) -> int:
-    """How many bytes were copied; the object is there whole or not at all.
+class Audio:
+    """A recording on its way here, as `upload_fileobj` reads it. `count` is the number of bytes that were read.
 
-    Raises ProviderUnavailable or ProviderThrottled when it may work later, BadAnswer for what must not be fetched: a
-    host that is not allowed, no audio, more than 100 MB, a link that has expired.
+    Reading raises BadAnswer for too many bytes and ProviderUnavailable when it takes too long.
     """
-    deadline = time.monotonic() + LONGEST_SECONDS
-    with fetched(link) as response:
-        kind = _checked(response)
-        body = _Body(response, deadline)
-        try:
-            aws.client("s3").upload_fileobj(
-                body,  # type: ignore[arg-type] # a file that only reads
-                bucket,
-                key,
-                ExtraArgs={"ContentType": kind},
-                Config=_in_parts(),
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise ProviderUnavailable(f"the recording broke off: {type(error).__name__}") from error
-        except aws.errors() as error:
-            raise ProviderUnavailable("the recording cannot be stored") from error
-        return body.count
 
-
-def exists(bucket: str, key: str) -> bool:
-    """Whether it was copied. A role without s3:ListBucket is refused instead of told that nothing is there."""
-    try:
-        aws.client("s3").head_object(Bucket=bucket, Key=key)
-    except aws.errors() as error:
-        if aws.error_code(error) == "404":
-            return False
-        raise ProviderUnavailable("the bucket of recordings does not answer") from error
-    return True
-
-
-def link_for(url: str) -> str:
-    """What a reader may use for the stored URL: a short-lived link for `s3://bucket/key`, any other URL as it is."""
-    if not url.startswith("s3://"):
-        return url
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    where = {"Bucket": bucket, "Key": key}
-    return aws.client("s3").generate_presigned_url("get_object", Params=where, ExpiresIn=LINK_SECONDS)
-
-
-class _Body:
-    """An answer's body as `upload_fileobj` reads it; raises when it grows too large or takes too long."""
-
-    def __init__(self, response: urllib3.BaseHTTPResponse, deadline: float) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, content_type: str, deadline: float) -> None:
         self._response = response
         self._deadline = deadline
+        self.content_type = content_type
         self.count = 0
 
     def read(self, amount: int = -1) -> bytes:
@@ -78,19 +50,116 @@ class _Body:
             if not chunk:
                 break
             piece += chunk
-            self._count(len(chunk))
+            self._add(len(chunk))
         return bytes(piece)
 
-    def _count(self, more: int) -> None:
+    def _add(self, more: int) -> None:
         self.count += more
-        if self.count > MOST_BYTES:
-            raise BadAnswer(f"the recording has more than {MOST_BYTES} bytes")
+        if self.count > MAX_BYTES:
+            raise BadAnswer(f"the recording has more than {MAX_BYTES} bytes")
         if time.monotonic() > self._deadline:
-            raise ProviderUnavailable(f"the recording did not arrive in {LONGEST_SECONDS:g} s")
+            raise ProviderUnavailable(f"the recording did not arrive in {MAX_SECONDS:g} s")
 
 
-def _checked(response: urllib3.BaseHTTPResponse) -> str:
-    """The content type of an answer that may be stored."""
+@contextmanager
+def download(link: str) -> Iterator[Audio]:
+    """The recording behind the link. Nothing of it is read yet.
+
+    Raises ProviderUnavailable or ProviderThrottled when it may work later, BadAnswer for what must not be downloaded: a
+    host that is not allowed, no audio, more than 100 MB, a link that has expired.
+    """
+    deadline = time.monotonic() + MAX_SECONDS
+    with _followed(link) as response:
+        audio = Audio(response, _content_type(response), deadline)
+        try:
+            yield audio
+        except urllib3.exceptions.HTTPError as error:
+            raise ProviderUnavailable(f"the recording broke off: {type(error).__name__}") from error
+
+
+@contextmanager
+def _followed(link: str) -> Iterator[urllib3.BaseHTTPResponse]:
+    """The response to the link, or to the last one that it redirects to."""
+    base = ""
+    for _ in range(MAX_REDIRECTS + 1):
+        url = _parsed(base, link)
+        with _pool(url) as pool:
+            response = _get(pool, url)
+            try:
+                if response.status not in REDIRECTS:
+                    yield response
+                    return
+                base, link = url.url, response.headers.get("Location", "")
+            finally:
+                response.close()
+    raise BadAnswer(f"the recording is redirected more than {MAX_REDIRECTS} times")
+
+
+def _parsed(base: str, link: str) -> Url:
+    try:
+        url = parse_url(urljoin(base, link))
+    except ValueError:
+        raise BadAnswer("the recording's link is no URL") from None
+    if url.scheme not in PORTS or not url.host or url.auth:
+        raise BadAnswer("the recording's link is no http or https URL of a host")
+    if not _is_allowed(url.host, url):
+        raise BadAnswer(f"recordings are not fetched from {url.netloc}")
+    return url
+
+
+def _is_allowed(name: str, url: Url) -> bool:
+    """Whether the allow-list has this name at the port of the URL."""
+    default = str(PORTS[url.scheme or ""])
+    for entry in settings.of(settings.Recordings).recording_hosts:
+        host, _, port = entry.partition(":")
+        if (port or default) == str(url.port or default) and (
+            name == host or (host.startswith("*.") and name.endswith(host[1:]))
+        ):
+            return True
+    return False
+
+
+def _address(url: Url) -> str:
+    try:
+        found = socket.getaddrinfo(url.host, None, socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ProviderUnavailable(f"{url.host} has no address") from error
+    addresses = [str(info[4][0]) for info in found]
+    for address in addresses:
+        parsed = ipaddress.ip_address(address)
+        if not (parsed.is_global and not parsed.is_multicast) and not _is_allowed(address, url):
+            raise BadAnswer(f"{url.host} is not a public host")
+    return addresses[0]
+
+
+def _pool(url: Url) -> urllib3.HTTPConnectionPool:
+    """Connections to the address that was checked. The certificate and the Host header are those of the name."""
+    address, timeout = _address(url), urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    if url.scheme == "http":
+        return urllib3.HTTPConnectionPool(address, url.port, timeout=timeout)
+    return urllib3.HTTPSConnectionPool(
+        address, url.port, timeout=timeout, server_hostname=url.host, assert_hostname=url.host
+    )
+
+
+def _get(pool: urllib3.HTTPConnectionPool, url: Url) -> urllib3.BaseHTTPResponse:
+    headers = {"Host": str(url.netloc), "Accept-Encoding": "identity"}
+    try:
+        return pool.request(
+            "GET",
+            url.request_uri,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+    except urllib3.exceptions.HTTPError as error:
+        raise ProviderUnavailable(f"{url.netloc} does not answer: {type(error).__name__}") from error
+
+
+def _content_type(response: urllib3.BaseHTTPResponse) -> str:
+    """The content type of a response that may be stored."""
     status, headers = response.status, response.headers
     if status == 429:
         wait = headers.get("Retry-After", "")
@@ -103,13 +172,6 @@ def _checked(response: urllib3.BaseHTTPResponse) -> str:
     if not (kind.startswith("audio/") or kind == "application/octet-stream") or "Content-Encoding" in headers:
         raise BadAnswer(f"the recording is {kind[:64] or 'of no type'}, not audio as it is")
     size = headers.get("Content-Length", "")
-    if size.isdecimal() and int(size) > MOST_BYTES:
-        raise BadAnswer(f"the recording has {size} bytes, more than {MOST_BYTES}")
+    if size.isdecimal() and int(size) > MAX_BYTES:
+        raise BadAnswer(f"the recording has {size} bytes, more than {MAX_BYTES}")
     return kind
-
-
-@cache
-def _in_parts() -> Any:
-    from boto3.s3.transfer import TransferConfig
-
-    return TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False)

@@ -1,21 +1,24 @@
-"""The rows of jobs: what the provider said of them, the judgement of their conversations, their recordings."""
+"""The rows of jobs: their blocks, their status at the provider, their conversations and their recordings."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from calls.model import OpenJob, seqs_of
-from calls.store import dumps
-from longhaul import queries
-from longhaul.database import Session
+from longhaul.database import Session, queries
+from longhaul.database.chunks import arrays
+from longhaul.tasks.model import aware
 
 _queries = queries.load(__file__)
+
+# Longer than the function may run: a worker that holds a conversation or a recording for longer is dead.
+CONVERSATION_CLAIM_SECONDS = RECORDING_CLAIM_SECONDS = 360.0
 
 type Row = list[Any]
 
 
 class Conversation(NamedTuple):
-    """A conversation to be judged. `lines` is its JSON; `called_at` is UTC without a zone, None when not told."""
+    """A conversation to be analysed. `lines` is its JSON. `called_at` is aware, UTC; None when unknown."""
 
     leads_id: str
     call_job_id: str
@@ -24,7 +27,7 @@ class Conversation(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """Whose recording, and what the provider knows the call by."""
+    """The call of a recording: its tenant, and the provider's ids."""
 
     tenant_id: str
     call_job_id: str
@@ -32,19 +35,19 @@ class Recording(NamedTuple):
 
 
 def sql_time(moment: datetime | None) -> str | None:
-    """UTC without a zone, to the millisecond, as DATETIME(3) takes it."""
+    """An aware time as DATETIME(3) takes it: UTC without a zone, to the millisecond."""
     if moment is None:
         return None
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
 
 
 def claim_block(session: Session, task_id: str, block: int, seconds: float) -> bool:
-    """Whether the block may be asked for now; if so, nobody else may for so many seconds."""
+    """True: this worker may ask for the block, and no other may until the lease ends."""
     return bool(_queries.claim_block(session, task_id=task_id, block=block, microseconds=int(seconds * 1_000_000)))
 
 
 def list_due_blocks(session: Session, limit: int) -> list[tuple[str, int]]:
-    """(task, block) of the blocks that were not asked for for longest."""
+    """(task, block) of the blocks that are due, those that waited longest first."""
     return [(row["task_id"], row["block"]) for row in _queries.list_due_blocks(session, limit=limit)]
 
 
@@ -55,20 +58,20 @@ def list_open_jobs(session: Session, task_id: str, block: int) -> list[OpenJob]:
 
 
 def update_jobs(tx: Session, task_id: str, rows: Sequence[Row]) -> int:
-    """Rows of [id, status, result, planned, actual, duration_ms, call, conversation, calling number]; how many changed.
+    """Write rows of [id, status, result, planned, actual, duration_ms, call, conversation, calling number].
 
-    The campaign must be locked: its counters go with this.
+    Returns how many changed. The campaign must be locked, as its counters change with its jobs.
     """
-    return int(_queries.update_jobs(tx, task_id=task_id, rows=dumps(rows))) if rows else 0
+    return sum(int(_queries.update_jobs(tx, task_id=task_id, rows=some)) for some in arrays(rows))
 
 
 def finish_sync(tx: Session, task_id: str, block: int, ended: int) -> None:
-    """The block was asked for, and so many of its jobs are over now."""
+    """Note that the block was synced, and how many of its jobs became final."""
     _queries.finish_sync(tx, task_id=task_id, block=block, ended=ended)
 
 
 def claim_conversation(session: Session, task_id: str, job_seq: int, seconds: float) -> bool:
-    """Whether the conversation is this worker's to judge, for so many seconds."""
+    """True: this worker may analyse the conversation, until the lease ends."""
     return bool(_queries.claim_conversation(session, task_id=task_id, job_seq=job_seq, seconds=seconds))
 
 
@@ -78,22 +81,24 @@ def release_conversation(session: Session, task_id: str, job_seq: int) -> None:
 
 def fetch_conversation(session: Session, task_id: str, job_seq: int) -> Conversation | None:
     row = _queries.fetch_conversation(session, task_id=task_id, job_seq=job_seq)
-    return Conversation(*row.values()) if row else None
+    if row is None:
+        return None
+    return Conversation(row["leads_id"], row["call_job_id"], row["call_conversation"], aware(row["actual_time"]))
 
 
 def save_interest(tx: Session, task_id: str, job_seq: int, interested: bool) -> bool:
-    """Whether the conversation had no follow-up yet."""
+    """True: the conversation had no follow-up yet."""
     return bool(_queries.save_interest(tx, task_id=task_id, job_seq=job_seq, is_interested=interested))
 
 
-def list_unjudged(session: Session, task_id: str, seconds: float, limit: int) -> list[int]:
-    """Ordinals of the conversations without a follow-up that nobody has taken in the last `seconds`."""
-    rows = _queries.list_unjudged(session, task_id=task_id, seconds=seconds, limit=limit)
+def list_unanalysed(session: Session, task_id: str, seconds: float, limit: int) -> list[int]:
+    """Ordinals of the conversations without a follow-up that no worker claimed in the last `seconds`."""
+    rows = _queries.list_unanalysed(session, task_id=task_id, seconds=seconds, limit=limit)
     return [row["job_seq"] for row in rows]
 
 
 def claim_recording(session: Session, task_id: str, job_seq: int, seconds: float) -> bool:
-    """Whether there may be a recording to fetch, and it is this worker's for so many seconds."""
+    """True: there may be a recording, and this worker may fetch it, until the lease ends."""
     return bool(_queries.claim_recording(session, task_id=task_id, job_seq=job_seq, seconds=seconds))
 
 
@@ -106,7 +111,7 @@ def fetch_recording(session: Session, task_id: str, job_seq: int) -> Recording:
 
 
 def save_recording(session: Session, task_id: str, job_seq: int, url: str | None) -> bool:
-    """Where the recording is, None when there is none; whether that was not known before."""
+    """Write where the recording is, None: there is none. True: that was not known before."""
     state = "ready" if url else "none"
     return bool(
         _queries.save_recording(session, task_id=task_id, job_seq=job_seq, recording_url=url, recording_state=state)

@@ -1,16 +1,18 @@
-"""A lead as a caller gives it: who is to be called, at a number that can be called."""
+"""A lead: the person that a campaign calls, as a caller submits it and as the provider is given it."""
 
 import json
 import re
-from collections.abc import Collection, Sequence
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+MAX_LEADS_AT_ONCE = 1_000  # in one request
+MAX_EXTRAS_CHARACTERS = 4_000
 REGION = "CN"  # a number without a country code is Chinese
-MOST_EXTRAS_CHARACTERS = 4000
 
-type Unique = Literal["leads_id", "phone"]  # what no two leads of a campaign have in common
+type Unique = Literal["leads_id", "phone"]  # the fields that no two leads of a campaign share
 type Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -27,8 +29,8 @@ def parse_phone(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def dialled(phone: str) -> str:
-    """An E.164 number as the provider dials it: at home without the country's code, abroad with 00."""
+def dial_form(phone: str) -> str:
+    """An E.164 number as the provider dials it: Chinese numbers without the country code, others with 00."""
     import phonenumbers
 
     number = phonenumbers.parse(phone)
@@ -38,8 +40,8 @@ def dialled(phone: str) -> str:
 
 
 def _bounded(extras: dict[str, str]) -> dict[str, str]:
-    if len(json.dumps(extras, ensure_ascii=False)) > MOST_EXTRAS_CHARACTERS:
-        raise ValueError(f"more than {MOST_EXTRAS_CHARACTERS} characters in all")
+    if len(json.dumps(extras, ensure_ascii=False)) > MAX_EXTRAS_CHARACTERS:
+        raise ValueError(f"more than {MAX_EXTRAS_CHARACTERS} characters in all")
     return extras
 
 
@@ -60,12 +62,40 @@ class NewLead(BaseModel):
     ] = {}
 
     def row(self) -> list[str]:
-        """As `insert_leads` takes it."""
+        """The lead as `store.insert_leads` takes it."""
         return [self.leads_id, self.phone, self.name, json.dumps(self.extras, ensure_ascii=False)]
 
 
+@dataclass(frozen=True)
+class WaitingLead:
+    """A row of `leads_task_list` that has no job yet."""
+
+    id: int
+    leads_id: str
+    phone: str
+    name: str
+    extras: Mapping[str, str]
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        return cls(**row | {"extras": json.loads(row["extras"] or "{}"), "name": row["name"] or ""})
+
+    @property
+    def reference(self) -> str:
+        """The id that the provider knows the lead by. One job at most may carry it."""
+        return str(self.id)
+
+
+class Added(NamedTuple):
+    """What adding leads came to: how many are new, how many there are now, and (index, shared field) of the others."""
+
+    added: int
+    leads: int
+    duplicates: list[tuple[int, Unique]]
+
+
 def duplicates(leads: Sequence[NewLead], known: Collection[tuple[Unique, str]] = ()) -> list[tuple[int, Unique]]:
-    """(index, field) of each lead whose id or number is `known`, as (field, value), or another lead's before it."""
+    """(index, field) of each lead whose id or number is in `known`, as (field, value), or in an earlier lead."""
     seen = set(known)
     found: list[tuple[int, Unique]] = []
     for index, lead in enumerate(leads):

@@ -1,181 +1,157 @@
-"""The page query (seed 000): one cached item, or two indexed statements; no provider in the way."""
+"""A page of a campaign's calls: one cached entry, or two indexed statements. The provider is not called.
+
+    page = pages.read(Span("call_campaign_...", first=1, size=20), "acme", recordings=True)
+
+Work outside the rows is only woken: the sync of stale blocks and, for a reader who wants recordings, their copying. A
+reader who waits for the provider reads through `calls.provider_wait`.
+"""
 
 import json
 import time
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import Any, Literal
 
-from calls import downloads, page_store
-from calls.campaigns import KIND
-from calls.errors import WrongKind
-from calls.freshness import Age, age_of, claimed, refresh
-from calls.messages import hint_recordings
-from calls.model import block_of
-from calls.page_store import PageHead
-from calls.positions import Position, at_cursor, at_page
-from calls.scopes import mark_of, scope_of
-from calls.statuses import JobStatus, outcome_of_job
-from calls.syncing import sync_blocks
-from calls.views import PageQuery
-from longhaul import cache, database, settings
-from longhaul.cache import Cached, Namespace, Tier
+from pydantic import TypeAdapter
+
+from calls import freshness, page_store
+from calls.freshness import Age
+from calls.messages import wake_recordings
+from calls.model import KIND, JobStatus, WrongKind, block_of
+from calls.page_store import Call
+from longhaul import aws, cache, database
+from longhaul.cache import Namespace, Tier
+from longhaul.cache.debounce import Mark
 from longhaul.errors import NotFound
-from longhaul.http import dumps, etag_of, rfc3339
+from longhaul.tasks.model import Status
 
-WAIT_SECONDS = 3.0
-HOW = ("waited", "cache")  # how the page was come by
-FOLLOW_COLUMNS = (
-    "follow_time",
-    "leads_remark",
-    "frist_follow_time",
-    "new_follow_time",
-    "next_follow_time",
-    "is_arrive",
-    "frist_arrive_time",
-)
-
-_PAGES = Namespace("call_pages", 1, Tier.medium)  # a link to a recording is valid for as long, and 15 minutes more
-
-type Content = dict[str, Any]  # a page as it is cached: what does not depend on the time or on who asks
+LINK_SECONDS = 20 * 60  # 15 minutes for the reader, after the 5 minutes that a page may have been cached
 
 
-def query(asked: PageQuery, tenant_id: str) -> dict[str, Any]:
-    """A `views.PageAnswer`, ready to be written. Raises NotFound, WrongKind, InvalidCursor, DatabaseUnavailable."""
-    position = _position(asked)
-    found = _read(position, tenant_id)
-    age = _age(position, found)
-    source, waited = "hit" if found.hit else "miss", None
-    if asked.wait_for_sync and age.stale:
-        whole = sync_blocks(position.task_id, age.stale, seconds=WAIT_SECONDS)
-        source, waited = "bypass", "synced" if whole else "cut_short"
-        found = _read(position, tenant_id)  # what the sync has changed made it stale
-        age = _age(position, found)
-    refresh(position.task_id, age, found.marks)
-    if not asked.skip_recording:
-        _want_recordings(position, found)
-    return _answer(asked, position, found.value, age) | {"waited": waited, "cache": source}
+@dataclass(frozen=True)
+class Span:
+    """The page of `size` jobs that begins at the ordinal `first`, from 1."""
+
+    task_id: str
+    first: int
+    size: int
+
+    @property
+    def last(self) -> int:
+        return self.first + self.size - 1
+
+    @property
+    def page(self) -> int:
+        """The page's number, from 1."""
+        return (self.first - 1) // self.size + 1
+
+    @property
+    def blocks(self) -> range:
+        """The blocks that its jobs may lie in."""
+        return range(block_of(self.first), block_of(self.last) + 1)
 
 
-def written(answer: dict[str, Any]) -> tuple[str, str]:
-    """The answer as JSON, and its ETag: of what the page says, not of how it was come by."""
-    page = dumps({name: value for name, value in answer.items() if name not in HOW})
-    how = dumps({name: answer[name] for name in HOW})
-    return f"{page[:-1]},{how[1:]}", etag_of(page)
+@dataclass(frozen=True)
+class Content:
+    """What the rows say of a page, as it is cached: neither the time nor the reader changes it.
+
+    `total` counts the campaign's jobs, `synced_at` is in epoch seconds, `open_blocks` have jobs that are not final. A
+    recording's URL is a link that a reader may use.
+    """
+
+    status: Status
+    leads: int
+    total: int
+    counts: dict[str, int]
+    synced_at: float | None
+    open_blocks: list[int]
+    items: list[Call]
 
 
-def _position(asked: PageQuery) -> Position:
-    if asked.cursor is None:
-        return at_page(asked.task_id, asked.page, asked.page_size)
-    size = asked.page_size if "page_size" in asked.model_fields_set else None
-    return at_cursor(asked.task_id, asked.cursor, size)
+# Count the version up when the fields of `Content` change otherwise than by one with a default.
+_PAGES = Namespace("call_pages", 1, Tier.medium)
+_ENTRY = TypeAdapter(Content)
 
 
-def _read(position: Position, tenant_id: str) -> Cached[Content]:
-    """The page with the marks of its blocks."""
-    task_id = position.task_id
-    key = json.dumps([tenant_id, task_id, position.first, position.size], ensure_ascii=False)
-    names = [mark_of(task_id, block) for block in position.blocks]
-    known = [*names, _recordings_mark(position)]
-    return cache.read(_PAGES, key, scope_of(task_id), lambda: _load(position, tenant_id), marks=known)
+@dataclass(frozen=True)
+class Page:
+    """A page as it was read. `waited`: the result of waiting for the provider, None for a reader who did not wait."""
+
+    span: Span
+    content: Content
+    age: Age
+    marks: Mapping[str, Mark]
+    source: Literal["hit", "miss", "bypass"]
+    waited: Literal["synced", "cut_short"] | None = None
 
 
-def _load(position: Position, tenant_id: str) -> Content:
-    with database.connection() as session:
-        head = page_store.fetch_head(session, position.task_id, tenant_id, position.first, position.last)
-        if head is None:
-            raise NotFound(f"there is no task {position.task_id}")
-        if head.kind != KIND:
-            raise WrongKind(f"{position.task_id} is a {head.kind}, not a {KIND}")
-        rows = []
-        if position.first <= head.total:
-            rows = page_store.list_page(session, position.task_id, position.first, position.last)
-    return _content(position, head, rows)
+def read(span: Span, tenant_id: str, *, recordings: bool) -> Page:
+    """The page. Its stale blocks will be synced and, with `recordings`, its missing recordings copied.
+
+    Raises NotFound, WrongKind, DatabaseUnavailable.
+    """
+    page = find(span, tenant_id)
+    wake_workers(page, recordings=recordings)
+    return page
 
 
-def _content(position: Position, head: PageHead, rows: list[dict[str, Any]]) -> Content:
-    still_open = {block_of(row["job_seq"]) for row in rows if not JobStatus(row["call_status"]).is_final}
-    return {
-        "status": head.status,
-        "leads": head.leads,
-        "total": head.total,
-        "counts": {status: head.counts[status] for status in JobStatus if status in head.counts},
-        "synced_at": head.synced_at.replace(tzinfo=UTC).timestamp() if head.synced_at else None,
-        "open_blocks": sorted(still_open),
-        "next_cursor": position.next_cursor(head.total),
-        "items": [_item(row) for row in rows],
-    }
-
-
-def _item(row: dict[str, Any]) -> dict[str, Any]:
-    """The row by the seed's names, its times and its conversation as they go over the wire."""
-    told = {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in row.items()}
-    follow = {name: told.pop(name) for name in FOLLOW_COLUMNS}
-    lines, url = row["call_conversation"], row["recording_url"]
-    told["call_conversation"] = json.loads(lines) if lines else None
-    told["recording_url"] = downloads.link_for(url) if url else None
-    told["outcome"] = outcome_of_job(JobStatus(row["call_status"]), row["call_result"])
-    told["is_interested"] = _bool(row["is_interested"])
-    told["follow_data"] = None
-    if row["leads_follow_id"] is not None:
-        told["follow_data"] = {
-            "id": row["leads_follow_id"],
-            "leads_id": row["leads_id"],
-            **follow,
-            "is_arrive": _bool(row["is_arrive"]),
-        }
-    return told
-
-
-def _bool(value: int | None) -> bool | None:
-    return None if value is None else bool(value)
-
-
-def _age(position: Position, found: Cached[Content]) -> Age:
+def find(span: Span, tenant_id: str) -> Page:
+    """The page from the cache, or else from the rows. Raises as `read` does."""
+    found = cache.read(
+        _PAGES,
+        json.dumps([tenant_id, span.task_id, span.first, span.size], ensure_ascii=False),
+        freshness.tag_of(span.task_id),
+        lambda: _ENTRY.dump_python(_load(span, tenant_id), mode="json"),
+        parse=_ENTRY.validate_python,
+        marks=[*(freshness.sync_mark(span.task_id, block) for block in span.blocks), _recordings_mark(span)],
+    )
     content = found.value
-    return age_of(position.task_id, content["open_blocks"], content["synced_at"], found.marks, now=time.time())
+    age = freshness.age_of(span.task_id, content.open_blocks, content.synced_at, found.marks, now=time.time())
+    return Page(span, content, age, found.marks, "hit" if found.hit else "miss")
 
 
-def _answer(asked: PageQuery, position: Position, content: Content, age: Age) -> dict[str, Any]:
-    total = content["total"]
-    return {
-        "task_id": position.task_id,
-        "status": content["status"],
-        "items": [_told(item, asked.skip_recording) for item in content["items"]],
-        "page": position.page,
-        "page_size": position.size,
-        "total": total,
-        "pages": -(-total // position.size),
-        "leads": content["leads"],
-        "counts": content["counts"],
-        "next_cursor": content["next_cursor"],
-        "freshness": age.freshness,
-        "synced_at": rfc3339(datetime.fromtimestamp(age.synced_at, UTC)) if age.synced_at else None,
-    }
+def wake_workers(page: Page, *, recordings: bool) -> None:
+    """Wake the sync of stale blocks and, if wanted, the copying of missing recordings: once for all readers."""
+    freshness.refresh(page.span.task_id, page.age, page.marks)
+    pending = [call.job_seq for call in page.content.items if call.recording == "pending"] if recordings else []
+    if pending and freshness.claim(_recordings_mark(page.span), page.marks):
+        wake_recordings(page.span.task_id, pending)
 
 
-def _told(item: dict[str, Any], skip_recording: bool) -> dict[str, Any]:
-    state = item["recording_state"]
-    told = {name: value for name, value in item.items() if name != "recording_state"}
-    if item["recording_url"]:
-        told["recording_status"] = "ready"
-    elif state == "none" or item["call_status"] != JobStatus.SUCCEEDED:
-        told["recording_status"] = "none"
-    else:
-        told["recording_status"] = "skipped" if skip_recording else "pending"
-    return told
+def link_for(url: str) -> str:
+    """A short-lived link for `s3://bucket/key`. Any other URL is returned as it is."""
+    if not url.startswith("s3://"):
+        return url
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    params: dict[str, Any] = {"Bucket": bucket, "Key": key}
+    return aws.client("s3").generate_presigned_url("get_object", Params=params, ExpiresIn=LINK_SECONDS)
 
 
-def _recordings_mark(position: Position) -> str:
-    return f"recordings:{position.task_id}:{position.first}:{position.size}"
+def _load(span: Span, tenant_id: str) -> Content:
+    with database.connection() as session:
+        head = page_store.fetch_head(session, span.task_id, tenant_id, span.first, span.last)
+        if head is None:
+            raise NotFound(f"there is no task {span.task_id}")
+        if head.kind != KIND:
+            raise WrongKind(f"{span.task_id} is a {head.kind}, not a {KIND}")
+        calls = []
+        if span.first <= head.total:
+            calls = page_store.list_page(session, span.task_id, span.first, span.last)
+    return Content(
+        status=head.status,
+        leads=head.leads,
+        total=head.total,
+        counts={status: head.counts[status] for status in JobStatus if status in head.counts},
+        synced_at=head.synced_at.replace(tzinfo=UTC).timestamp() if head.synced_at else None,
+        open_blocks=sorted({block_of(call.job_seq) for call in calls if not call.call_status.is_final}),
+        items=[_linked(call) for call in calls],
+    )
 
 
-def _want_recordings(position: Position, found: Cached[Content]) -> None:
-    """Have the page's missing recordings fetched, unless another reader asked for that a moment ago."""
-    pending = [
-        item["job_seq"]
-        for item in found.value["items"]
-        if _told(item, skip_recording=False)["recording_status"] == "pending"
-    ]
-    every = settings.of(settings.Calls).call_sync_seconds
-    if pending and claimed(_recordings_mark(position), found.marks, every):
-        hint_recordings(position.task_id, pending)
+def _linked(call: Call) -> Call:
+    return replace(call, recording_url=link_for(call.recording_url)) if call.recording_url else call
+
+
+def _recordings_mark(span: Span) -> str:
+    return f"recordings:{span.task_id}:{span.first}:{span.size}"

@@ -4,39 +4,59 @@
     job_ids = provider().assign(group_id, [Lead("lead-1", "13800000001", "王女士", {"城市": "广州"})])
     jobs = provider().list_jobs(job_ids)
 
-Every method raises ProviderThrottled or ProviderUnavailable when the provider could not be asked, as while its circuit
-is open, and BadAnswer when it refuses. After ProviderUnavailable or BadAnswer from `assign` the leads may be assigned
-all the same: `find_jobs` tells, before they are assigned again.
+Every method raises ProviderThrottled or ProviderUnavailable when the provider does not answer, as while its circuit is
+open, and BadAnswer when it refuses. After ProviderUnavailable or BadAnswer from `assign` the leads may have their jobs
+all the same: look with `find_jobs` before they are assigned again.
+
+Answers are read from the SDK's models. A value of another shape than expected raises one of `sdk.MISSHAPEN`.
 """
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 
-from calls.answers import Job, Line, jobs, listed, reference_of, text
-from calls.sdk import Keys, Refused, Sdk
+from calls.model import BLOCK_JOBS, MAX_BATCH, JobStatus, Line, Outcome, outcome_of_job
+from calls.sdk import MISSHAPEN, Keys, Refused, Sdk
 from longhaul import aws, settings
-from longhaul.breaker import Circuit
+from longhaul.aws.circuit import Circuit
 from longhaul.errors import BadAnswer, ProviderUnavailable
+from longhaul.observability import logger
 
-__all__ = ["Job", "Lead", "Line", "Provider", "provider"]
-
-MOST_JOBS = 99  # that one AssignJobs or ListJobs takes
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
 class Lead:
-    """Whom to call. `reference` is ours, told back with the job; `extras` are the variables of the script."""
+    """A person to call. The job comes back with `reference`, our id. `extras` are the script's variables."""
 
     reference: str
     phone: str
     name: str
     extras: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job with its latest call. Times are aware, UTC."""
+
+    job_id: str
+    status: JobStatus
+    reference: str | None
+    failure_reason: str | None
+    call_task_id: str | None
+    task_status: str | None
+    outcome: Outcome | None
+    calling_number: str | None
+    planed_time: datetime | None
+    actual_time: datetime | None
+    duration_ms: int | None
+    conversation: tuple[Line, ...]
 
 
 class Provider:
@@ -46,29 +66,29 @@ class Provider:
     def create_group(
         self, name: str, script_id: str, strategy: Mapping[str, Any] | None, max_attempts: int | None
     ) -> str:
-        """The id of a new, empty group. `strategy` is in the provider's words: workingTime, minAttemptInterval, ..."""
+        """The id of a new, empty group. `strategy` has the provider's keys: workingTime, minAttemptInterval, ..."""
         attempts = {} if max_attempts is None else {"maxAttemptsPerDay": max_attempts}
         rules = {**(strategy or {}), **attempts}
         return self._sdk.write(
             "CreateJobGroup",
-            lambda body: text(body.job_group.job_group_id),
+            lambda body: _text(body.job_group.job_group_id),
             job_group_name=name,
             script_id=script_id,
             strategy_json=_json(rules) if rules else None,
         )
 
     def assign(self, group_id: str, leads: Sequence[Lead]) -> list[str]:
-        """The job of each lead, in their order. Asked once, never again: else a lead might be called twice."""
-        if not 0 < len(leads) <= MOST_JOBS:
-            raise ValueError(f"1 to {MOST_JOBS} leads are assigned at once, not {len(leads)}")
+        """The job of each lead, in their order. The request is sent once only, or a lead might be called twice."""
+        if not 0 < len(leads) <= MAX_BATCH:
+            raise ValueError(f"1 to {MAX_BATCH} leads are assigned at once, not {len(leads)}")
         job_ids = self._sdk.write(
             "AssignJobs",
-            lambda body: [text(job_id) for job_id in listed(body.jobs_id)],
+            lambda body: [_text(job_id) for job_id in _list(body.jobs_id)],
             job_group_id=group_id,
             jobs_json=[_job_json(lead) for lead in leads],
         )
         if len(job_ids) != len(leads):
-            raise BadAnswer(f"{len(leads)} leads were assigned and {len(job_ids)} jobs told")
+            raise BadAnswer(f"{len(leads)} leads were assigned, but {len(job_ids)} jobs returned")
         return job_ids
 
     def count_jobs(self, group_id: str) -> int:
@@ -77,14 +97,14 @@ class Provider:
         )
 
     def find_jobs(self, group_id: str, references: Collection[str]) -> dict[str, str]:
-        """The job of each reference that the group has one for; reads as many pages of the group as it takes."""
+        """The job of each reference that the group knows. Reads as many pages of the group as it takes."""
         wanted, found, seen, page = set(references), dict[str, str](), 0, 0
         while wanted - found.keys():
             page += 1
             some, total = self._sdk.read(
                 "ListJobsByGroup",
                 lambda body: (
-                    [(reference_of(job), text(job.job_id)) for job in body.jobs.list],
+                    [(_reference_of(job), _text(job.job_id)) for job in body.jobs.list],
                     int(body.jobs.total_count),
                 ),
                 job_group_id=group_id,
@@ -100,13 +120,13 @@ class Provider:
         return found
 
     def list_jobs(self, job_ids: Sequence[str], *, seconds: float | None = None) -> list[Job]:
-        """The jobs of these ids that the provider knows; one that cannot be read is left out, with a warning.
+        """The jobs of these ids that the provider knows. A job that cannot be read is left out, with a warning.
 
-        `seconds` is all the time there is, for a caller who has to answer.
+        `seconds` limits the whole request, for a caller who has to answer in time.
         """
-        if not 0 < len(job_ids) <= MOST_JOBS:
-            raise ValueError(f"1 to {MOST_JOBS} jobs are listed at once, not {len(job_ids)}")
-        return self._sdk.read("ListJobs", lambda body: jobs(body.jobs), seconds=seconds, job_id=list(job_ids))
+        if not 0 < len(job_ids) <= BLOCK_JOBS:
+            raise ValueError(f"1 to {BLOCK_JOBS} jobs are listed at once, not {len(job_ids)}")
+        return self._sdk.read("ListJobs", lambda body: _jobs(body.jobs), seconds=seconds, job_id=list(job_ids))
 
     def suspend(self, group_id: str) -> None:
         self._steer("SuspendJobs", group_id)
@@ -123,7 +143,7 @@ class Provider:
         self._sdk.write(action, lambda body: None, all=True, job_group_id=group_id)
 
     def recording_link(self, call_task_id: str) -> str | None:
-        """Where the recording can be fetched from for a while; None when the provider has none."""
+        """A link to the recording, which expires soon. None: the provider has no recording."""
         try:
             return self._sdk.read("DownloadRecording", _signed_link, task_id=call_task_id)
         except Refused as refusal:
@@ -149,7 +169,7 @@ def provider() -> Provider:
 
 def _signed_link(body: Any) -> str | None:
     link = body.download_params and body.download_params.signature_url
-    return text(link) if link else None
+    return _text(link) if link else None
 
 
 def _job_json(lead: Lead) -> str:
@@ -170,3 +190,79 @@ def _keys(arn: str) -> Keys:
         raise ProviderUnavailable("the provider's access key cannot be read") from error
     except ValidationError:  # its message quotes the secret
         raise ProviderUnavailable("the provider's secret is not {access_key_id, access_key_secret}") from None
+
+
+def _jobs(listed: Any) -> list[Job]:
+    """The jobs that can be read; a warning names the others. ValueError when none of them can."""
+    jobs = []
+    for job in listed:
+        try:
+            jobs.append(_job(job))
+        except MISSHAPEN as error:
+            logger.warning("job left out", extra={"job_id": str(job.job_id)[:64], "wrong": type(error).__name__})
+    if listed and not jobs:
+        raise ValueError("no job can be read")
+    return jobs
+
+
+def _job(job: Any) -> Job:
+    status, call = JobStatus(job.status), _latest(job.tasks or [])
+    values: Mapping[str, Any] = vars(call) if call else {}
+    task_status = _optional(values.get("status"))
+    return Job(
+        job_id=_text(job.job_id),
+        status=status,
+        reference=_reference_of(job),
+        failure_reason=_optional(job.failure_reason),
+        call_task_id=_text(call.task_id) if call else None,
+        task_status=task_status,
+        outcome=outcome_of_job(status, task_status),
+        calling_number=_optional(values.get("calling_number")),
+        planed_time=_time(values.get("planed_time")),
+        actual_time=_time(values.get("actual_time")),
+        duration_ms=None if values.get("duration") is None else int(values["duration"]),
+        conversation=tuple(_line(line) for line in values.get("conversation") or []),
+    )
+
+
+def _reference_of(job: Any) -> str | None:
+    """Our id of the lead. It was given with the contact, and comes back there or with the job."""
+    given = [contact.reference_id for contact in job.contacts or []]
+    return next((_text(reference) for reference in (*given, job.reference_id) if reference), None)
+
+
+def _latest(calls: list[Any]) -> Any | None:
+    """The call made or planned last. Of calls at the same time, or without a time, the one listed last."""
+    latest = None
+    for call in calls:
+        if latest is None or _when(call) >= _when(latest):
+            latest = call
+    return latest
+
+
+def _when(call: Any) -> int:
+    return int(call.actual_time or call.planed_time or 0)
+
+
+def _line(line: Any) -> Line:
+    return Line(_text(line.speaker), str(line.script or ""), int(line.timestamp or 0))
+
+
+def _time(milliseconds: Any) -> datetime | None:
+    return EPOCH + timedelta(milliseconds=int(milliseconds)) if milliseconds else None
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("not a text")
+    return value
+
+
+def _optional(value: object) -> str | None:
+    return _text(value) if value else None

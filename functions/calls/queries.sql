@@ -1,8 +1,8 @@
--- Every statement of calls. Whoever changes jobs, counts or blocks of a campaign locks its row first (lock_campaign), so
--- that the counters always equal the rows and no two writers wait for each other in a circle.
+-- Every statement of calls. A writer of a campaign's jobs, counters or blocks locks the campaign's row first
+-- (lock_campaign). So the counters always equal the rows, and no two writers deadlock.
 
 -- name: fetch_page_head^
--- What stands above a page: the task, its counters, and when the oldest of the page's blocks was synced.
+-- The head of a page: the task, its counters, and when the oldest of the page's blocks was synced.
 SELECT
     tasks.task_id, tasks.kind, tasks.status, campaign.assigned,
     COALESCE(campaign.leads, JSON_LENGTH(tasks.params, '$.leads')) AS leads,
@@ -15,7 +15,7 @@ LEFT JOIN call_campaigns AS campaign ON campaign.task_id = tasks.task_id
 WHERE tasks.task_id = :task_id AND tasks.tenant_id = :tenant_id;
 
 -- name: list_page
--- A page is a range of ordinals: what it costs depends on its own size alone.
+-- A page is a range of ordinals, so its cost depends on its own size alone.
 SELECT
     leads.job_seq, leads.leads_id, leads.name, leads.phone, leads.call_job_id, leads.call_status, leads.call_result,
     leads.planed_time, leads.actual_time, leads.duration_ms, leads.call_task_id, leads.call_conversation,
@@ -49,7 +49,7 @@ FROM call_campaigns
 WHERE task_id = :task_id;
 
 -- name: list_campaigns
--- The campaigns whose jobs at the provider may still need something, oldest first.
+-- The campaigns whose jobs at the provider may still need steering, oldest first.
 SELECT
     call_campaigns.*, tasks.status AS task_status, tasks.attempt,
     (SELECT JSON_OBJECTAGG(name, number) FROM call_counts WHERE call_counts.task_id = tasks.task_id) AS counts,
@@ -61,7 +61,7 @@ ORDER BY call_campaigns.created_at
 LIMIT :limit;
 
 -- name: list_unopened
--- Campaigns that run, but whose first message was lost.
+-- Running tasks whose first message was lost.
 SELECT tasks.task_id, tasks.attempt
 FROM tasks
 LEFT JOIN call_campaigns ON call_campaigns.task_id = tasks.task_id
@@ -69,25 +69,25 @@ WHERE tasks.kind = :kind AND tasks.status = 'RUNNING' AND call_campaigns.task_id
 LIMIT :limit;
 
 -- name: find_leads
--- Those of these leads that the campaign has, by their id or by their number.
+-- The campaign's leads that have one of these ids or one of these numbers.
 SELECT leads_id, phone FROM leads_task_list WHERE task_id = :task_id AND leads_id IN :leads_ids
 UNION
 SELECT leads_id, phone FROM leads_task_list WHERE task_id = :task_id AND phone IN :phones;
 
 -- name: insert_leads!
--- [[leads_id, phone, name, extras], ...], however many, in one statement.
+-- [[leads_id, phone, name, extras], ...]
 INSERT INTO leads_task_list (task_id, tenant_id, leads_id, phone, name, extras)
-SELECT :task_id, :tenant_id, said.leads_id, said.phone, said.name, said.extras
+SELECT :task_id, :tenant_id, input.leads_id, input.phone, input.name, input.extras
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
     leads_id VARCHAR(64) PATH '$[0]', phone VARCHAR(20) PATH '$[1]', name VARCHAR(50) PATH '$[2]',
     extras VARCHAR(4000) PATH '$[3]'
-)) AS said;
+)) AS input;
 
 -- name: count_leads_in!
 UPDATE call_campaigns SET leads = leads + :added, open = :open WHERE task_id = :task_id;
 
 -- name: list_waiting_leads
--- The next to be handed to the provider: without an ordinal, in the order in which they came.
+-- The next leads for the provider: those without an ordinal, in the order in which they were added.
 SELECT id, leads_id, phone, name, extras
 FROM leads_task_list
 WHERE task_id = :task_id AND job_seq IS NULL
@@ -117,36 +117,36 @@ UPDATE call_campaigns SET job_group_id = :job_group_id WHERE task_id = :task_id 
 UPDATE leads_task_list
 JOIN JSON_TABLE(:rows, '$[*]' COLUMNS (
     id BIGINT PATH '$[0]', call_job_id VARCHAR(64) PATH '$[1]', job_seq INT PATH '$[2]'
-)) AS said ON said.id = leads_task_list.id
-SET leads_task_list.call_job_id = said.call_job_id,
-    leads_task_list.job_seq = said.job_seq,
+)) AS input ON input.id = leads_task_list.id
+SET leads_task_list.call_job_id = input.call_job_id,
+    leads_task_list.job_seq = input.job_seq,
     leads_task_list.call_status = 'Scheduling'
 WHERE leads_task_list.task_id = :task_id AND leads_task_list.job_seq IS NULL;
 
 -- name: finish_assigning!
--- Of a task that stopped while its leads were being handed over, there are jobs again that must be told.
+-- The jobs of a task that stopped while its leads were handed over must be steered again.
 UPDATE call_campaigns
 SET provider_state = IF(:assigned > 0 AND :stopped, 'outdated', provider_state),
     assigned = assigned + :assigned, assigning_first = NULL, assigning_last = NULL, assigning_until = NULL
 WHERE task_id = :task_id;
 
 -- name: add_to_blocks!
--- [[block, open_jobs], ...]; a new job is due at once, as it was never asked for.
+-- [[block, open_jobs], ...]. A block with a new job is due at once.
 INSERT INTO call_blocks (task_id, block, open_jobs, due_at, synced_at)
-SELECT :task_id, said.block, said.open_jobs, UTC_TIMESTAMP(6), '1970-01-01'
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (block INT PATH '$[0]', open_jobs INT PATH '$[1]')) AS said
+SELECT :task_id, input.block, input.open_jobs, UTC_TIMESTAMP(6), '1970-01-01'
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (block INT PATH '$[0]', open_jobs INT PATH '$[1]')) AS input
 ON DUPLICATE KEY UPDATE
     open_jobs = call_blocks.open_jobs + VALUES(open_jobs), due_at = COALESCE(call_blocks.due_at, VALUES(due_at));
 
 -- name: add_to_counts!
 -- [[name, difference], ...]
 INSERT INTO call_counts (task_id, name, number)
-SELECT :task_id, said.name, said.number
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (name VARCHAR(32) PATH '$[0]', number BIGINT PATH '$[1]')) AS said
+SELECT :task_id, input.name, input.number
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (name VARCHAR(32) PATH '$[0]', number BIGINT PATH '$[1]')) AS input
 ON DUPLICATE KEY UPDATE number = call_counts.number + VALUES(number);
 
 -- name: claim_block!
--- Whoever changes the row may ask the provider; nobody else may for a while, whoever wants to.
+-- The worker that changes the row may ask the provider. No other may until the block is due again.
 UPDATE call_blocks
 SET due_at = TIMESTAMPADD(MICROSECOND, :microseconds, UTC_TIMESTAMP(6))
 WHERE task_id = :task_id AND block = :block AND due_at <= UTC_TIMESTAMP(6);
@@ -163,21 +163,21 @@ ORDER BY job_seq;
 
 -- name: update_jobs!
 -- [[id, call_status, call_result, planed_time, actual_time, duration_ms, call_task_id, call_conversation,
--- calling_number], ...]: rows that are there and whose call is not over yet; nothing is inserted.
+-- calling_number], ...]. Final rows stay as they are.
 UPDATE leads_task_list
 JOIN JSON_TABLE(:rows, '$[*]' COLUMNS (
     id BIGINT PATH '$[0]', call_status VARCHAR(32) PATH '$[1]', call_result VARCHAR(64) PATH '$[2]',
     planed_time VARCHAR(26) PATH '$[3]', actual_time VARCHAR(26) PATH '$[4]', duration_ms INT PATH '$[5]',
     call_task_id VARCHAR(64) PATH '$[6]', call_conversation MEDIUMTEXT PATH '$[7]', calling_number VARCHAR(32) PATH '$[8]'
-)) AS said ON said.id = leads_task_list.id
-SET leads_task_list.call_status = said.call_status,
-    leads_task_list.call_result = said.call_result,
-    leads_task_list.planed_time = said.planed_time,
-    leads_task_list.actual_time = said.actual_time,
-    leads_task_list.duration_ms = said.duration_ms,
-    leads_task_list.call_task_id = said.call_task_id,
-    leads_task_list.call_conversation = said.call_conversation,
-    leads_task_list.calling_number = said.calling_number
+)) AS input ON input.id = leads_task_list.id
+SET leads_task_list.call_status = input.call_status,
+    leads_task_list.call_result = input.call_result,
+    leads_task_list.planed_time = input.planed_time,
+    leads_task_list.actual_time = input.actual_time,
+    leads_task_list.duration_ms = input.duration_ms,
+    leads_task_list.call_task_id = input.call_task_id,
+    leads_task_list.call_conversation = input.call_conversation,
+    leads_task_list.calling_number = input.calling_number
 WHERE leads_task_list.task_id = :task_id
   AND leads_task_list.call_status IN ('Scheduling', 'Executing', 'Paused', 'Drafted');
 
@@ -187,19 +187,19 @@ SET due_at = IF(open_jobs <= :ended, NULL, due_at), open_jobs = open_jobs - :end
 WHERE task_id = :task_id AND block = :block;
 
 -- name: save_attempts!
--- Calls without a conversation as [[leads_id, follow_time, leads_remark], ...]. A lead has one row, whose first times stay,
--- and so does what an earlier conversation came to.
+-- Calls without a conversation as [[leads_id, follow_time, leads_remark], ...]. A lead has one row. Its first times stay,
+-- and so do the remark and the agreements of an earlier conversation.
 INSERT INTO dcc_leads_follow (
     tenant_id, leads_id, follow_time, leads_remark, frist_follow_time, new_follow_time, is_arrive
 )
-SELECT :tenant_id, said.leads_id, said.follow_time, said.leads_remark, said.follow_time, said.follow_time, 0
+SELECT :tenant_id, input.leads_id, input.follow_time, input.leads_remark, input.follow_time, input.follow_time, 0
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
     leads_id VARCHAR(64) PATH '$[0]', follow_time VARCHAR(26) PATH '$[1]', leads_remark VARCHAR(1000) PATH '$[2]'
-)) AS said
+)) AS input
 ON DUPLICATE KEY UPDATE follow_time = VALUES(follow_time), new_follow_time = VALUES(new_follow_time);
 
 -- name: save_follow_up!
--- What a conversation came to.
+-- The follow-up of a conversation.
 INSERT INTO dcc_leads_follow (
     tenant_id, leads_id, follow_time, leads_remark, frist_follow_time, new_follow_time, next_follow_time, is_arrive,
     frist_arrive_time
@@ -226,7 +226,7 @@ WHERE leads_task_list.task_id = :task_id
   AND leads_task_list.leads_follow_id IS NULL;
 
 -- name: claim_conversation!
--- One worker judges a conversation; another may only once the first must be dead.
+-- One worker analyses a conversation. Another may only when the first must be dead.
 UPDATE leads_task_list
 SET judging_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND job_seq = :job_seq AND leads_follow_id IS NULL AND call_status = 'Succeeded'
@@ -242,12 +242,12 @@ FROM leads_task_list
 WHERE task_id = :task_id AND job_seq = :job_seq;
 
 -- name: save_interest!
--- The fence: a conversation that has its follow-up is not judged again.
+-- The fence: a conversation that has its follow-up keeps it.
 UPDATE leads_task_list SET is_interested = :is_interested, judging_at = NULL
 WHERE task_id = :task_id AND job_seq = :job_seq AND leads_follow_id IS NULL;
 
--- name: list_unjudged
--- Conversations without a follow-up that nobody is judging.
+-- name: list_unanalysed
+-- Conversations without a follow-up that no worker holds.
 SELECT job_seq FROM leads_task_list
 WHERE task_id = :task_id AND leads_follow_id IS NULL AND call_status = 'Succeeded'
   AND (judging_at IS NULL OR judging_at < TIMESTAMPADD(SECOND, -:seconds, UTC_TIMESTAMP(6)))
@@ -255,7 +255,7 @@ ORDER BY job_seq
 LIMIT :limit;
 
 -- name: claim_recording!
--- The call was connected and its recording is not here yet; another worker may try once the first must be dead.
+-- The call was connected and its recording is not here yet. Another worker may try when the first must be dead.
 UPDATE leads_task_list
 SET recording_state = 'wanted', recording_at = UTC_TIMESTAMP(6)
 WHERE task_id = :task_id AND job_seq = :job_seq AND call_status = 'Succeeded' AND call_task_id IS NOT NULL
@@ -270,7 +270,7 @@ WHERE task_id = :task_id AND job_seq = :job_seq AND recording_url IS NULL;
 SELECT tenant_id, call_job_id, call_task_id FROM leads_task_list WHERE task_id = :task_id AND job_seq = :job_seq;
 
 -- name: save_recording!
--- Once: what is there stays.
+-- A recording that is there stays.
 UPDATE leads_task_list
 SET recording_url = :recording_url, recording_state = :recording_state
 WHERE task_id = :task_id AND job_seq = :job_seq AND recording_url IS NULL;

@@ -1,12 +1,12 @@
-"""The OutboundBot SDK: made on first use, asked under a circuit, its errors translated.
+"""The OutboundBot SDK: created on first use, called under a circuit, its errors translated.
 
     Throttling*, 429, a wait in x-acs-retry-after    ProviderThrottled, with the wait in seconds
     no answer, no JSON, 5xx, 408, a server's code    ProviderUnavailable
     an answer without the shape it should have       ProviderUnavailable: what answers is not the provider at work
     anything else refused, the access key too        Refused, a BadAnswer
 
-The rule is the same for a refusal by HTTP status and for `Success: false`. All that is asked travels in the URL, phone
-numbers too, and both the SDK's messages and the provider's quote it: so neither is logged, repeated or chained.
+The rule is the same for a refusal by HTTP status and for `Success: false`. Every parameter travels in the URL, phone
+numbers too, and the messages of the SDK and of the provider quote it. So neither is logged, repeated or chained.
 """
 
 import re
@@ -18,7 +18,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from longhaul.breaker import Circuit
+from longhaul.aws.circuit import Circuit
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from longhaul.observability import logger, metrics
 
@@ -27,12 +27,12 @@ CONNECT_SECONDS, READ_SECONDS = 2.0, 5.0
 # here: a provider that throttles is left alone for as long as it asks, which the queue's back-off knows how to do.
 READ_TRIES, PAUSE_MS = 2, 100
 SERVER_CODES = ("InternalError", "ServiceUnavailable", "SystemError", "SystemBusy", "UnknownError")
-MISSHAPEN = (AttributeError, TypeError, ValueError, OverflowError)  # what reading a value raises that is another's
+MISSHAPEN = (AttributeError, TypeError, ValueError, OverflowError)  # raised by reading a value of another shape
 KEY_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "Forbidden", "NoPermission")
 
 
 class Refused(BadAnswer):
-    """The provider refuses what it was asked."""
+    """The provider refuses the request."""
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class Refused(BadAnswer):
 
 
 class Keys(BaseModel):
-    """What the secret holds."""
+    """The content of the secret."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,28 +62,28 @@ class Sdk:
         self._keys: Keys | None = None
 
     def read[Value](
-        self, action: str, take: Callable[[Any], Value], *, seconds: float | None = None, **asked: Any
+        self, action: str, take: Callable[[Any], Value], *, seconds: float | None = None, **params: Any
     ) -> Value:
-        """What `take` finds in the body of the answer; within `seconds`, if given, or not at all."""
+        """What `take` returns for the body of the answer, within `seconds` if given."""
         return self._circuit.call(
-            lambda: self._ask(action, asked, take, tries=1 if seconds else READ_TRIES, seconds=seconds)
+            lambda: self._request(action, params, take, tries=1 if seconds else READ_TRIES, seconds=seconds)
         )
 
-    def write[Value](self, action: str, take: Callable[[Any], Value], **asked: Any) -> Value:
-        """The same for what changes something, so asked once: ProviderUnavailable can mean that it was done."""
-        return self._circuit.call(lambda: self._ask(action, asked, take, tries=1))
+    def write[Value](self, action: str, take: Callable[[Any], Value], **params: Any) -> Value:
+        """As `read`, for a change, which is requested once. ProviderUnavailable may mean that it was made."""
+        return self._circuit.call(lambda: self._request(action, params, take, tries=1))
 
-    def _ask[Value](
+    def _request[Value](
         self,
         action: str,
-        asked: Mapping[str, Any],
+        params: Mapping[str, Any],
         take: Callable[[Any], Value],
         *,
         tries: int,
         seconds: float | None = None,
     ) -> Value:
         started = time.perf_counter()
-        answer = self._send(action, asked, tries, seconds)
+        answer = self._send(action, params, tries, seconds)
         body, wait = answer.body, _wait((answer.headers or {}).get("x-acs-retry-after"))
         if body is None or not isinstance(body.success, bool):
             raise ProviderUnavailable(f"the answer to {action} is not one")
@@ -97,7 +97,7 @@ class Sdk:
         _record(action, body.request_id, time.perf_counter() - started)
         return value
 
-    def _send(self, action: str, asked: Mapping[str, Any], tries: int, seconds: float | None) -> Any:
+    def _send(self, action: str, params: Mapping[str, Any], tries: int, seconds: float | None) -> Any:
         from alibabacloud_outboundbot20191226 import models
         from darabonba.runtime import RuntimeOptions
         from Tea.exceptions import TeaException
@@ -105,7 +105,7 @@ class Sdk:
         connect = min(CONNECT_SECONDS, seconds / 3) if seconds else CONNECT_SECONDS
         read = min(READ_SECONDS, seconds - connect) if seconds else READ_SECONDS
         runtime = RuntimeOptions(connect_timeout=int(connect * 1000), read_timeout=int(read * 1000))
-        request = getattr(models, f"{action}Request")(instance_id=self._instance_id, **asked)
+        request = getattr(models, f"{action}Request")(instance_id=self._instance_id, **params)
         method = f"{re.sub(r'(?<!^)(?=[A-Z])', '_', action).lower()}_with_options"
         while True:
             try:
@@ -120,14 +120,14 @@ class Sdk:
         return _client(self._endpoint, self._protocol, self._keys, tries)
 
     def _renewed(self) -> bool:
-        """Whether the secret holds other keys than those that were refused: they were rotated."""
+        """Whether the secret holds other keys than the refused ones, as after a rotation."""
         before, self._keys = self._keys, self._read_keys()
         return self._keys != before
 
 
 @cache
 def _client(endpoint: str, protocol: str, keys: Keys, tries: int) -> Any:
-    """The SDK's client; all of them share its pool of connections. Keys given outright ask no chain of providers."""
+    """The SDK's client. All clients share one pool of connections. Given keys keep it from asking for credentials."""
     from alibabacloud_outboundbot20191226.client import Client
     from alibabacloud_tea_openapi.utils_models import Config
     from darabonba.policy.retry import RetryCondition, RetryOptions
@@ -150,7 +150,7 @@ def _translated(action: str, error: Any) -> LonghaulError:
     if (status := getattr(error, "status_code", None)) is not None:
         return _refusal(action, error.code, status, _wait(error.retry_after))
     inner = error.inner_exception
-    reason = type(inner.__context__ or inner).__name__  # the SDK wraps what failed, and keeps but its text
+    reason = type(inner.__context__ or inner).__name__  # the SDK wraps the error and keeps its text only
     return ProviderUnavailable(f"the provider does not answer {action}: {reason}")
 
 

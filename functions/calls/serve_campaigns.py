@@ -1,4 +1,4 @@
-"""More leads for a campaign."""
+"""Adds leads to a campaign."""
 
 from typing import Annotated, Any
 
@@ -6,9 +6,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from calls import campaigns
-from calls.views import Duplicate, LeadsAnswer, LeadsRequest
+from calls.wire import LeadsAnswer, LeadsRequest, leads_answer
 from longhaul import settings
-from longhaul.http import Response, TaskId, caller, make_app, needs, respond
+from longhaul.http import IdempotencyKey, Response, TaskId, keyed_request, make_app, needs, replay_headers, respond
 from longhaul.observability import observed
 
 settings.require(
@@ -30,12 +30,12 @@ app = make_app()
     tags=["calls"],
     summary="Add leads to a campaign",
 )
-def add_leads(task_id: TaskId, request: Annotated[LeadsRequest, Body()]) -> Response[LeadsAnswer]:
-    added = campaigns.add_leads(task_id, caller(app).tenant_id, request.leads, last=request.last)
-    duplicates = [
-        Duplicate(index=index, leads_id=request.leads[index].leads_id, field=field) for index, field in added.duplicates
-    ]
-    return respond(LeadsAnswer(added=added.added, leads=added.leads, duplicates=duplicates))
+def add_leads(
+    task_id: TaskId, page: Annotated[LeadsRequest, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[LeadsAnswer]:
+    request = keyed_request(app, idempotency_key, page)
+    added = campaigns.add_leads(task_id, request.tenant_id, page.leads, last=page.last, request=request)
+    return respond(leads_answer(page.leads, added), headers=replay_headers(request.replayed))
 
 
 @observed

@@ -1,4 +1,4 @@
-"""Brings a campaign's jobs at the provider in line with its task."""
+"""Sets a campaign's jobs at the provider to what its task wants."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from calls.steering import steer
 from longhaul import settings
-from longhaul.batches import handle_batch
+from longhaul.aws.sqs import handle_batch
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.workflows import Attempt
 
 settings.require(
     settings.Database,

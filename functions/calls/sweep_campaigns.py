@@ -1,10 +1,10 @@
-"""Finds, once a minute, what campaigns still want."""
+"""Finds, once a minute, what a lost message left undone."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from calls.sweeping import sweep
+from calls.steering import sweep
 from longhaul import settings
 from longhaul.observability import observed
 

@@ -1,4 +1,4 @@
-"""Asks the provider how blocks of jobs stand, and stores what has changed."""
+"""Brings blocks of jobs up to date with the provider."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from calls.messages import SyncMessage
 from calls.syncing import sync_blocks
 from longhaul import settings
-from longhaul.batches import handle_batch
+from longhaul.aws.sqs import handle_batch
 from longhaul.observability import observed
 
 settings.require(
@@ -28,6 +28,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return handle_batch(
         event,
         SyncMessage,
-        lambda hint: (hint.task_id, *hint.blocks),
-        lambda hints: sync_blocks(hints[0].task_id, hints[0].blocks),
+        lambda message: (message.task_id, *message.blocks),
+        lambda messages: sync_blocks(messages[0].task_id, messages[0].blocks),
     )

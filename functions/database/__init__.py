@@ -1,1 +1,1 @@
-"""The schema and what brings it up to date."""
+"""The schema and its migrations."""

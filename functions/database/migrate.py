@@ -1,4 +1,4 @@
-"""Brings the schema and the lanes up to date; runs at the end of each deployment (a migration only ever adds)."""
+"""Brings the schema and the lanes up to date. Runs at the end of each deployment: a migration only ever adds."""
 
 from typing import Any
 

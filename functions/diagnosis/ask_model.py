@@ -1,11 +1,11 @@
-"""Asks a model a question, and what its answer says of the brand: one cell."""
+"""Asks one cell: sends a question to a model, which then reads what its answer says of the brand."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from diagnosis.asking import ask
-from diagnosis.requests import CellStep
+from diagnosis.planning import CellStep
 from longhaul import settings
 from longhaul.observability import observed
 
@@ -14,6 +14,7 @@ settings.require(
     settings.Kinds,
     settings.ProgressQueue,
     settings.Models,
+    settings.Breaker,
     settings.Cache,
     settings.Live,
     settings.DispatchQueue,

@@ -1,24 +1,53 @@
-"""What a diagnosis may spend: each request's worst case is reserved before it is made, and settled after.
+"""The budget of a diagnosis. Each request's worst case is reserved before it is sent, and settled after.
 
-So that requests made at once cannot pass the budget together, whoever reserves holds the diagnosis's row meanwhile.
+Whoever reserves holds the diagnosis's row meanwhile, so that requests sent at once cannot pass the budget together.
 Without a budget nothing is reserved. A worker that was killed leaves its reservation to the next run of its cell, which
 counts it as spent: the request may have been answered.
 """
 
-from diagnosis import store
-from diagnosis.errors import BudgetReached
-from diagnosis.model import Budget
-from diagnosis.prices import Sum
-from longhaul import database
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from diagnosis import extraction, store
+from diagnosis.extraction import Reading
+from diagnosis.model import NOTHING, BudgetReached, Cell, Diagnosis, Sum
+from longhaul import database, llm
 from longhaul.database import Session
 from longhaul.errors import ProviderThrottled
+from longhaul.llm import prompts
+from longhaul.settings import Model
 
-WAIT_SECONDS = 5.0
+MILLION = 1_000_000
+WAIT_SECONDS = 5.0  # for other requests' reservations
+
+MAX_ANSWER_TOKENS = 4_096  # of an answer to a question; the request states it
+MAX_READING_TOKENS = 1_024  # of the reading of an answer; the request states it
+
+LIKELY_ANSWER_TOKENS = 600
+LIKELY_READING_TOKENS = 150
+CALLS = 2  # a cell: the question, and the reading of its answer
+
+_prompts = prompts.load(__file__)
 
 
-def reserve(task_id: str, key: str, most: Sum) -> None:
-    """Raises BudgetReached when this request could pass what is left, ProviderThrottled when others that are under way
-    may leave enough: they are reserved at their worst.
+@dataclass(frozen=True)
+class Estimate:
+    """What a model's column is likely to take, with answers of an ordinary length; `max_cost` is the worst case."""
+
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal
+    max_cost: Decimal
+
+
+def reserve(task_id: str, key: str, worst: Sum) -> None:
+    """Reserves a request's worst case. Raises
+
+    - BudgetReached: the request could pass what is left.
+    - ProviderThrottled: so it could, but other requests under way, reserved at their worst, may leave enough.
     """
 
     def write(tx: Session) -> Exception | None:
@@ -26,24 +55,58 @@ def reserve(task_id: str, key: str, most: Sum) -> None:
         store.settle_lost(tx, task_id, key)
         if budget.unlimited:
             return None
-        sums = store.sum_costs(tx, task_id)
-        if fits(budget, sums.spent + sums.reserved, most):
-            store.reserve(tx, task_id, key, most)
+        costs = store.sum_costs(tx, task_id)
+        if budget.allows(costs.spent + costs.reserved + worst):
+            store.reserve(tx, task_id, key, worst)
             return None
-        if sums.reserved.tokens and fits(budget, sums.spent, most):
+        if costs.reserved.tokens and budget.allows(costs.spent + worst):
             return ProviderThrottled("other requests hold what is left of the budget", retry_after=WAIT_SECONDS)
         return BudgetReached(
-            f"the next request may take {most.tokens} tokens and cost {most.cost:.4f};"
-            f" {sums.spent.tokens} tokens and {sums.spent.cost:.4f} are spent"
+            f"the next request may take {worst.tokens} tokens and cost {worst.cost:.4f};"
+            f" {costs.spent.tokens} tokens and {costs.spent.cost:.4f} are spent"
         )
 
     if (refusal := database.run_transaction(write)) is not None:
         raise refusal
 
 
-def fits(budget: Budget, before: Sum, more: Sum) -> bool:
-    """Whether `more` can be spent too without passing the budget."""
-    after = before + more
-    return (budget.max_cost is None or after.cost <= budget.max_cost) and (
-        budget.max_tokens is None or after.tokens <= budget.max_tokens
-    )
+def question_prompt(params: Diagnosis, cell: Cell) -> str:
+    request = {"question": cell.text, "language": params.language}
+    return _prompts.render("question", request, words=cell.text, language=params.language)
+
+
+def worst_question(model: Model, prompt: str) -> Sum:
+    """The worst case of a question: a token is one byte at least, so there are no more of them than bytes."""
+    return _priced(model, len(prompt.encode("utf-8", "replace")), MAX_ANSWER_TOKENS)
+
+
+def worst_reading(model: Model, prompt: str) -> Sum:
+    """The worst case of a reading, with its repair."""
+    return Sum(*llm.worst_case(model, prompt, Reading, system=_prompts.system(), max_tokens=MAX_READING_TOKENS))
+
+
+def estimate(params: Diagnosis, models: Sequence[Model]) -> list[Estimate]:
+    """An estimate for each model."""
+    return [_estimate(params, model) for model in models]
+
+
+def _estimate(params: Diagnosis, model: Model) -> Estimate:
+    questions = [question_prompt(params, cell) for cell in params.cells() if cell.model == model.name]
+    overhead = likely_tokens(_prompts.system() + extraction.prompt_for(params, ""))
+    prompt_tokens = sum(likely_tokens(prompt) + overhead + LIKELY_ANSWER_TOKENS for prompt in questions)
+    completion_tokens = len(questions) * (LIKELY_ANSWER_TOKENS + LIKELY_READING_TOKENS)
+    longest = extraction.prompt_for(params, "字" * extraction.READ_CHARACTERS)
+    worst = sum((worst_question(model, prompt) + worst_reading(model, longest) for prompt in questions), NOTHING)
+    cost = _priced(model, prompt_tokens, completion_tokens).cost
+    return Estimate(model.name, CALLS * len(questions), prompt_tokens, completion_tokens, cost, worst.cost)
+
+
+def likely_tokens(text: str) -> int:
+    """A character of most scripts is about one token; of the Latin alphabet four letters are."""
+    latin = sum(character.isascii() for character in text)
+    return len(text) - latin + -(-latin // 4)
+
+
+def _priced(model: Model, prompt_tokens: int, completion_tokens: int) -> Sum:
+    cost = (prompt_tokens * model.prompt_price + completion_tokens * model.completion_price) / MILLION
+    return Sum(prompt_tokens + completion_tokens, cost)

@@ -1,23 +1,23 @@
-"""The figures of a report, from what was read in the answers: pure, and each with the cells behind it."""
+"""The figures of a report, from the extractions of its cells: pure, each figure with the cells behind it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from diagnosis.extraction import Extraction
+from diagnosis.model import Extraction
 
 DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Heard:
-    """An answered cell and what was read in it."""
+class AnsweredCell:
+    """An answered cell and the extraction of its answer."""
 
     key: str
     question: str
     model: str
-    said: Extraction
+    extraction: Extraction
 
 
 class Figures(BaseModel):
@@ -65,44 +65,46 @@ class Findings:
     gaps: list[Finding] = field(default_factory=list)
 
 
-def figures(heard: Sequence[Heard]) -> Figures:
-    naming = [one for one in heard if one.said.named]
-    mentions = len(naming) + sum(len(one.said.named_too) for one in heard)
+def figures(cells: Sequence[AnsweredCell]) -> Figures:
+    naming = [cell for cell in cells if cell.extraction.named]
+    mentions = len(naming) + sum(len(cell.extraction.named_too) for cell in cells)
     return Figures(
-        answered=[one.key for one in heard],
-        named_in=[one.key for one in naming],
-        mention_rate=ratio(len(naming), len(heard)),
+        answered=[cell.key for cell in cells],
+        named_in=[cell.key for cell in naming],
+        mention_rate=ratio(len(naming), len(cells)),
         share_of_voice=ratio(len(naming), mentions),
-        mean_rank=_mean([one.said.rank for one in naming if one.said.rank is not None]),
-        sentiment=_mean([one.said.sentiment for one in naming if one.said.sentiment is not None]),
+        mean_rank=_mean([cell.extraction.rank for cell in naming if cell.extraction.rank is not None]),
+        sentiment=_mean([cell.extraction.sentiment for cell in naming if cell.extraction.sentiment is not None]),
     )
 
 
-def rivals(heard: Sequence[Heard], competitors: Sequence[str]) -> list[Rival]:
-    """As they are named by the most answers first."""
-    mentions = sum(one.said.named + len(one.said.named_too) for one in heard)
+def rivals(cells: Sequence[AnsweredCell], competitors: Sequence[str]) -> list[Rival]:
+    """The competitors, the one that the most answers name first."""
+    mentions = sum(cell.extraction.named + len(cell.extraction.named_too) for cell in cells)
     found = []
     for name in competitors:
-        named_in = [one.key for one in heard if name in one.said.named_too]
-        rate, share = ratio(len(named_in), len(heard)), ratio(len(named_in), mentions)
+        named_in = [cell.key for cell in cells if name in cell.extraction.named_too]
+        rate, share = ratio(len(named_in), len(cells)), ratio(len(named_in), mentions)
         found.append(Rival(name=name, mention_rate=rate, share_of_voice=share, named_in=named_in))
     return sorted(found, key=lambda rival: -len(rival.named_in))
 
 
-def findings(heard: Sequence[Heard], texts: dict[str, str], competitors: Sequence[str]) -> Findings:
-    """A strength: at least half of a question's answers name the brand, and no competitor more often. A gap: none names
-    it, or a competitor is named more often. What is neither is left out.
+def findings(cells: Sequence[AnsweredCell], texts: dict[str, str], competitors: Sequence[str]) -> Findings:
+    """The strengths and gaps among the questions, whose `texts` are by key; a question may be neither.
+
+    A strength: at least half of its answers name the brand, and no competitor more often. A gap: none names it, or a
+    competitor is named more often.
     """
     result = Findings()
     for question, text in texts.items():
-        here = [one for one in heard if one.question == question]
+        here = [cell for cell in cells if cell.question == question]
         if not here:
             continue
-        mentions = sum(one.said.named for one in here)
-        counts = {name: sum(name in one.said.named_too for one in here) for name in competitors}
+        mentions = sum(cell.extraction.named for cell in here)
+        counts = {name: sum(name in cell.extraction.named_too for cell in here) for name in competitors}
         ahead = sorted((name for name in competitors if counts[name] > mentions), key=lambda name: -counts[name])
-        cells = [one.key for one in here]
-        finding = Finding(question=question, text=text, mentions=mentions, answers=len(here), ahead=ahead, cells=cells)
+        keys = [cell.key for cell in here]
+        finding = Finding(question=question, text=text, mentions=mentions, answers=len(here), ahead=ahead, cells=keys)
         if ahead or not mentions:
             result.gaps.append(finding)
         elif 2 * mentions >= len(here):

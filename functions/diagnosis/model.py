@@ -1,24 +1,40 @@
-"""What a diagnosis asks: its params, and the cells that its questions and models make."""
+"""A diagnosis: its params, the cells of its questions and models, and what becomes of a cell."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Annotated, Self
+from decimal import ROUND_UP, Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
 
-MOST_QUESTIONS = 50
-MOST_MODELS = 10
-MOST_COMPETITORS = 10
+from longhaul.errors import PermanentError
 
-INIT, FETCHING, ANALYZING, COMPLETED = "init", "ai_fetching", "analyzing", "completed"  # the stages (seed 002)
-PLAN, REPORT = "plan", "report"  # the keys of the first step and of the last
+MAX_QUESTIONS = 50
+MAX_MODELS = 10
+MAX_COMPETITORS = 10
+
+INIT, FETCHING, ANALYZING, COMPLETED = "init", "ai_fetching", "analyzing", "completed"  # the stages
+PLAN, REPORT = "plan", "report"  # the keys of the first step and the last
 PLANNING, REPORTING = "正在规划提问", "正在生成诊断报告"  # their labels
 
 
 def folded(text: str) -> str:
-    """A form in which what reads alike is alike: full-width letters, capitals."""
+    """The text in lower case and normal width: texts that read alike are equal."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -35,25 +51,73 @@ type Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1
 type Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
 type ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+MAX_COST = 1_000_000
+COST_STEP = Decimal("0.00000001")  # the database's precision
+_DIGITS = re.compile(r"(?=.*[1-9])(0|[1-9][0-9]{0,6})(\.[0-9]{1,8})?")
+
+
+def _written_out(value: Any) -> Any:
+    """Decimal takes texts of many forms; here a cost is a number or its digits, as a task's params hold it."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("a number above 0, or its digits as a text")
+    return value
+
+
+type Cost = Annotated[
+    Decimal,
+    Field(gt=0, le=MAX_COST),
+    AfterValidator(lambda amount: amount.quantize(COST_STEP, ROUND_UP)),
+    BeforeValidator(_written_out),
+    PlainSerializer(lambda amount: f"{amount.normalize():f}", return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_COST},
+                {"type": "string", "pattern": r"^(?=.*[1-9])(0|[1-9][0-9]{0,5})(\.[0-9]{1,8})?$"},
+            ]
+        }
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Tokens and money, in the currency of the models' prices."""
+
+    tokens: int
+    cost: Decimal
+
+    def __add__(self, other: "Sum") -> "Sum":
+        return Sum(self.tokens + other.tokens, self.cost + other.cost)
+
+
+NOTHING = Sum(0, Decimal(0))
+
 
 class Budget(BaseModel):
     """What a diagnosis may spend; None is without limit. The cost is in the currency of the models' prices."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_cost: Annotated[Decimal, Field(gt=0, le=1_000_000, max_digits=14, decimal_places=8)] | None = Field(
-        None, description="In the currency of the models' prices; null is without limit.", examples=[2.5]
+    max_cost: Cost | None = Field(
+        default=None, description="In the currency of the models' prices; null is without limit.", examples=[2.5]
     )
-    max_tokens: int | None = Field(
-        None, ge=1, le=10_000_000_000, description="Of prompts and answers together.", examples=[200_000]
+    max_tokens: StrictInt | None = Field(
+        default=None, ge=1, le=10_000_000_000, description="Of prompts and answers together.", examples=[200_000]
     )
 
     @property
     def unlimited(self) -> bool:
         return self.max_cost is None and self.max_tokens is None
 
+    def allows(self, spent: Sum) -> bool:
+        """Whether so much may be spent in all."""
+        return (self.max_cost is None or spent.cost <= self.max_cost) and (
+            self.max_tokens is None or spent.tokens <= self.max_tokens
+        )
 
-EXAMPLE = {
+
+EXAMPLE: JsonDict = {
     "brand": "星野",
     "competitors": ["Lumo", "北辰"],
     "questions": ["20 万元买什么电动车好？", "哪个品牌的售后最省心？"],
@@ -68,13 +132,13 @@ class Diagnosis(Budget):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     brand: Name = Field(examples=["蔚来"])
-    competitors: Annotated[list[Name], Field(max_length=MOST_COMPETITORS), AfterValidator(_distinct)] = Field(
+    competitors: Annotated[list[Name], Field(max_length=MAX_COMPETITORS), AfterValidator(_distinct)] = Field(
         default=[], examples=[["小鹏", "理想"]]
     )
-    questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_QUESTIONS), AfterValidator(_distinct)] = (
+    questions: Annotated[list[Question], Field(min_length=1, max_length=MAX_QUESTIONS), AfterValidator(_distinct)] = (
         Field(examples=[["20 万元买什么电动车好？"]])
     )
-    models: Annotated[list[ModelName], Field(min_length=1, max_length=MOST_MODELS), AfterValidator(_distinct)] = Field(
+    models: Annotated[list[ModelName], Field(min_length=1, max_length=MAX_MODELS), AfterValidator(_distinct)] = Field(
         description="Names from the deployment's configuration.", examples=[["deepseek", "qwen"]]
     )
     language: str = Field(
@@ -92,11 +156,11 @@ class Diagnosis(Budget):
 
     @property
     def names(self) -> list[str]:
-        """The brand, and those it is measured against."""
+        """The brand and its competitors."""
         return [self.brand, *self.competitors]
 
     def cells(self) -> "list[Cell]":
-        """Question by question."""
+        """All cells, question by question."""
         numbered = enumerate(self.questions, 1)
         return [Cell(question_key(number), text, model) for number, text in numbered for model in self.models]
 
@@ -110,7 +174,7 @@ def question_key(number: int) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """A question to a model. `question` is its place (q07), `text` its words."""
+    """A question to a model. `question` is the question's key (q07), `text` its words."""
 
     question: str
     text: str
@@ -118,7 +182,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Of its step too: q07/deepseek."""
+        """q07/deepseek, the key of its step too."""
         return f"{self.question}/{self.model}"
 
     @property
@@ -126,9 +190,45 @@ class Cell:
         return f"{self.model} · {self.question} {self.text}"[:200]
 
 
-def kept(old: Diagnosis, new: Diagnosis) -> Sequence[str]:
-    """The keys of the cells whose answers may be taken over: asked and read in the same way."""
+def common_cells(old: Diagnosis, new: Diagnosis) -> Sequence[str]:
+    """The keys of the cells that both diagnoses ask and read in the same way: their answers may be taken over."""
     if (old.brand, old.competitors, old.language) != (new.brand, new.competitors, new.language):
         return []
-    asked = set(old.cells())
-    return [cell.key for cell in new.cells() if cell in asked]
+    old_cells = set(old.cells())
+    return [cell.key for cell in new.cells() if cell in old_cells]
+
+
+class CellState(StrEnum):
+    waiting = "waiting"
+    answered = "answered"
+    failed = "failed"
+    skipped = "skipped"
+
+
+class ModelLeftAlone(PermanentError):
+    """The model keeps failing and is left alone for a while."""
+
+    code = "model_left_alone"
+
+
+class BudgetReached(PermanentError):
+    """The next request could pass the budget."""
+
+    code = "budget_reached"
+
+
+SKIPPED = frozenset({ModelLeftAlone.code, BudgetReached.code})  # the codes of a skipped cell's step
+
+
+class Extraction(BaseModel):
+    """What an answer says. `named_too` are competitors, `others` brands that are neither the brand nor a competitor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    named: bool
+    rank: int | None = Field(description="The brand's place among those named, from 1; null when it is not named.")
+    sentiment: float | None = Field(description="-1 to 1, towards the brand; null when it is not named.")
+    named_too: list[str] = Field(description="Those of the competitors that are named.")
+    others: list[str] = Field(description="Other brands, as the reading model names them.")
+    sources: list[str] = Field(description="Sources that the answer cites.")
+    disputed: bool = Field(description="The reading model says otherwise of `named`; the text decides.")

@@ -1,4 +1,4 @@
-"""Plans a diagnosis: a step for each cell, and what this attempt has to ask of each model."""
+"""Plans a diagnosis: a step for each cell, and the cells that this attempt has to ask of each model."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from diagnosis.planning import plan
 from longhaul import settings
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.workflows import Attempt
 
 settings.require(settings.Database, settings.ProgressQueue, settings.Models)
 

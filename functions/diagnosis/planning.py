@@ -1,52 +1,83 @@
-"""Planning a diagnosis: a step for each cell and one for the report; then what is still to be asked, model by model."""
+"""Plans a diagnosis: a step for each cell and one for the report; then the cells to ask, model by model.
+
+The state machine's states carry cells by their keys, never texts.
+"""
 
 from itertools import groupby
 
+from pydantic import BaseModel, Field
+
 from diagnosis import store
-from diagnosis.model import ANALYZING, FETCHING, INIT, PLAN, PLANNING, REPORT, REPORTING, Cell, Diagnosis, kept
-from diagnosis.requests import CellStep, Column, Plan
-from longhaul import database, llm
+from diagnosis.model import (
+    ANALYZING,
+    FETCHING,
+    INIT,
+    PLAN,
+    PLANNING,
+    REPORT,
+    REPORTING,
+    Cell,
+    CellState,
+    Diagnosis,
+    common_cells,
+)
+from longhaul import database, llm, stored
+from longhaul.aws.workflows import Attempt
 from longhaul.database import Session
 from longhaul.errors import NotFound
 from longhaul.tasks import store as task_store
 from longhaul.tasks.model import Task
 from longhaul.tasks.steps import PlannedStep, plan_steps, step
-from longhaul.workflows import Attempt
 
-MOST_IN_FLIGHT = 40  # iterations of an inline Map
+MAX_IN_FLIGHT = 40  # iterations of an inline Map
+
+
+class CellStep(Attempt):
+    """A cell to be asked, by its key."""
+
+    key: str = Field(min_length=1, max_length=96)
+
+
+class Column(BaseModel):
+    """The cells to ask of one model, and how many of them at once."""
+
+    max_in_flight: int
+    cells: list[CellStep]
+
+
+class Plan(BaseModel):
+    columns: list[Column]
 
 
 def plan(request: Attempt) -> Plan:
-    """What this attempt has to ask. Raises UnknownModel, NotFound (what it continues), TaskStopped.
+    """The cells that this attempt has to ask. Raises UnknownModel, NotFound (what it continues), TaskStopped.
 
-    Cells that an attempt before it has finished are left out, with what it already failed to get: only who resumes or
-    retries the task asks for that again.
+    Cells that an earlier attempt has finished are left out, the failed ones too: a failed cell is asked again only when
+    a caller resumes or retries the task.
     """
     task = _task(request.task_id)
-    asked = Diagnosis.model_validate(task.params)
-    models = {name: llm.model_named(name) for name in asked.models}
+    params = stored.read(Diagnosis, task.params)
+    models = {name: llm.model_named(name) for name in params.models}
     with step(request.task_id, request.attempt, key=PLAN, level=INIT, label=PLANNING) as run:
         if not run.done:
-            taken = kept(_former(asked, task), asked) if asked.continues else []
+            taken = common_cells(_former(params, task), params) if params.continues else []
 
             def write(tx: Session) -> None:
-                plan_steps(tx, request.task_id, request.attempt, _steps(asked.cells()))
-                store.begin(tx, request.task_id, asked)
-                if asked.continues:
-                    store.take_over(tx, request.task_id, asked.continues, taken)
+                plan_steps(tx, request.task_id, request.attempt, _steps(params.cells()))
+                store.begin(tx, request.task_id, params)
+                if params.continues:
+                    store.take_over(tx, request.task_id, params.continues, taken)
 
-            run.complete({"cells": len(asked.cells())}, save=write)
+            run.complete({"cells": len(params.cells())}, save=write)
     with database.connection() as session:
-        waiting = {cell.key for cell in store.list_cells(session, request.task_id) if cell.waits}
-    cells = sorted((cell for cell in asked.cells() if cell.key in waiting), key=lambda cell: cell.model)
+        planned = store.list_cells(session, request.task_id)
+    waiting = {cell.key for cell in planned if cell.state == CellState.waiting}
+    cells = sorted((cell for cell in params.cells() if cell.key in waiting), key=lambda cell: cell.model)
     return Plan(
         columns=[
             Column(
-                max_in_flight=min(MOST_IN_FLIGHT, models[name].max_concurrent),
-                cells=[
-                    CellStep(task_id=request.task_id, attempt=request.attempt, key=cell.key, label=cell.label)
-                    for cell in column
-                ],
+                max_in_flight=min(MAX_IN_FLIGHT, models[name].max_concurrent),
+                cells=[CellStep(task_id=request.task_id, attempt=request.attempt, key=cell.key) for cell in column],
             )
             for name, column in groupby(cells, key=lambda cell: cell.model)
         ]
@@ -58,12 +89,13 @@ def _steps(cells: list[Cell]) -> list[PlannedStep]:
     return [*planned, PlannedStep(REPORT, ANALYZING, REPORTING)]
 
 
-def _former(asked: Diagnosis, task: Task) -> Diagnosis:
+def _former(params: Diagnosis, task: Task) -> Diagnosis:
+    """The params of the diagnosis that this one continues."""
     with database.connection() as session:
-        former = task_store.fetch_for_tenant(session, asked.continues or "", task.tenant_id)
+        former = task_store.fetch_for_tenant(session, params.continues or "", task.tenant_id)
     if former is None or former.kind != task.kind:
-        raise NotFound(f"there is no diagnosis {asked.continues} to continue")
-    return Diagnosis.model_validate(former.params)
+        raise NotFound(f"there is no diagnosis {params.continues} to continue")
+    return stored.read(Diagnosis, former.params)
 
 
 def _task(task_id: str) -> Task:

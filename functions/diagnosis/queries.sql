@@ -1,12 +1,12 @@
 -- Every statement of brand diagnosis. A cell's state is its step's in task_steps.
 
 -- name: begin!
--- A diagnosis is planned once; one whose budget was changed before it began keeps that.
+-- A diagnosis is planned once. One whose budget was changed before keeps that budget.
 INSERT IGNORE INTO diagnoses (task_id, max_cost, max_tokens, created_at, updated_at)
 VALUES (:task_id, :max_cost, :max_tokens, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
 -- name: take_over!
--- Answers of another diagnosis of the same tenant, which paid for them.
+-- Answers of another diagnosis of the same tenant, which has paid for them.
 INSERT IGNORE INTO diagnosis_cells (task_id, cell_key, asked_by, answer, extraction, answered_at)
 SELECT new.task_id, old.cell_key, old.asked_by, old.answer, old.extraction, old.answered_at
 FROM tasks AS new
@@ -26,11 +26,11 @@ SELECT max_cost, max_tokens FROM diagnoses WHERE task_id = :task_id FOR UPDATE;
 -- name: fetch_diagnosis^
 SELECT max_cost, max_tokens, told, report, updated_at FROM diagnoses WHERE task_id = :task_id;
 
--- name: mark_told!
+-- name: mark_caller_notified!
 UPDATE diagnoses SET told = 1 WHERE task_id = :task_id;
 
 -- name: sum_costs^
--- What this diagnosis paid for itself.
+-- The costs of this diagnosis itself, without those of the answers that it took over.
 SELECT
     COALESCE(SUM(cost), 0) AS cost,
     COALESCE(SUM(prompt_tokens + completion_tokens), 0) AS tokens,
@@ -50,7 +50,7 @@ VALUES (:task_id, :cell_key, :task_id, :cost, :tokens)
 ON DUPLICATE KEY UPDATE reserved_cost = VALUES(reserved_cost), reserved_tokens = VALUES(reserved_tokens);
 
 -- name: settle!
--- What a request took, and its answer or what was read in it, when there is one. The first that is stored stays.
+-- Adds a request's usage, and stores its answer or extraction, if any. The first that is stored stays.
 INSERT INTO diagnosis_cells (
     task_id, cell_key, asked_by, answer, extraction, requests, prompt_tokens, completion_tokens, cost, seconds,
     answered_at
@@ -77,7 +77,7 @@ SELECT * FROM diagnosis_cells WHERE task_id = :task_id AND cell_key = :cell_key;
 SELECT status, error_code, error_message FROM task_steps WHERE task_id = :task_id AND step_key = :cell_key;
 
 -- name: list_cells
--- Without the answers' texts: the whole grid at once.
+-- The whole grid at once, without the answers' texts.
 SELECT
     task_steps.step_key AS cell_key, task_steps.status, task_steps.error_code, task_steps.error_message,
     cells.extraction, cells.asked_by, cells.prompt_tokens, cells.completion_tokens, cells.cost, cells.seconds

@@ -1,21 +1,22 @@
-"""The report of a diagnosis: made once, when all its cells have been tried, from those that were answered."""
+"""The report of a diagnosis: made once, after the last of its cells, from those that were answered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from diagnosis import store
-from diagnosis.cells import CellState, GridCell
-from diagnosis.figures import Figures, Finding, Heard, Rival, figures, findings, rivals
-from diagnosis.model import ANALYZING, REPORT, REPORTING, Diagnosis, question_key
-from longhaul import database, progress
+from diagnosis.figures import AnsweredCell, Figures, Finding, Rival, figures, findings, rivals
+from diagnosis.model import ANALYZING, REPORT, REPORTING, CellState, Diagnosis, question_key
+from diagnosis.store import GridCell
+from longhaul import database, stored
+from longhaul.aws.workflows import Attempt
 from longhaul.errors import TooManyFailures
-from longhaul.tasks.reading import task_params
+from longhaul.tasks import steps
+from longhaul.tasks.following import task_row
 from longhaul.tasks.steps import PlannedStep, Step
-from longhaul.workflows import Attempt
 
-MOST_NAMED = 20  # cells in an error's message
+MAX_REASONS, MAX_REASON = 20, 300  # reasons in an error's message, and characters of each
 
 
 class _Part(BaseModel):
@@ -64,7 +65,7 @@ class Report(_Part):
 
 
 class Outcome(_Part):
-    """The report in short: a task's result."""
+    """The report in short: the task's result."""
 
     cells: Counts
     mention_rate: float | None
@@ -76,40 +77,41 @@ class Outcome(_Part):
 
 
 def write(attempt: Attempt) -> Outcome:
-    """The stored report's outcome. Raises TooManyFailures when not one cell was answered; TaskStopped."""
+    """Stores the report and returns its outcome. Raises TooManyFailures when no cell was answered; TaskStopped."""
     run = Step(attempt.task_id, attempt.attempt, PlannedStep(REPORT, ANALYZING, REPORTING))
     run.begin()
     if not run.done:
-        # That the stage begins is what a reader is to see; its end is the task's.
-        progress.announce(attempt.task_id, attempt.attempt, ANALYZING, REPORTING)
-        asked = Diagnosis.model_validate(task_params(attempt.task_id))
+        # Announced when the stage begins, not when it ends: its end is the task's.
+        steps.announce(attempt.task_id, attempt.attempt, ANALYZING, REPORTING)
+        params = stored.read(Diagnosis, task_row(attempt.task_id).params)
         with database.connection() as session:
             cells = store.list_cells(session, attempt.task_id)
-        report = report_of(asked, cells)
+        report = report_of(params, cells)
         text = report.model_dump_json()
         run.complete(outcome_of(report).model_dump(), save=lambda tx: store.save_report(tx, attempt.task_id, text))
-    return Outcome.model_validate(run.output)
+    return stored.read(Outcome, run.output)
 
 
-def report_of(asked: Diagnosis, cells: Sequence[GridCell]) -> Report:
+def report_of(params: Diagnosis, cells: Sequence[GridCell]) -> Report:
     """Raises TooManyFailures when no cell was answered: then there is nothing to report."""
-    left_out = [LeftOut(key=cell.key, state=cell.state, reason=cell.reason) for cell in cells if cell.said is None]
-    heard = [_heard(cell) for cell in cells if cell.said is not None]
-    if not heard:
-        reasons = "; ".join(dict.fromkeys(out.reason or "never asked" for out in left_out[:MOST_NAMED]))
-        raise TooManyFailures(f"none of {len(left_out)} cells was answered: {reasons}")
-    texts = {question_key(number): text for number, text in enumerate(asked.questions, 1)}
-    found = findings(heard, texts, asked.competitors)
-    by_model = {name: figures([one for one in heard if one.model == name]) for name in asked.models}
-    by_question = {key: figures([one for one in heard if one.question == key]) for key in texts}
+    left_out = [LeftOut(key=cell.key, state=cell.state, reason=cell.reason) for cell in cells if not cell.extraction]
+    answered = list(_answered(cells))
+    if not answered:
+        reasons = [(cell.reason or "never asked")[:MAX_REASON] for cell in left_out[:MAX_REASONS]]
+        distinct = "; ".join(dict.fromkeys(reasons))
+        raise TooManyFailures(f"none of {len(left_out)} cells was answered: {distinct}")
+    texts = {question_key(number): text for number, text in enumerate(params.questions, 1)}
+    found = findings(answered, texts, params.competitors)
+    by_model = {name: figures([cell for cell in answered if cell.model == name]) for name in params.models}
+    by_question = {key: figures([cell for cell in answered if cell.question == key]) for key in texts}
     return Report(
-        brand=asked.brand,
-        competitors=asked.competitors,
+        brand=params.brand,
+        competitors=params.competitors,
         cells=counts_of(cells),
-        overall=figures(heard),
+        overall=figures(answered),
         by_model=[ModelFigures(model=name, **dict(one)) for name, one in by_model.items()],
         by_question=[QuestionFigures(question=key, text=texts[key], **dict(one)) for key, one in by_question.items()],
-        rivals=rivals(heard, asked.competitors),
+        rivals=rivals(answered, params.competitors),
         strengths=found.strengths,
         gaps=found.gaps,
         left_out=left_out,
@@ -133,8 +135,8 @@ def counts_of(cells: Sequence[GridCell]) -> Counts:
     )
 
 
-def _heard(cell: GridCell) -> Heard:
-    question, _, model = cell.key.partition("/")
-    if cell.said is None:
-        raise ValueError(f"{cell.key} was not answered")
-    return Heard(cell.key, question, model, cell.said)
+def _answered(cells: Sequence[GridCell]) -> Iterator[AnsweredCell]:
+    for cell in cells:
+        if cell.extraction:
+            question, _, model = cell.key.partition("/")
+            yield AnsweredCell(cell.key, question, model, cell.extraction)

@@ -1,17 +1,15 @@
-"""The rows of diagnoses, read and written by the statements of queries.sql."""
+"""The rows of diagnoses and their cells, by the statements of queries.sql."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from diagnosis.cells import AskedCell, CellState, Costs, DiagnosisRow, GridCell
-from diagnosis.errors import SKIPPED
-from diagnosis.extraction import Extraction
-from diagnosis.model import Budget
-from diagnosis.prices import Sum
-from longhaul import queries
-from longhaul.database import Session
+from diagnosis.model import SKIPPED, Budget, CellState, Extraction, Sum
+from longhaul.database import Session, queries
+from longhaul.database.chunks import chunks
 from longhaul.tasks.model import StepStatus, aware
 
 if TYPE_CHECKING:
@@ -20,15 +18,65 @@ if TYPE_CHECKING:
 _queries = queries.load(__file__)
 
 
+@dataclass(frozen=True)
+class Costs:
+    """The costs of a diagnosis: spent, and reserved for requests under way."""
+
+    spent: Sum
+    reserved: Sum
+
+
+@dataclass(frozen=True)
+class DiagnosisRow:
+    """`caller_notified`: the caller knows that the budget is not enough. Times are aware, UTC, here and below."""
+
+    budget: Budget
+    caller_notified: bool
+    report: dict[str, Any] | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """A planned cell without its answer's text. `tokens`, `cost`, `seconds` are 0 where another diagnosis paid.
+
+    `extraction` is None unless the cell is answered, `reason` unless it failed or was skipped.
+    """
+
+    key: str
+    state: CellState
+    reason: str | None
+    extraction: Extraction | None
+    asked_by: str | None
+    tokens: int
+    cost: Decimal
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A cell that was asked, by the diagnosis `asked_by`."""
+
+    asked_by: str
+    answer: str | None
+    extraction: Extraction | None
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal
+    seconds: float
+    answered_at: datetime | None
+
+
 def begin(tx: Session, task_id: str, budget: Budget) -> None:
     _queries.begin(tx, task_id=task_id, max_cost=budget.max_cost, max_tokens=budget.max_tokens)
 
 
 def take_over(tx: Session, task_id: str, former_id: str, cell_keys: Sequence[str]) -> int:
-    """How many answers were taken over from a diagnosis of the same tenant."""
-    if not cell_keys:
-        return 0
-    return int(_queries.take_over(tx, task_id=task_id, former_id=former_id, cell_keys=list(cell_keys)))
+    """Takes answers over from a diagnosis of the same tenant, and returns how many."""
+    return sum(
+        int(_queries.take_over(tx, task_id=task_id, former_id=former_id, cell_keys=some)) for some in chunks(cell_keys)
+    )
 
 
 def change_budget(session: Session, task_id: str, budget: Budget) -> None:
@@ -36,7 +84,7 @@ def change_budget(session: Session, task_id: str, budget: Budget) -> None:
 
 
 def lock_budget(tx: Session, task_id: str) -> Budget:
-    """Nobody else's to spend from until the transaction ends."""
+    """The budget, from which nobody else can spend until the transaction ends."""
     return _budget(_queries.lock_budget(tx, task_id=task_id))
 
 
@@ -49,8 +97,8 @@ def fetch(session: Session, task_id: str) -> DiagnosisRow | None:
     return DiagnosisRow(_budget(row), bool(row["told"]), report, aware(row["updated_at"]))
 
 
-def mark_told(session: Session, task_id: str) -> None:
-    _queries.mark_told(session, task_id=task_id)
+def mark_caller_notified(session: Session, task_id: str) -> None:
+    _queries.mark_caller_notified(session, task_id=task_id)
 
 
 def sum_costs(session: Session, task_id: str) -> Costs:
@@ -60,12 +108,12 @@ def sum_costs(session: Session, task_id: str) -> Costs:
 
 
 def settle_lost(tx: Session, task_id: str, key: str) -> None:
-    """What was reserved for this cell and never settled counts as spent."""
+    """A reservation for this cell that was never settled counts as spent."""
     _queries.settle_lost(tx, task_id=task_id, cell_key=key)
 
 
-def reserve(tx: Session, task_id: str, key: str, most: Sum) -> None:
-    _queries.reserve(tx, task_id=task_id, cell_key=key, cost=most.cost, tokens=most.tokens)
+def reserve(tx: Session, task_id: str, key: str, worst: Sum) -> None:
+    _queries.reserve(tx, task_id=task_id, cell_key=key, cost=worst.cost, tokens=worst.tokens)
 
 
 def settle(
@@ -77,7 +125,7 @@ def settle(
     answer: str | None = None,
     extraction: Extraction | None = None,
 ) -> None:
-    """What a request took (None: it was not made), with its answer or what was read in it; the first stays."""
+    """Adds a request's usage (None: it was not sent), and stores its answer or extraction unless there is one."""
     _queries.settle(
         session,
         task_id=task_id,
@@ -92,42 +140,52 @@ def settle(
     )
 
 
-def fetch_cell(session: Session, task_id: str, key: str) -> AskedCell | None:
-    """None when it was never asked."""
+def fetch_cell(session: Session, task_id: str, key: str) -> StoredCell | None:
+    """None when the cell was never asked."""
     row = _queries.fetch_cell(session, task_id=task_id, cell_key=key)
     if row is None:
         return None
-    values = {name: row[name] for name in AskedCell.__dataclass_fields__}
-    return AskedCell(
+    values = {name: row[name] for name in StoredCell.__dataclass_fields__}
+    return StoredCell(
         **values | {"extraction": _extraction(row["extraction"]), "answered_at": aware(row["answered_at"])}
     )
 
 
 def fetch_state(session: Session, task_id: str, key: str) -> tuple[CellState, str | None]:
-    """A cell's state, and why where it was not answered."""
+    """A cell's state, and the reason when it failed or was skipped."""
     row = _queries.fetch_step(session, task_id=task_id, cell_key=key)
     return (_state(row), row["error_message"]) if row else (CellState.waiting, None)
 
 
 def list_cells(session: Session, task_id: str) -> list[GridCell]:
     """The planned cells by their keys; none until the diagnosis was planned."""
-    return [
-        GridCell(
-            key=row["cell_key"],
-            state=_state(row),
-            reason=row["error_message"],
-            extraction=_extraction(row["extraction"]),
-            asked_by=row["asked_by"],
-            tokens=int((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)),
-            cost=Decimal(row["cost"] or 0),
-            seconds=float(row["seconds"] or 0),
-        )
-        for row in _queries.list_cells(session, task_id=task_id)
-    ]
+    return [_grid_cell(row) for row in _queries.list_cells(session, task_id=task_id)]
 
 
 def save_report(tx: Session, task_id: str, report: str) -> None:
     _queries.save_report(tx, task_id=task_id, report=report)
+
+
+def purge_cells(tx: Session, task_ids: Sequence[str], limit: int) -> int:
+    """Deletes `limit` cells of these tasks at most, and returns how many. A cell's answer has perhaps 100 KB.
+
+    The rest of a diagnosis is one row, which goes with its task.
+    """
+    return int(_queries.purge_cells(tx, task_ids=list(task_ids), limit=limit))
+
+
+def _grid_cell(row: dict[str, Any]) -> GridCell:
+    state = _state(row)
+    return GridCell(
+        key=row["cell_key"],
+        state=state,
+        reason=row["error_message"],
+        extraction=_extraction(row["extraction"]) if state == CellState.answered else None,
+        asked_by=row["asked_by"],
+        tokens=int((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)),
+        cost=Decimal(row["cost"] or 0),
+        seconds=float(row["seconds"] or 0),
+    )
 
 
 def _budget(row: dict[str, Any] | None) -> Budget:

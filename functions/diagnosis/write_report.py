@@ -1,4 +1,4 @@
-"""Writes the report of a diagnosis whose cells have all been tried: its figures are the task's result."""
+"""Writes a diagnosis's report after the last of its cells: its figures are the task's result."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from diagnosis.report import write
 from longhaul import settings
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.workflows import Attempt
 
 settings.require(settings.Database, settings.ProgressQueue)
 

@@ -8,6 +8,11 @@ from hospitals.provinces import find_province
 from longhaul.tasks.kinds import Counter, Kind
 
 WORKFLOW = "RefreshHospitals"
+LABELS = {
+    "province": "正在获取城市数据",
+    "city": "正在获取区县列表",
+    "district": "正在获取区县数据",
+}  # of steps, by level
 
 
 class ProvinceRefresh(BaseModel):
@@ -28,9 +33,19 @@ class FullRefresh(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-# Progress counts a hospital's share with its district's. Nobody knows how many hospitals there are until the last
-# district has answered; their number is estimated from the mean per refreshed district, and by that estimate the ratio
-# of hospitals found is the ratio of districts refreshed. So 0.3 + 0.5 of a province and 0.3 + 0.4 of the country.
+STATISTICS = {
+    "provinces_processed": Counter("province"),
+    "provinces_failed": Counter("province", failed=True),
+    "cities_processed": Counter("city"),
+    "cities_failed": Counter("city", failed=True),
+    "districts_processed": Counter("district"),
+    "districts_failed": Counter("district", failed=True),
+    "hospitals_found": Counter("district", units=True),
+}
+
+# A district's weight is its own and its hospitals'. Their number is not known before the last district; if it
+# is estimated from the mean of the refreshed districts, the share of hospitals found is that of districts refreshed. So
+# a district weighs 0.3 + 0.5 in a province and 0.3 + 0.4 in the country.
 KINDS = (
     Kind(
         name="hospital_province_refresh",
@@ -39,12 +54,7 @@ KINDS = (
         weights={"city": 0.2, "district": 0.8},
         title=lambda params: f"{params.province}刷新",
         slug=lambda params: f"province_{params.province}",
-        statistics={
-            "provinces_processed": Counter("province"),
-            "cities_processed": Counter("city"),
-            "districts_processed": Counter("district"),
-            "hospitals_found": Counter("district", units=True),
-        },
+        statistics=STATISTICS,
     ),
     Kind(
         name="hospital_full_refresh",
@@ -53,11 +63,6 @@ KINDS = (
         weights={"province": 0.1, "city": 0.2, "district": 0.7},
         title=lambda _: "全量刷新",
         slug=lambda _: "full_refresh",
-        statistics={
-            "provinces_processed": Counter("province"),
-            "cities_processed": Counter("city"),
-            "districts_processed": Counter("district"),
-            "hospitals_found": Counter("district", units=True),
-        },
+        statistics=STATISTICS,
     ),
 )

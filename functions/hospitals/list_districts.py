@@ -4,15 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hospitals.divisions import find_districts
-from hospitals.requests import DistrictsPlan, DivisionStep
+from hospitals.divisions import DistrictsPlan, DivisionStep, carried, find_districts
 from longhaul import settings
 from longhaul.observability import observed
 
-settings.require(settings.Database, settings.ProgressQueue, settings.Llm)
+settings.require(settings.Database, settings.ProgressQueue, settings.Llm, settings.Breaker)
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    districts = find_districts(DivisionStep.model_validate(event))
-    return DistrictsPlan(districts=districts).model_dump()
+    request = DivisionStep.model_validate(event)
+    return DistrictsPlan(districts=carried(request, find_districts(request))).model_dump()

@@ -1,14 +1,13 @@
-"""Lists the provinces that a refresh is for: the first state of its workflow."""
+"""Lists the provinces of a refresh: the first state of its workflow."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hospitals.divisions import plan_provinces
-from hospitals.requests import ProvincesPlan
+from hospitals.divisions import ProvincesPlan, plan_provinces
 from longhaul import settings
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.workflows import Attempt
 
 settings.require(settings.Database)
 

@@ -1,7 +1,7 @@
-"""The directory's words: divisions, hospitals, and what a language model is asked to answer.
+"""Divisions and hospitals, and the language model's answers about them.
 
-An answer's models check its shape only: they also go to the model as a JSON schema, and one hospital that is wrong
-must not cost the others. Each row is then held against `Division` or `Hospital`, which say what may be stored.
+An answer's models check its shape only: they go to the language model as a JSON schema, and one malformed hospital must
+not cost the others. Each row is then validated as a `Division` or a `Hospital`, the forms that are stored.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-type Code = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{5}$")]  # GB/T 2260, six digits
+type Code = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{5}$")]  # GB/T 2260, six digits
 
 
 class Level(StrEnum):
@@ -53,7 +53,7 @@ class Hospital(_Row):
 
     @property
     def digest(self) -> str:
-        """32 hex digits of what makes the hospital different. A model's confidence wavers: it is no difference."""
+        """32 hex digits of what can change. A model's confidence wavers, so it is left out."""
         content = [self.level, self.type, self.address, self.phone]
         return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
 
@@ -85,7 +85,7 @@ class HospitalAnswer(_Answer):
 
 
 class HospitalsAnswer(_Answer):
-    """A batch of a district's hospitals; `has_more` when the district has others that were not named yet."""
+    """A batch of a district's hospitals. `has_more`: the district has others that were not named yet."""
 
     hospitals: list[HospitalAnswer]
     has_more: bool

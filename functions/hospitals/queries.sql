@@ -1,5 +1,5 @@
 -- Every statement of the hospital directory. A place is a range of codes: a province's districts and their hospitals lie
--- between its code and the last one with its first two digits. Nothing is deleted: what is gone has listed = 0.
+-- between its code and the last one with its first two digits. No row is deleted: what is gone has listed = 0.
 
 -- name: list_provinces
 SELECT code, name FROM provinces ORDER BY code;
@@ -13,6 +13,13 @@ SELECT code, name FROM cities WHERE code = :code;
 -- name: fetch_district^
 SELECT code, name FROM districts WHERE code = :code;
 
+-- name: locate_district^
+-- The district and its city.
+SELECT districts.code, districts.name, cities.code AS city_code, cities.name AS city_name
+FROM districts
+JOIN cities ON cities.code = districts.city_code
+WHERE districts.code = :code;
+
 -- name: list_cities
 SELECT code, name FROM cities WHERE province_code = :province_code AND listed = 1 ORDER BY code;
 
@@ -20,14 +27,10 @@ SELECT code, name FROM cities WHERE province_code = :province_code AND listed = 
 SELECT code, name FROM districts WHERE city_code = :city_code AND listed = 1 ORDER BY code;
 
 -- name: save_cities!
--- A province's cities as [[code, name], ...]; those it does not name any more are not listed any more.
+-- A province's cities as [[code, name], ...].
 INSERT INTO cities (code, province_code, name, listed, updated_at)
-SELECT said.code, :province_code, said.name, 1, UTC_TIMESTAMP(6)
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (code CHAR(6) PATH '$[0]', name VARCHAR(50) PATH '$[1]')) AS said
-UNION ALL
-SELECT gone.code, gone.province_code, gone.name, 0, UTC_TIMESTAMP(6)
-FROM cities AS gone
-WHERE gone.province_code = :province_code AND gone.listed = 1 AND gone.code NOT IN :codes
+SELECT given.code, :province_code, given.name, 1, UTC_TIMESTAMP(6)
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (code CHAR(6) PATH '$[0]', name VARCHAR(50) PATH '$[1]')) AS given
 ON DUPLICATE KEY UPDATE
     updated_at = IF(
         cities.name = VALUES(name) AND cities.province_code = VALUES(province_code) AND cities.listed = VALUES(listed),
@@ -35,15 +38,16 @@ ON DUPLICATE KEY UPDATE
     ),
     province_code = VALUES(province_code), name = VALUES(name), listed = VALUES(listed);
 
+-- name: unlist_cities!
+-- The cities that are not among the province's any more.
+UPDATE cities SET listed = 0, updated_at = UTC_TIMESTAMP(6)
+WHERE province_code = :province_code AND listed = 1 AND code NOT IN :codes;
+
 -- name: save_districts!
--- A city's districts, as its province's cities above.
+-- A city's districts, as save_cities.
 INSERT INTO districts (code, city_code, name, listed, updated_at)
-SELECT said.code, :city_code, said.name, 1, UTC_TIMESTAMP(6)
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (code CHAR(6) PATH '$[0]', name VARCHAR(50) PATH '$[1]')) AS said
-UNION ALL
-SELECT gone.code, gone.city_code, gone.name, 0, UTC_TIMESTAMP(6)
-FROM districts AS gone
-WHERE gone.city_code = :city_code AND gone.listed = 1 AND gone.code NOT IN :codes
+SELECT given.code, :city_code, given.name, 1, UTC_TIMESTAMP(6)
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (code CHAR(6) PATH '$[0]', name VARCHAR(50) PATH '$[1]')) AS given
 ON DUPLICATE KEY UPDATE
     updated_at = IF(
         districts.name = VALUES(name) AND districts.city_code = VALUES(city_code)
@@ -52,33 +56,35 @@ ON DUPLICATE KEY UPDATE
     ),
     city_code = VALUES(city_code), name = VALUES(name), listed = VALUES(listed);
 
+-- name: unlist_districts!
+UPDATE districts SET listed = 0, updated_at = UTC_TIMESTAMP(6)
+WHERE city_code = :city_code AND listed = 1 AND code NOT IN :codes;
+
+-- name: list_names
+SELECT name FROM hospitals WHERE district_code = :district_code AND listed = 1;
+
+-- name: mark_gone!
+UPDATE hospitals SET listed = 0, gone_by = :task_id, updated_at = UTC_TIMESTAMP(6)
+WHERE district_code = :district_code AND listed = 1 AND name IN :names;
+
 -- name: save_hospitals!
--- A district's hospitals as [[name, level, type, address, phone, confidence, digest], ...], in one statement: new ones
--- are added, different ones changed, those not named any more marked gone, those that are back listed again. Where
--- nothing is different nothing is written. Conditions stand above the columns they test: MySQL assigns in order.
+-- Hospitals of a district as [[name, level, type, address, phone, confidence, digest], ...]: a new one is added, a
+-- different one changed, one that was gone listed again. An equal row is not written. MySQL assigns in order, so each
+-- condition stands above the columns that it tests.
 INSERT INTO hospitals (
     district_code, name, level, type, address, phone, confidence, digest, listed, added_by, created_at, updated_at
 )
 SELECT
-    :district_code, said.name, said.level, said.type, said.address, said.phone, said.confidence, said.digest,
+    :district_code, given.name, given.level, given.type, given.address, given.phone, given.confidence, given.digest,
     1, :task_id, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
     name VARCHAR(100) PATH '$[0]', level VARCHAR(8) PATH '$[1]', type VARCHAR(40) PATH '$[2]',
     address VARCHAR(200) PATH '$[3]', phone VARCHAR(30) PATH '$[4]', confidence DECIMAL(4, 3) PATH '$[5]',
     digest CHAR(32) PATH '$[6]'
-)) AS said
-UNION ALL
-SELECT
-    gone.district_code, gone.name, gone.level, gone.type, gone.address, gone.phone, gone.confidence, gone.digest,
-    0, gone.added_by, gone.created_at, UTC_TIMESTAMP(6)
-FROM hospitals AS gone
-WHERE gone.district_code = :district_code AND gone.listed = 1 AND gone.name NOT IN :names
+)) AS given
 ON DUPLICATE KEY UPDATE
-    changed_by = IF(
-        VALUES(listed) = 1 AND (hospitals.listed = 0 OR hospitals.digest <> VALUES(digest)),
-        :task_id, hospitals.changed_by
-    ),
-    gone_by = IF(VALUES(listed) = 1, NULL, :task_id),
+    changed_by = IF(hospitals.listed = 0 OR hospitals.digest <> VALUES(digest), :task_id, hospitals.changed_by),
+    gone_by = NULL,
     updated_at = IF(
         hospitals.listed = VALUES(listed) AND hospitals.digest = VALUES(digest),
         hospitals.updated_at, VALUES(updated_at)
@@ -87,7 +93,7 @@ ON DUPLICATE KEY UPDATE
     confidence = VALUES(confidence), digest = VALUES(digest), listed = VALUES(listed);
 
 -- name: count_changes^
--- What a task did in a place. A hospital that it added and then changed counts as added.
+-- A task's changes in a place. A hospital that it added and then changed counts as added.
 SELECT
     COUNT(CASE WHEN listed = 1 AND added_by = :task_id THEN 1 END) AS added,
     COUNT(CASE WHEN listed = 1 AND changed_by = :task_id AND added_by <> :task_id THEN 1 END) AS changed,
@@ -96,12 +102,15 @@ FROM hospitals
 WHERE district_code BETWEEN :first_code AND :last_code;
 
 -- name: list_by_place
+-- The hospitals after one of the list, in its order; ('', '') is before the first.
 SELECT
     hospitals.district_code, districts.name AS district_name, hospitals.name, hospitals.level, hospitals.type,
     hospitals.address, hospitals.phone, hospitals.confidence, hospitals.updated_at
 FROM hospitals
 JOIN districts ON districts.code = hospitals.district_code
 WHERE hospitals.district_code BETWEEN :first_code AND :last_code AND hospitals.listed = 1
+  AND hospitals.district_code >= :after_district_code
+  AND (hospitals.district_code > :after_district_code OR hospitals.name > :after_name)
 ORDER BY hospitals.district_code, hospitals.name
 LIMIT :limit OFFSET :offset;
 
@@ -116,6 +125,8 @@ FROM hospitals
 JOIN districts ON districts.code = hospitals.district_code
 WHERE hospitals.listed = 1 AND hospitals.level = :level
   AND hospitals.district_code BETWEEN :first_code AND :last_code
+  AND hospitals.district_code >= :after_district_code
+  AND (hospitals.district_code > :after_district_code OR hospitals.name > :after_name)
 ORDER BY hospitals.district_code, hospitals.name
 LIMIT :limit OFFSET :offset;
 
@@ -124,7 +135,7 @@ SELECT COUNT(*) FROM hospitals
 WHERE listed = 1 AND level = :level AND district_code BETWEEN :first_code AND :last_code;
 
 -- name: list_by_name
--- Names that begin with :pattern: an index can serve a beginning, not a part.
+-- Names that begin with :pattern: an index can serve a beginning, no other part.
 SELECT
     hospitals.district_code, districts.name AS district_name, hospitals.name, hospitals.level, hospitals.type,
     hospitals.address, hospitals.phone, hospitals.confidence, hospitals.updated_at
@@ -132,9 +143,25 @@ FROM hospitals
 JOIN districts ON districts.code = hospitals.district_code
 WHERE hospitals.listed = 1 AND hospitals.name LIKE :pattern AND hospitals.level IN :levels
   AND hospitals.district_code BETWEEN :first_code AND :last_code
+  AND hospitals.name >= :after_name
+  AND (hospitals.name > :after_name OR hospitals.district_code > :after_district_code)
 ORDER BY hospitals.name, hospitals.district_code
 LIMIT :limit OFFSET :offset;
 
 -- name: count_by_name$
 SELECT COUNT(*) FROM hospitals
 WHERE listed = 1 AND name LIKE :pattern AND level IN :levels AND district_code BETWEEN :first_code AND :last_code;
+
+-- name: list_batches
+-- The batches of an unfinished district, in order.
+SELECT answer FROM district_batches
+WHERE task_id = :task_id AND district_code = :district_code
+ORDER BY batch;
+
+-- name: keep_batch!
+-- Of two workers' answers for one batch the first stays. A task that was deleted meanwhile keeps none.
+INSERT IGNORE INTO district_batches (task_id, district_code, batch, answer, created_at)
+VALUES (:task_id, :district_code, :batch, :answer, UTC_TIMESTAMP(6));
+
+-- name: forget_batches!
+DELETE FROM district_batches WHERE task_id = :task_id AND district_code = :district_code;

@@ -1,26 +1,37 @@
-"""The rows of the directory, read and written by the statements of queries.sql."""
+"""The rows of the directory, by the statements of queries.sql."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from hospitals.model import Division, Hospital, Level
-from longhaul import queries
-from longhaul.database import Session
+from pydantic import ValidationError
+
+from hospitals.model import Division, Hospital, HospitalsAnswer, Level
+from longhaul.database import Session, queries
+from longhaul.database.chunks import arrays, chunks
 
 _queries = queries.load(__file__)
 
 
 class Place(NamedTuple):
-    """The range of codes of a division: those of the districts in it, its own included."""
+    """The range of a division's codes: its own and those of the districts in it."""
 
     first_code: str
     last_code: str
 
 
 COUNTRY = Place("000000", "999999")
+
+
+class Key(NamedTuple):
+    """A hospital's primary key. A slice of a list begins after one."""
+
+    district_code: str
+    name: str
+
+
+FIRST = Key("", "")  # before every hospital
 
 
 def place_of(province: Division) -> Place:
@@ -38,7 +49,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class ListedHospital:
-    """A hospital as the directory shows it; `updated_at` is when it last was different, UTC without a zone."""
+    """A hospital as the directory shows it. `updated_at` is the time of its last change, in UTC; naive from a row."""
 
     district_code: str
     district_name: str
@@ -57,19 +68,52 @@ class ListedHospital:
 
 def save_cities(tx: Session, province_code: str, cities: Sequence[Division]) -> int:
     """Rows changed. `cities` must not be empty."""
-    return int(_queries.save_cities(tx, province_code=province_code, **_division_rows(cities)))
+    rows = [[city.code, city.name] for city in cities]
+    saved = sum(int(_queries.save_cities(tx, province_code=province_code, rows=some)) for some in arrays(rows))
+    codes = [city.code for city in cities]
+    return saved + int(_queries.unlist_cities(tx, province_code=province_code, codes=codes))
 
 
 def save_districts(tx: Session, city_code: str, districts: Sequence[Division]) -> int:
     """Rows changed. `districts` must not be empty."""
-    return int(_queries.save_districts(tx, city_code=city_code, **_division_rows(districts)))
+    rows = [[district.code, district.name] for district in districts]
+    saved = sum(int(_queries.save_districts(tx, city_code=city_code, rows=some)) for some in arrays(rows))
+    codes = [district.code for district in districts]
+    return saved + int(_queries.unlist_districts(tx, city_code=city_code, codes=codes))
 
 
 def save_hospitals(tx: Session, task_id: str, district_code: str, hospitals: Sequence[Hospital]) -> int:
-    """Rows changed, 0 when the district is as it was. `hospitals` must not be empty, their names unique."""
+    """Rows changed. A hospital that is not among these any more is gone. Their names must be unique."""
+    where = {"task_id": task_id, "district_code": district_code}
     rows = [[h.name, h.level, h.type, h.address, h.phone, round(h.confidence, 3), h.digest] for h in hospitals]
-    names = [h.name for h in hospitals]
-    return int(_queries.save_hospitals(tx, task_id=task_id, district_code=district_code, rows=_json(rows), names=names))
+    written = sum(int(_queries.save_hospitals(tx, **where, rows=some)) for some in arrays(rows))
+    listed = {row["name"] for row in _queries.list_names(tx, district_code=district_code)}
+    gone = sorted(listed.difference(hospital.name for hospital in hospitals))
+    return written + sum(int(_queries.mark_gone(tx, **where, names=some)) for some in chunks(gone))
+
+
+def list_batches(session: Session, task_id: str, district_code: str) -> list[HospitalsAnswer]:
+    """The stored answers for an unfinished district, from its first batch on.
+
+    The list ends before a batch that another version of the code has stored in a form that this one cannot read.
+    """
+    batches: list[HospitalsAnswer] = []
+    for row in _queries.list_batches(session, task_id=task_id, district_code=district_code):
+        try:
+            batches.append(HospitalsAnswer.model_validate_json(row["answer"]))
+        except ValidationError:
+            break
+    return batches
+
+
+def keep_batch(session: Session, task_id: str, district_code: str, batch: int, answer: HospitalsAnswer) -> None:
+    _queries.keep_batch(
+        session, task_id=task_id, district_code=district_code, batch=batch, answer=answer.model_dump_json()
+    )
+
+
+def forget_batches(session: Session, task_id: str, district_code: str) -> None:
+    _queries.forget_batches(session, task_id=task_id, district_code=district_code)
 
 
 def count_changes(session: Session, task_id: str, place: Place) -> Changes:
@@ -82,7 +126,7 @@ def list_provinces(session: Session) -> list[Division]:
 
 
 def list_cities(session: Session, province_code: str) -> list[Division] | None:
-    """None when there is no such province; nothing listed until it was refreshed."""
+    """None when there is no such province. Empty until it was refreshed."""
     if _queries.fetch_province(session, code=province_code) is None:
         return None
     return _divisions(_queries.list_cities(session, province_code=province_code))
@@ -90,46 +134,65 @@ def list_cities(session: Session, province_code: str) -> list[Division] | None:
 
 def list_districts(session: Session, city_code: str) -> list[Division] | None:
     """None when there is no such city."""
-    if _queries.fetch_city(session, code=city_code) is None:
+    if fetch_city(session, city_code) is None:
         return None
     return _divisions(_queries.list_districts(session, city_code=city_code))
+
+
+def fetch_city(session: Session, code: str) -> Division | None:
+    row = _queries.fetch_city(session, code=code)
+    return Division(**row) if row else None
 
 
 def has_district(session: Session, code: str) -> bool:
     return _queries.fetch_district(session, code=code) is not None
 
 
-def list_by_place(session: Session, place: Place, *, limit: int, offset: int) -> tuple[list[ListedHospital], int]:
-    """A page of a place's hospitals by district and name, and how many there are."""
+def locate_district(session: Session, code: str) -> tuple[Division, Division] | None:
+    """The district, and the city it lies in."""
+    row = _queries.locate_district(session, code=code)
+    if row is None:
+        return None
+    return Division(code=row["code"], name=row["name"]), Division(code=row["city_code"], name=row["city_name"])
+
+
+def list_by_place(
+    session: Session, place: Place, *, after: Key = FIRST, limit: int, offset: int
+) -> tuple[list[ListedHospital], int]:
+    """A slice of a place's hospitals by district and name, and how many there are in all."""
     where = place._asdict()
-    rows = _queries.list_by_place(session, **where, limit=limit, offset=offset)
+    rows = _queries.list_by_place(session, **where, **_after(after), limit=limit, offset=offset)
     return _hospitals(rows), int(_queries.count_by_place(session, **where))
 
 
 def list_by_level(
-    session: Session, place: Place, level: Level, *, limit: int, offset: int
+    session: Session, place: Place, level: Level, *, after: Key = FIRST, limit: int, offset: int
 ) -> tuple[list[ListedHospital], int]:
+    """As `list_by_place`, of one level."""
     where = {**place._asdict(), "level": level}
-    rows = _queries.list_by_level(session, **where, limit=limit, offset=offset)
+    rows = _queries.list_by_level(session, **where, **_after(after), limit=limit, offset=offset)
     return _hospitals(rows), int(_queries.count_by_level(session, **where))
 
 
 def list_by_name(
-    session: Session, place: Place, beginning: str, levels: Sequence[Level], *, limit: int, offset: int
+    session: Session,
+    place: Place,
+    beginning: str,
+    levels: Sequence[Level],
+    *,
+    after: Key = FIRST,
+    limit: int,
+    offset: int,
 ) -> tuple[list[ListedHospital], int]:
-    """A page of the hospitals whose name begins so, by name and district, and how many there are."""
+    """As `list_by_place`, of names with this beginning, by name and district."""
     escaped = beginning.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     where = {**place._asdict(), "pattern": f"{escaped}%", "levels": list(levels)}
-    rows = _queries.list_by_name(session, **where, limit=limit, offset=offset)
+    rows = _queries.list_by_name(session, **where, **_after(after), limit=limit, offset=offset)
     return _hospitals(rows), int(_queries.count_by_name(session, **where))
 
 
-def _division_rows(divisions: Sequence[Division]) -> dict[str, Any]:
-    return {"rows": _json([[d.code, d.name] for d in divisions]), "codes": [d.code for d in divisions]}
-
-
-def _json(rows: list[list[Any]]) -> str:
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+def _after(key: Key) -> dict[str, str]:
+    return {"after_district_code": key.district_code, "after_name": key.name}
 
 
 def _divisions(rows: Sequence[dict[str, Any]]) -> list[Division]:

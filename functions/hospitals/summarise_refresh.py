@@ -1,4 +1,4 @@
-"""Summarises a refresh whose steps have all been tried: its figures are the task's result."""
+"""Summarises a refresh after the last of its steps: the figures are the task's result."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hospitals.summary import summarise
 from longhaul import settings
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.workflows import Attempt
 
 settings.require(settings.Database, settings.Cache)
 

@@ -1,23 +1,26 @@
-"""What a refresh came to: hospitals added, changed, gone; steps that failed; and whether those are too many."""
+"""The result of a refresh: hospitals added, changed, gone; failed steps; and the error when those are too many."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from hospitals import store
+from hospitals import directory, store
 from hospitals.provinces import PROVINCES, find_province
-from hospitals.scopes import scope_of
 from hospitals.store import COUNTRY, place_of
-from longhaul import cache, database
+from longhaul import database
+from longhaul.aws.workflows import Attempt
 from longhaul.errors import TooManyFailures
-from longhaul.tasks import step_store, steps
+from longhaul.tasks import steps
+from longhaul.tasks.following import task_row
 from longhaul.tasks.model import StepStatus
-from longhaul.tasks.reading import task_params
-from longhaul.tasks.step_store import StepCount
-from longhaul.workflows import Attempt
+from longhaul.tasks.steps import StepCount
 
-MOST_FAILED = 0.1  # of the provinces, or of the cities and districts together
-MOST_NAMED = 100  # failed steps in a result; 20 in an error's message
+LEVELS = ("province", "city", "district")
+MAX_FAILED = 0.1  # the share of the provinces, of the districts, or of the cities and districts together
+# The result passes through a workflow's state, which holds 256 KB.
+MAX_FAILED_STEPS = 100  # in a result; 20 in an error's message
+MAX_REASON = 300  # characters of a step's error
 
 
 class FailedStep(BaseModel):
@@ -27,7 +30,11 @@ class FailedStep(BaseModel):
 
 
 class Summary(BaseModel):
-    """`hospitals` are those of the districts that were refreshed, `gone` not among them."""
+    """`hospitals` counts those of the refreshed districts, without the `gone`.
+
+    Of the `planned_steps`, `failed_steps` failed or were never finished; `failed` names the first hundred. The task
+    fails when their share passes `tolerance`: of the provinces, of the districts, or of cities and districts together.
+    """
 
     added: int
     changed: int
@@ -36,19 +43,22 @@ class Summary(BaseModel):
     hospitals: int
     cities: int
     districts: int
+    planned_steps: int
+    failed_steps: int
+    tolerance: float
     failed: list[FailedStep]
 
 
 def summarise(attempt: Attempt) -> Summary:
-    """Counts what the task did, and forgets the cached pages of its provinces. Raises TooManyFailures, TaskStopped."""
+    """Counts the task's changes, and forgets the cached pages of its provinces. Raises TooManyFailures, TaskStopped."""
     task_id = attempt.task_id
     steps.check_running(task_id, attempt.attempt)
-    named = task_params(task_id).get("province")
+    named = task_row(task_id).params.get("province")
     provinces = [find_province(named)] if named else list(PROVINCES)
-    cache.invalidate(*(scope_of(province.code) for province in provinces))
+    directory.forget(*(province.code for province in provinces))
     with database.connection() as session:
-        counts = step_store.count_steps(session, task_id)
-        failed = [_failed(row) for row in step_store.list_failed_steps(session, task_id, limit=MOST_NAMED)]
+        counts = steps.count_steps(session, task_id)
+        failed = [_failed(row) for row in steps.list_failed_steps(session, task_id, limit=MAX_FAILED_STEPS)]
         changes = store.count_changes(session, task_id, place_of(provinces[0]) if named else COUNTRY)
     judge(counts, failed)
     hospitals = sum(count.units for count in counts if count.level == "district")
@@ -60,21 +70,33 @@ def summarise(attempt: Attempt) -> Summary:
         hospitals=hospitals,
         cities=_steps(counts, "city", StepStatus.SUCCEEDED),
         districts=_steps(counts, "district", StepStatus.SUCCEEDED),
+        planned_steps=_planned(counts, LEVELS),
+        failed_steps=_missing(counts, LEVELS),
+        tolerance=MAX_FAILED,
         failed=failed,
     )
 
 
 def judge(counts: list[StepCount], failed: list[FailedStep]) -> None:
-    """Raises TooManyFailures when over a tenth failed: of the provinces, or of the cities and districts.
+    """Raises TooManyFailures when over a tenth failed: of the provinces, of the districts, or of cities and districts.
 
-    A step that was planned and never finished (its failure could not be recorded) counts as failed.
+    A step that was planned and never finished counts as failed: its failure could not be recorded. Districts are also
+    judged alone: where each city is its own district, the listed cities would halve the share.
     """
-    for levels in (("province",), ("city", "district")):
-        planned = sum(count.steps for count in counts if count.level in levels)
-        succeeded = sum(_steps(counts, level, StepStatus.SUCCEEDED) for level in levels)
-        if planned - succeeded > planned * MOST_FAILED:
+    for levels in (("province",), ("district",), ("city", "district")):
+        planned, missing = _planned(counts, levels), _missing(counts, levels)
+        if missing > planned * MAX_FAILED:
             names = "、".join(step.name for step in failed[:20]) or "unfinished steps"
-            raise TooManyFailures(f"{planned - succeeded} of {planned} steps failed: {names}")
+            level = " and ".join(levels)
+            raise TooManyFailures(f"{missing} of {planned} {level} steps failed, at most {MAX_FAILED:.0%} may: {names}")
+
+
+def _planned(counts: list[StepCount], levels: Sequence[str]) -> int:
+    return sum(count.steps for count in counts if count.level in levels)
+
+
+def _missing(counts: list[StepCount], levels: Sequence[str]) -> int:
+    return _planned(counts, levels) - sum(_steps(counts, level, StepStatus.SUCCEEDED) for level in levels)
 
 
 def _steps(counts: list[StepCount], level: str, status: StepStatus) -> int:
@@ -82,4 +104,4 @@ def _steps(counts: list[StepCount], level: str, status: StepStatus) -> int:
 
 
 def _failed(row: dict[str, Any]) -> FailedStep:
-    return FailedStep(key=row["step_key"], name=row["label"], error=row["error_message"] or "")
+    return FailedStep(key=row["step_key"], name=row["label"], error=(row["error_message"] or "")[:MAX_REASON])

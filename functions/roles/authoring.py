@@ -1,42 +1,45 @@
-"""Making a role: its material collected, the document written by the LLM, a version saved. Each is a step.
+"""Makes a role in three steps: collects its material, has the language model write the document, saves a version.
 
-A step's output is what the next one works on. So what the model has answered is paid for once, however often the
-attempt is stopped, killed or delivered twice after that, and a role is made from the material it was begun with.
+Each step works on the output of the one before. So an answer of the model is paid for once, however often the attempt
+is then stopped, killed or delivered twice; and a role is made from the material that it began with.
 """
 
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from longhaul import llm
+from longhaul import llm, stored
+from longhaul.aws.workflows import Attempt
 from longhaul.database import Session
 from longhaul.errors import MissingMaterial
+from longhaul.llm import Usage, prompts
 from longhaul.tasks import steps
-from longhaul.tasks.reading import task_row
+from longhaul.tasks.following import task_row
 from longhaul.tasks.steps import PlannedStep, step
-from longhaul.workflows import Attempt
-from roles import material, prompts, store
-from roles.kinds import COLLECT, SAVE, WRITE, RoleCreation
+from roles import material, store
+from roles.kinds import COLLECT, LABELS, SAVE, WRITE, RoleCreation
+from roles.material import trim
 from roles.model import Material, RoleDocument
-from roles.store import Written
-from roles.trimming import trim
+from roles.store import NewVersion
 
-LABELS = {COLLECT: "正在收集资料", WRITE: "正在撰写角色", SAVE: "正在保存角色"}
+MAX_TOKENS = 8_192  # of a role
+
+_prompts = prompts.load(__file__)
 
 
 def collect(request: Attempt) -> dict[str, Any]:
-    """{missing, left_out}: the kinds of material that are not there, and what there was no room for.
+    """{missing, left_out}: the empty kinds of material, and the positions of the items without room in the prompt.
 
     Raises MissingMaterial without base info; TaskStopped.
     """
     with step(request.task_id, request.attempt, key=COLLECT, level=COLLECT, label=LABELS[COLLECT]) as run:
         if not run.done:
             task = task_row(request.task_id)
-            wanted = RoleCreation.model_validate(task.params)
-            found = material.read(task.tenant_id, wanted.task_id)
+            params = stored.read(RoleCreation, task.params)
+            found = material.read(task.tenant_id, params.task_id)
             if found.base_info is None:
                 missing = ", ".join(found.missing)
-                raise MissingMaterial(f"task {wanted.task_id} has no base_info (missing: {missing})")
+                raise MissingMaterial(f"task {params.task_id} has no base_info (missing: {missing})")
             kept, left_out = trim(found)
             output = {"material": kept.model_dump(), "missing": found.missing, "left_out": left_out}
             run.complete(output, save=lambda tx: _plan(tx, request))
@@ -48,11 +51,12 @@ def write(request: Attempt) -> dict[str, Any]:
     with step(request.task_id, request.attempt, key=WRITE, level=WRITE, label=LABELS[WRITE]) as run:
         if not run.done:
             collected = steps.output_of(request.task_id, request.attempt, COLLECT)
-            reply = llm.consult(llm.models()[0], _prompt(request, collected), RoleDocument, system=prompts.system())
+            prompt, system = _prompt(request, collected), _prompts.system()
+            reply = llm.consult(llm.models()[0], prompt, RoleDocument, system=system, max_tokens=MAX_TOKENS)
             usage = reply.usage
             output = {
                 "content": reply.answer.model_dump(),
-                "prompt": prompts.version(),
+                "prompt": _prompts.version("system", "role"),
                 "usage": asdict(usage) | {"cost": str(usage.cost)},
             }
             run.complete(output, units=usage.prompt_tokens + usage.completion_tokens)
@@ -65,47 +69,47 @@ def save(request: Attempt) -> dict[str, Any]:
     with step(request.task_id, request.attempt, key=SAVE, level=SAVE, label=LABELS[SAVE]) as run:
         if not run.done:
             task = task_row(request.task_id)
-            wanted = RoleCreation.model_validate(task.params)
-            written = _written(request)
+            params = stored.read(RoleCreation, task.params)
+            new = _new_version(request)
 
             def work(tx: Session) -> tuple[dict[str, Any], int]:
-                role_id, version = store.save(tx, task.tenant_id, wanted.task_id, wanted.strategy_id, written)
-                return _result(role_id, version, written), 1
+                role_id, version = store.save_version(tx, task.tenant_id, params.task_id, params.strategy_id, new)
+                return _result(role_id, version, new), 1
 
             run.complete_by(work)
     return run.output
 
 
 def _plan(tx: Session, request: Attempt) -> None:
-    """The steps to come, so that progress knows the whole."""
+    """Plans the other steps, so that progress counts them from the beginning."""
     planned = [PlannedStep(key, key, LABELS[key]) for key in (WRITE, SAVE)]
     steps.plan_steps(tx, request.task_id, request.attempt, planned)
 
 
 def _prompt(request: Attempt, collected: dict[str, Any]) -> str:
-    wanted = RoleCreation.model_validate(task_row(request.task_id).params)
-    given = Material.model_validate(collected["material"])
+    params = stored.read(RoleCreation, task_row(request.task_id).params).model_dump()
+    given = stored.read(Material, collected["material"])
     if given.base_info is None:
         raise MissingMaterial
-    about = {"role_name": given.base_info.role_name, "company": given.base_info.company}
-    told = {**about, "goal": given.base_info.goal, "products": [product.name for product in given.products]}
-    return prompts.render(
+    names = {"role_name": given.base_info.role_name, "company": given.base_info.company}
+    summary = {**names, "goal": given.base_info.goal, "products": [product.name for product in given.products]}
+    return _prompts.render(
         "role",
-        told | wanted.model_dump(),
-        **wanted.model_dump(),
-        **about,
+        summary | params,
+        **params,
+        **names,
         missing="、".join(collected["missing"]) or "无",
         material=given.model_dump_json(exclude_defaults=True),
     )
 
 
-def _written(request: Attempt) -> Written:
+def _new_version(request: Attempt) -> NewVersion:
     collected = steps.output_of(request.task_id, request.attempt, COLLECT)
     written = steps.output_of(request.task_id, request.attempt, WRITE)
-    usage = written["usage"]
-    return Written(
+    usage = stored.only(written["usage"], Usage.__dataclass_fields__)
+    return NewVersion(
         made_by=request.task_id,
-        content=RoleDocument.model_validate(written["content"]),
+        content=stored.read(RoleDocument, written["content"]),
         missing=collected["missing"],
         left_out=collected["left_out"],
         prompt=written["prompt"],
@@ -113,13 +117,13 @@ def _written(request: Attempt) -> Written:
     )
 
 
-def _result(role_id: str, version: int, written: Written) -> dict[str, Any]:
+def _result(role_id: str, version: int, new: NewVersion) -> dict[str, Any]:
     return {
         "role_id": role_id,
         "version": version,
-        "missing": written.missing,
-        "left_out": written.left_out,
-        "model": written.model,
-        "tokens": written.prompt_tokens + written.completion_tokens,
-        "cost": str(written.cost),
+        "missing": new.missing,
+        "left_out": new.left_out,
+        "model": new.model,
+        "tokens": new.prompt_tokens + new.completion_tokens,
+        "cost": str(new.cost),
     }

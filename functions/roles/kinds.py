@@ -1,25 +1,31 @@
-"""The kind of task that writes a role."""
+"""The kind of task that makes a role."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from longhaul.tasks.kinds import Counter, Kind
+from longhaul.validation import OwnId
 
-COLLECT, WRITE, SAVE = "collect_material", "write_role", "save_role"  # the steps: one of each level
+COLLECT, WRITE, SAVE = "collect_material", "write_role", "save_role"  # the steps, each the only one of its level
+LABELS = {COLLECT: "正在收集资料", WRITE: "正在撰写角色", SAVE: "正在保存角色"}
 
-type OwnId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/]+$")]
-"""What a tenant calls something of its own: no space, no slash."""
+
+def _digits(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+type OwnIdOrNumber = Annotated[OwnId, BeforeValidator(_digits, json_schema_input_type=OwnId | int)]
 
 
 class RoleCreation(BaseModel):
-    """`{"task_id": "T-1", "strategy_id": "S-1"}`, both the tenant's own; numbers are taken as their digits."""
+    """`{"task_id": "T-1", "strategy_id": "S-1"}`, both the tenant's own; an integer is taken as its digits."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task_id: OwnId = Field(description="Whose material the role is made from.", examples=["T-1"])
-    strategy_id: OwnId = Field(description="Which of the task's roles it is.", examples=["S-1"])
+    task_id: OwnIdOrNumber = Field(description="Whose material the role is made from.", examples=["T-1"])
+    strategy_id: OwnIdOrNumber = Field(description="Which of the task's roles it is.", examples=["S-1"])
 
 
 KINDS = (

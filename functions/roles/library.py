@@ -1,32 +1,46 @@
-"""Reading roles: a tenant's own, and each version that was ever written."""
+"""Reads a tenant's roles, and each version that was ever written."""
+
+from dataclasses import dataclass
 
 from longhaul import database
 from longhaul.errors import NotFound
-from longhaul.http import Page, PageParams, page_of
 from roles import store
-from roles.views import RoleSummary, RoleView, VersionSummary, role_view, summary, version_summary
+from roles.store import FIRST_ROLE, FIRST_VERSION, ListedRole, Role, RoleKey, Version
 
 
-def list_roles(tenant_id: str, strategy_id: str | None, params: PageParams) -> Page[RoleSummary]:
-    """What was written last comes first."""
+@dataclass(frozen=True)
+class Slice[T]:
+    """A part of a list. `total` counts the whole list; `more` says that others follow."""
+
+    items: list[T]
+    total: int
+    more: bool
+
+
+def list_roles(
+    tenant_id: str, strategy_id: str | None, *, after: RoleKey = FIRST_ROLE, limit: int, offset: int = 0
+) -> Slice[ListedRole]:
+    """The tenant's roles, of one strategy unless None. The role with the newest version comes first."""
     with database.connection() as session:
-        found, total = store.list_roles(session, tenant_id, strategy_id, limit=params.limit, offset=params.offset)
-    return page_of([summary(role) for role in found], total, params)
+        found, total = store.list_roles(session, tenant_id, strategy_id, after=after, limit=limit + 1, offset=offset)
+    return Slice(found[:limit], total, more=len(found) > limit)
 
 
-def read_role(tenant_id: str, role_id: str, version: int | None) -> RoleView:
-    """A version, the latest when None. Raises NotFound."""
+def read_role(tenant_id: str, role_id: str, version: int | None) -> Role:
+    """A version of the role, the latest when None. Raises NotFound."""
     with database.connection() as session:
-        row = store.fetch(session, tenant_id, role_id, version)
-    if row is None:
+        found = store.fetch_role(session, tenant_id, role_id, version)
+    if found is None:
         raise NotFound(f"there is no role {role_id}" + ("" if version is None else f" with a version {version}"))
-    return role_view(row)
+    return found
 
 
-def list_versions(tenant_id: str, role_id: str, params: PageParams) -> Page[VersionSummary]:
-    """The latest first. Raises NotFound."""
+def list_versions(
+    tenant_id: str, role_id: str, *, before: int = FIRST_VERSION, limit: int, offset: int = 0
+) -> Slice[Version]:
+    """The role's versions, the latest first. Raises NotFound."""
     with database.connection() as session:
-        found, total = store.list_versions(session, tenant_id, role_id, limit=params.limit, offset=params.offset)
+        found, total = store.list_versions(session, tenant_id, role_id, before=before, limit=limit + 1, offset=offset)
     if total == 0:
         raise NotFound(f"there is no role {role_id}")
-    return page_of([version_summary(row) for row in found], total, params)
+    return Slice(found[:limit], total, more=len(found) > limit)

@@ -1,13 +1,13 @@
-"""What a role is made from, and what it is.
+"""A role, and the material that it is made from.
 
-A tenant's lists (products, knowledge) are in its own order: what comes first matters most.
+A tenant's lists (products, knowledge) are in its own order: the first item matters most.
 """
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MOST_PRODUCTS, MOST_KNOWLEDGE = 50, 100
+MAX_PRODUCTS, MAX_KNOWLEDGE = 50, 100
 
 Short = Annotated[str, StringConstraints(max_length=100)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -71,7 +71,7 @@ class Material(_Material):
 
     @property
     def missing(self) -> list[str]:
-        """The kinds of which nothing is there."""
+        """The kinds of material that are empty."""
         return [kind for kind in type(self).model_fields if not getattr(self, kind)]
 
 

@@ -1,4 +1,4 @@
--- Every statement of roles. `task_id` is the tenant's own here, but for `made_by`, which is the id of one of our tasks.
+-- Every statement of roles and their material. `task_id` is the tenant's own; `made_by` is the id of one of our tasks.
 
 -- name: read_material
 -- The four kinds together: one round trip.
@@ -53,12 +53,12 @@ ON DUPLICATE KEY UPDATE
     updated_at = VALUES(updated_at);
 
 -- name: save_products!
--- [{name, description, price, selling_points}, ...] in their order.
+-- [{name, description, price, selling_points}, ...] in order, after the :skipped ones that are saved already.
 INSERT INTO role_products (
     tenant_id, task_id, position, name, description, price, selling_points, updated_at
 )
 SELECT
-    :tenant_id, :task_id, given.position, given.name, given.description, given.price, given.selling_points,
+    :tenant_id, :task_id, :skipped + given.position, given.name, given.description, given.price, given.selling_points,
     UTC_TIMESTAMP(6)
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
     position FOR ORDINALITY,
@@ -78,9 +78,9 @@ ON DUPLICATE KEY UPDATE
 DELETE FROM role_products WHERE tenant_id = :tenant_id AND task_id = :task_id AND position > :last;
 
 -- name: save_knowledge!
--- [{title, content}, ...] in their order.
+-- [{title, content}, ...] in order, after the :skipped ones that are saved already.
 INSERT INTO role_knowledge (tenant_id, task_id, position, title, content, updated_at)
-SELECT :tenant_id, :task_id, given.position, given.title, given.content, UTC_TIMESTAMP(6)
+SELECT :tenant_id, :task_id, :skipped + given.position, given.title, given.content, UTC_TIMESTAMP(6)
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
     position FOR ORDINALITY,
     title VARCHAR(100) PATH '$.title',
@@ -93,7 +93,7 @@ ON DUPLICATE KEY UPDATE
 DELETE FROM role_knowledge WHERE tenant_id = :tenant_id AND task_id = :task_id AND position > :last;
 
 -- name: count_up!
--- The role's next version; its first makes the role. The row is locked until the version is there.
+-- The role's next version; the first one makes the role. The row is locked until the version is inserted.
 INSERT INTO roles (role_id, tenant_id, task_id, strategy_id, version, created_at, updated_at)
 VALUES (:role_id, :tenant_id, :task_id, :strategy_id, 1, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE version = version + 1, updated_at = UTC_TIMESTAMP(6);
@@ -113,7 +113,7 @@ WHERE role_id = :role_id;
 SELECT version FROM roles WHERE role_id = :role_id;
 
 -- name: fetch_role^
--- A version of a role: the latest when none is named.
+-- A version of a role, the latest when :version is null.
 SELECT
     roles.role_id, roles.task_id, roles.strategy_id, role_versions.version, roles.version AS latest_version,
     role_versions.made_by, role_versions.content, role_versions.missing, role_versions.left_out, role_versions.prompt,
@@ -124,10 +124,11 @@ JOIN role_versions ON role_versions.role_id = roles.role_id AND role_versions.ve
 WHERE roles.role_id = :role_id AND roles.tenant_id = :tenant_id;
 
 -- name: list_roles
--- What was written last comes first.
+-- The role that was written last comes first. One that gets a version between two pages moves to the front.
 SELECT role_id, task_id, strategy_id, version, created_at, updated_at
 FROM roles
 WHERE tenant_id = :tenant_id AND (:any_strategy OR strategy_id = :strategy_id)
+  AND updated_at <= :after_updated_at AND (updated_at < :after_updated_at OR role_id < :after_role_id)
 ORDER BY updated_at DESC, role_id DESC
 LIMIT :limit OFFSET :offset;
 
@@ -141,7 +142,7 @@ SELECT
     role_versions.estimated, role_versions.created_at
 FROM roles
 JOIN role_versions ON role_versions.role_id = roles.role_id
-WHERE roles.role_id = :role_id AND roles.tenant_id = :tenant_id
+WHERE roles.role_id = :role_id AND roles.tenant_id = :tenant_id AND role_versions.version < :after_version
 ORDER BY role_versions.version DESC
 LIMIT :limit OFFSET :offset;
 

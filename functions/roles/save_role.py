@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.workflows import Attempt
 from roles.authoring import save
 
 settings.require(settings.Database, settings.ProgressQueue)

@@ -1,4 +1,4 @@
-"""Takes and serves the material that a tenant's roles are made from."""
+"""Takes and serves the material of a tenant's roles."""
 
 from typing import Annotated, Any
 
@@ -7,27 +7,31 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
 from longhaul.errors import NotFound
-from longhaul.http import Response, also, caller, conditional, etag_of, make_app, needs, respond
+from longhaul.http import (
+    IdempotencyKey,
+    Response,
+    also,
+    caller,
+    conditional,
+    etag_of,
+    keyed_request,
+    make_app,
+    needs,
+    replay_headers,
+    respond,
+)
 from longhaul.observability import observed
+from longhaul.validation import OwnId
 from roles import material
 from roles.model import BaseInfo, Material, TalkStyle
-from roles.views import KnowledgeItems, MaterialView, Products, material_view
+from roles.wire import KnowledgeItems, MaterialView, Products, material_view
 
 settings.require(settings.Database, settings.Cache, settings.Limits)
 
 app = make_app()
 PUT: dict[str, Any] = {"security": needs("tasks:write"), "tags": ["roles"]}
 
-OwnTaskId = Annotated[
-    str,
-    Path(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[^\s/]+$",
-        description="What the tenant calls its task: no id of ours.",
-        examples=["T-1"],
-    ),
-]
+OwnTaskId = Annotated[OwnId, Path(description="What the tenant calls its task: no id of ours.", examples=["T-1"])]
 
 
 @app.get(
@@ -45,27 +49,39 @@ def read_material(task_id: OwnTaskId) -> Response[MaterialView]:
 
 
 @app.put("/api/v1/role-tasks/<task_id>/base-info", **PUT, summary="Put a task's base info")
-def put_base_info(task_id: OwnTaskId, given: Annotated[BaseInfo, Body()]) -> Response[BaseInfo]:
-    material.write_base_info(caller(app).tenant_id, task_id, given)
-    return respond(given)
+def put_base_info(
+    task_id: OwnTaskId, given: Annotated[BaseInfo, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[BaseInfo]:
+    request = keyed_request(app, idempotency_key, given)
+    stored = material.write_base_info(request.tenant_id, task_id, given, request)
+    return respond(stored, headers=replay_headers(request.replayed))
 
 
 @app.put("/api/v1/role-tasks/<task_id>/talk-style", **PUT, summary="Put a task's talk style")
-def put_talk_style(task_id: OwnTaskId, given: Annotated[TalkStyle, Body()]) -> Response[TalkStyle]:
-    material.write_talk_style(caller(app).tenant_id, task_id, given)
-    return respond(given)
+def put_talk_style(
+    task_id: OwnTaskId, given: Annotated[TalkStyle, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[TalkStyle]:
+    request = keyed_request(app, idempotency_key, given)
+    stored = material.write_talk_style(request.tenant_id, task_id, given, request)
+    return respond(stored, headers=replay_headers(request.replayed))
 
 
 @app.put("/api/v1/role-tasks/<task_id>/products", **PUT, summary="Put a task's products")
-def put_products(task_id: OwnTaskId, given: Annotated[Products, Body()]) -> Response[Products]:
-    material.write_products(caller(app).tenant_id, task_id, given.items)
-    return respond(given)
+def put_products(
+    task_id: OwnTaskId, given: Annotated[Products, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[Products]:
+    request = keyed_request(app, idempotency_key, given)
+    stored = material.write_products(request.tenant_id, task_id, given.items, request)
+    return respond(Products(items=stored), headers=replay_headers(request.replayed))
 
 
 @app.put("/api/v1/role-tasks/<task_id>/knowledge", **PUT, summary="Put a task's knowledge")
-def put_knowledge(task_id: OwnTaskId, given: Annotated[KnowledgeItems, Body()]) -> Response[KnowledgeItems]:
-    material.write_knowledge(caller(app).tenant_id, task_id, given.items)
-    return respond(given)
+def put_knowledge(
+    task_id: OwnTaskId, given: Annotated[KnowledgeItems, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[KnowledgeItems]:
+    request = keyed_request(app, idempotency_key, given)
+    stored = material.write_knowledge(request.tenant_id, task_id, given.items, request)
+    return respond(KnowledgeItems(items=stored), headers=replay_headers(request.replayed))
 
 
 @observed

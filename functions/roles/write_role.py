@@ -1,15 +1,15 @@
-"""Asks the language model for the role document; the answer is kept in its step."""
+"""Has the language model write the role document, which its step keeps."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.workflows import Attempt
 from roles.authoring import write
 
-settings.require(settings.Database, settings.ProgressQueue, settings.Models)
+settings.require(settings.Database, settings.ProgressQueue, settings.Models, settings.Breaker)
 
 
 @observed

@@ -5,10 +5,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.batches import handle_batch
+from longhaul.aws.sqs import handle_batch
+from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
-from longhaul.tasks.bulk.acting import act
-from longhaul.workflows import Attempt
+from longhaul.tasks.bulk import act
 
 settings.require(
     settings.Database,

@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
 from longhaul.observability import observed
-from longhaul.tasks.closing import close, close_dead
-from tasks.requests import CloseRequest, ExecutionEnd
+from longhaul.tasks.lifecycle import close
+from tasks.messages import CloseRequest, ExecutionEnd
 
 settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
 
@@ -16,6 +16,6 @@ settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Dis
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     if "detail" in event:
         end = ExecutionEnd.model_validate(event["detail"])
-        return {"closed": close_dead(end.execution_arn, end.input.task_id, end.input.attempt, end.task_error)}
+        return {"closed": close(end.input.task_id, end.input.attempt, end.outcome, execution_arn=end.execution_arn)}
     request = CloseRequest.model_validate(event)
-    return {"closed": close(request.task_id, request.attempt, request.told())}
+    return {"closed": close(request.task_id, request.attempt, request.ended())}

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from longhaul import settings
 from longhaul.observability import observed
 from longhaul.tasks import steps
-from tasks.requests import FailStepRequest
+from tasks.messages import FailStepRequest
 
 settings.require(settings.Database, settings.ProgressQueue)
 
@@ -15,5 +15,5 @@ settings.require(settings.Database, settings.ProgressQueue)
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     request = FailStepRequest.model_validate(event)
-    failed = steps.fail_step(request.task_id, request.attempt, request.planned, request.error.task_error)
-    return {"failed": failed}
+    planned = steps.planned_step(request.task_id, request.key, request.level)
+    return {"failed": steps.fail_step(request.task_id, request.attempt, planned, request.error.task_error)}

@@ -1,4 +1,4 @@
-"""Once a minute: holds what the rows say is running against what is."""
+"""Holds what the rows say is running against what is: once a minute, and when all else was started anew."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from longhaul import settings
 from longhaul.observability import observed
 from longhaul.tasks.recovery import recover
+from tasks.messages import RecoverRequest
 
 settings.require(
     settings.Database, settings.Kinds, settings.Cache, settings.Workflows, settings.DispatchQueue, settings.Live
@@ -15,4 +16,4 @@ settings.require(
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    return recover()
+    return recover(restarted=RecoverRequest.model_validate(event).restarted)

@@ -6,26 +6,24 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import Page, PageNumber, PageParams, PageSize, Response, TaskId, also, caller, make_app, needs
+from longhaul.http import Page, Response, TaskId, also, caller, make_app, needs
 from longhaul.observability import observed
-from longhaul.tasks.finding.model import Order, Sort
 from longhaul.tasks.model import StepStatus
-from tasks.answers import active_answer, cursor_answer, events_answer, page_answer, steps_answer
-from tasks.documents import TaskDocument, document
-from tasks.filters import (
-    CreatedAfter,
-    CreatedBefore,
+from tasks.page_answers import active_answer, cursor_answer, events_answer, page_answer, results_answer, steps_answer
+from tasks.page_wire import (
+    ActiveTasks,
     Cursor,
-    Kinds,
+    CursorPage,
+    CursorQuery,
+    EventDocument,
     Limit,
-    Priorities,
-    SortBy,
-    SortOrder,
-    Statuses,
-    TitleText,
-    question,
+    PageQuery,
+    ResultDocument,
+    StepDocument,
+    TaskSummary,
+    summary,
 )
-from tasks.views import ActiveTasks, CursorPage, EventDocument, StepDocument, TaskSummary, summary
+from tasks.wire import TaskDocument, document
 
 settings.require(settings.Database, settings.Cache, settings.Cursors, settings.Limits)
 
@@ -35,61 +33,25 @@ LIST: dict[str, Any] = {"security": needs("tasks:read"), "tags": ["tasks"], "ope
 Level = Annotated[
     str | None, Query(min_length=1, max_length=32, description="Only those of this level.", examples=["district"])
 ]
+StageName = Annotated[
+    str | None, Query(min_length=1, max_length=32, description="Only those of this stage.", examples=["summarise"])
+]
 StepState = Annotated[StepStatus | None, Query(description="Only those that stand so.", examples=["SUCCEEDED"])]
 
 
 @app.get("/api/v1/tasks", **LIST, summary="List tasks, a page by its number")
-def list_tasks(
-    status: Statuses = None,
-    kind: Kinds = None,
-    priority: Priorities = None,
-    created_after: CreatedAfter = None,
-    created_before: CreatedBefore = None,
-    title: TitleText = None,
-    sort_by: SortBy = Sort.created_at,
-    sort_order: SortOrder = Order.desc,
-    page: PageNumber = 1,
-    page_size: PageSize = 20,
-) -> Response[Page[TaskDocument]]:
-    tenant_id, filters = caller(app).tenant_id, (status, kind, priority, created_after, created_before, title)
-    asked = question(tenant_id, *filters, sort_by, sort_order)
-    return page_answer(app, asked, PageParams(page, page_size), document)
+def list_tasks(query: Annotated[PageQuery, Query()]) -> Response[Page[TaskDocument]]:
+    return page_answer(app, query.question(caller(app).tenant_id), query, document, TaskDocument)
 
 
 @app.get("/api/v1/tasks/summary", **LIST, summary="List tasks with their small fields only")
-def list_summaries(
-    status: Statuses = None,
-    kind: Kinds = None,
-    priority: Priorities = None,
-    created_after: CreatedAfter = None,
-    created_before: CreatedBefore = None,
-    title: TitleText = None,
-    sort_by: SortBy = Sort.created_at,
-    sort_order: SortOrder = Order.desc,
-    page: PageNumber = 1,
-    page_size: PageSize = 20,
-) -> Response[Page[TaskSummary]]:
-    tenant_id, filters = caller(app).tenant_id, (status, kind, priority, created_after, created_before, title)
-    asked = question(tenant_id, *filters, sort_by, sort_order)
-    return page_answer(app, asked, PageParams(page, page_size), summary)
+def list_summaries(query: Annotated[PageQuery, Query()]) -> Response[Page[TaskSummary]]:
+    return page_answer(app, query.question(caller(app).tenant_id), query, summary, TaskSummary)
 
 
 @app.get("/api/v1/tasks/cursor", **LIST, summary="List tasks, each page after the one before")
-def list_tasks_after(
-    status: Statuses = None,
-    kind: Kinds = None,
-    priority: Priorities = None,
-    created_after: CreatedAfter = None,
-    created_before: CreatedBefore = None,
-    title: TitleText = None,
-    sort_by: SortBy = Sort.created_at,
-    sort_order: SortOrder = Order.desc,
-    cursor: Cursor = None,
-    limit: Limit = 20,
-) -> Response[CursorPage[TaskDocument]]:
-    tenant_id, filters = caller(app).tenant_id, (status, kind, priority, created_after, created_before, title)
-    asked = question(tenant_id, *filters, sort_by, sort_order)
-    return cursor_answer(app, asked, cursor, limit)
+def list_tasks_after(query: Annotated[CursorQuery, Query()]) -> Response[CursorPage[TaskDocument]]:
+    return cursor_answer(app, query.question(caller(app).tenant_id), query.cursor, query.limit)
 
 
 @app.get("/api/v1/tasks/active", **LIST, summary="List what has not ended, the newest 1,000")
@@ -102,6 +64,13 @@ def list_steps(
     task_id: TaskId, level: Level = None, status: StepState = None, cursor: Cursor = None, limit: Limit = 20
 ) -> Response[CursorPage[StepDocument]]:
     return steps_answer(app, task_id, caller(app).tenant_id, level, status, cursor, limit)
+
+
+@app.get("/api/v1/tasks/<task_id>/results", **LIST, summary="List what a task's items came to, in their order")
+def list_results(
+    task_id: TaskId, stage: StageName = None, status: StepState = None, cursor: Cursor = None, limit: Limit = 20
+) -> Response[CursorPage[ResultDocument]]:
+    return results_answer(app, task_id, caller(app).tenant_id, stage, status, cursor, limit)
 
 
 @app.get("/api/v1/tasks/<task_id>/events", **LIST, summary="List a task's history, oldest first")

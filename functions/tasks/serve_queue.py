@@ -6,10 +6,20 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import KindName, Response, caller, make_app, needs, respond
+from longhaul.http import (
+    IdempotencyKey,
+    KindName,
+    Response,
+    caller,
+    keyed_request,
+    make_app,
+    needs,
+    replay_headers,
+    respond,
+)
 from longhaul.observability import observed
-from longhaul.tasks.lanes.steering import LaneChange, change_lane, list_lanes
-from tasks.lane_documents import LaneDocument, LaneRequest, Lanes, lane_document
+from longhaul.tasks.lanes import LaneChange, change_lane, list_lanes
+from tasks.queue_wire import LaneDocument, LaneRequest, Lanes, lane_document
 
 settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue)
 
@@ -24,9 +34,12 @@ def read_queue() -> Response[Lanes]:
 
 
 @app.patch("/api/v1/queue/<kind>", security=needs("ops"), tags=["queue"], summary="Change a lane's limits, or pause it")
-def change_queue(kind: KindName, request: Annotated[LaneRequest, Body()]) -> Response[LaneDocument]:
-    change = LaneChange(**request.model_dump())
-    return respond(lane_document(change_lane(kind, change, caller(app).tenant_id), for_operators=True))
+def change_queue(
+    kind: KindName, change: Annotated[LaneRequest, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[LaneDocument]:
+    request = keyed_request(app, idempotency_key, change)
+    lane = change_lane(kind, LaneChange(**change.model_dump()), request.tenant_id, request=request)
+    return respond(lane_document(lane, for_operators=True), headers=replay_headers(request.replayed))
 
 
 @observed

@@ -1,4 +1,4 @@
-"""The HTTP API of a task: submit, read, steer."""
+"""The HTTP API of a task: submit and steer. Reading it is `read_task`, a function of its own for those who wait."""
 
 from typing import Annotated, Any
 
@@ -14,25 +14,31 @@ from longhaul.http import (
     TaskId,
     also,
     caller,
+    keyed_request,
     make_app,
     needs,
+    replay_headers,
     respond,
     wait_of,
 )
 from longhaul.observability import observed
-from longhaul.tasks import control
-from longhaul.tasks.model import Priority
-from longhaul.tasks.submission import place
-from tasks.documents import ChangeRequest, SubmitRequest, TaskDocument, document
-from tasks.preconditions import unchanged
-from tasks.statuses import status_answer, submitted_answer
-from tasks.submissions import submission
+from longhaul.tasks import lifecycle
+from longhaul.tasks.submission import submit
+from tasks.task_answers import steered_answer, submitted_answer, unchanged
+from tasks.wire import ChangeRequest, SubmitRequest, TaskDocument, document
 
 settings.require(
-    settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.Live
+    settings.Database,
+    settings.Kinds,
+    settings.Cache,
+    settings.Limits,
+    settings.Waits,
+    settings.DispatchQueue,
+    settings.Live,
 )
 
 app = make_app()
+STEER: dict[str, Any] = {"security": needs("tasks:write"), "tags": ["tasks"]}
 
 
 @app.post(
@@ -41,64 +47,47 @@ app = make_app()
     tags=["tasks"],
     summary="Submit a task",
     status_code=202,
-    openapi_extensions=also(200),
+    openapi_extensions=also(200, 404),
 )
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> Response[TaskDocument]:
-    placed = place(submission(request, caller(app), idempotency_key))
-    return submitted_answer(app, placed, wait_of(prefer))
+    submitted = submit(request.submission(caller(app), idempotency_key))
+    return submitted_answer(app, submitted, wait_of(prefer))
 
 
-@app.get(
-    "/api/v1/tasks/<task_id>",
-    security=needs("tasks:read"),
-    tags=["tasks"],
-    summary="Read a task",
-    openapi_extensions=also(304),
-)
-def get_task(task_id: TaskId, prefer: Prefer = None) -> Response[TaskDocument]:
-    return status_answer(app, task_id, wait_of(prefer))
+@app.post("/api/v1/tasks/<task_id>/cancel", **STEER, summary="Cancel a task")
+def cancel_task(task_id: TaskId, idempotency_key: IdempotencyKey = None) -> Response[TaskDocument]:
+    return steered_answer(app, lifecycle.cancel, task_id, idempotency_key)
 
 
-@app.post("/api/v1/tasks/<task_id>/cancel", security=needs("tasks:write"), tags=["tasks"], summary="Cancel a task")
-def cancel_task(task_id: TaskId) -> Response[TaskDocument]:
-    return respond(document(control.cancel(task_id, caller(app).tenant_id)))
+@app.post("/api/v1/tasks/<task_id>/pause", **STEER, summary="Pause a task")
+def pause_task(task_id: TaskId, idempotency_key: IdempotencyKey = None) -> Response[TaskDocument]:
+    return steered_answer(app, lifecycle.pause, task_id, idempotency_key)
 
 
-@app.post("/api/v1/tasks/<task_id>/pause", security=needs("tasks:write"), tags=["tasks"], summary="Pause a task")
-def pause_task(task_id: TaskId) -> Response[TaskDocument]:
-    return respond(document(control.pause(task_id, caller(app).tenant_id)))
+@app.post("/api/v1/tasks/<task_id>/resume", **STEER, summary="Resume a task")
+def resume_task(task_id: TaskId, idempotency_key: IdempotencyKey = None) -> Response[TaskDocument]:
+    return steered_answer(app, lifecycle.resume, task_id, idempotency_key)
 
 
-@app.post("/api/v1/tasks/<task_id>/resume", security=needs("tasks:write"), tags=["tasks"], summary="Resume a task")
-def resume_task(task_id: TaskId) -> Response[TaskDocument]:
-    return respond(document(control.resume(task_id, caller(app).tenant_id)))
+@app.post("/api/v1/tasks/<task_id>/retry", **STEER, summary="Retry a failed task")
+def retry_task(task_id: TaskId, idempotency_key: IdempotencyKey = None) -> Response[TaskDocument]:
+    return steered_answer(app, lifecycle.retry, task_id, idempotency_key)
 
 
-@app.post("/api/v1/tasks/<task_id>/retry", security=needs("tasks:write"), tags=["tasks"], summary="Retry a failed task")
-def retry_task(task_id: TaskId) -> Response[TaskDocument]:
-    return respond(document(control.retry(task_id, caller(app).tenant_id)))
-
-
-@app.patch(
-    "/api/v1/tasks/<task_id>",
-    security=needs("tasks:write"),
-    tags=["tasks"],
-    summary="Change a task's priority or title",
-)
+@app.patch("/api/v1/tasks/<task_id>", **STEER, summary="Change a task's priority, title or start")
 def change_task(
-    task_id: TaskId, request: Annotated[ChangeRequest, Body()], if_match: IfMatch = None
+    task_id: TaskId,
+    change: Annotated[ChangeRequest, Body()],
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[TaskDocument]:
-    tenant_id = caller(app).tenant_id
-    task = control.change(
-        task_id,
-        tenant_id,
-        priority=Priority[request.priority] if request.priority else None,
-        title=request.title,
-        check=unchanged(task_id, tenant_id, if_match),
-    )
-    return respond(document(task))
+    request = keyed_request(app, idempotency_key, change)
+    tenant_id = request.tenant_id
+    check = unchanged(task_id, tenant_id, if_match, request)
+    task = lifecycle.change(task_id, tenant_id, change.wish(), check=check, request=request)
+    return respond(document(task), headers=replay_headers(request.replayed))
 
 
 @observed

@@ -1,18 +1,18 @@
-"""Recounts the tasks whose steps have finished: the only writer of progress."""
+"""Counts the tasks whose steps have finished: the only writer of progress."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.batches import handle_batch
+from longhaul.aws.sqs import handle_batch
 from longhaul.observability import observed
-from longhaul.progress import ProgressEvent
-from longhaul.tasks.tally import recount
+from longhaul.tasks.following import record_progress
+from longhaul.tasks.steps import ProgressEvent
 
 settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Live)
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_batch(event, ProgressEvent, lambda progressed: progressed.task_id, recount)
+    return handle_batch(event, ProgressEvent, lambda progressed: progressed.task_id, record_progress)

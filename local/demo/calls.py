@@ -1,4 +1,4 @@
-"""The demo of calls: a campaign until everybody was called, then its first page, with a recording that plays."""
+"""The demo of calls: a campaign until everybody was called, then its first page and a recording."""
 
 import asyncio
 import io
@@ -14,17 +14,16 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.addresses import fetch
-from local.demo.workload import seconds
+from local.demo.running import fetch, seconds
 from local.options import StackError
 from local.running import RunningStack
 from longhaul_client.api import Api
-from longhaul_client.errors import Document
-from longhaul_client.tasks import Tasks
+from longhaul_client.documents import Document
+from longhaul_client.resources import Tasks
 
-MOST_AT_ONCE = 1_000  # leads in one request
+MAX_LEADS = 1_000  # in one request
 CALL_SECONDS = 3
-ROUNDS = 5  # each line makes about so many calls, however many leads there are
+ROUNDS = 5  # calls of each line, about, whatever the number of leads
 
 PAGE = "/api/query-task-execution"
 PAGE_SIZE = 10
@@ -57,10 +56,10 @@ class Calls:
     parameters: ClassVar[Mapping[str, str]] = {"CallSyncSeconds": "1"}
 
     async def submit(self, api: Api, stack: RunningStack) -> str:
-        """The campaign with all its leads, a thousand in each request."""
-        pace = {"call_seconds": CALL_SECONDS, "call_lines": -(-self.leads // ROUNDS)}
-        fetch(f"{stack.provider_url}/control", "PUT", {"outbound": pace})
-        first, *others = batched(map(_lead, range(1, self.leads + 1)), MOST_AT_ONCE, strict=False)
+        """Submit the campaign and add all its leads, a thousand in each request."""
+        plan = {"call_seconds": CALL_SECONDS, "call_lines": -(-self.leads // ROUNDS)}
+        fetch(f"{stack.provider_url}/control", "PUT", {"outbound": plan})
+        first, *others = batched(map(_lead, range(1, self.leads + 1)), MAX_LEADS, strict=False)
         params = {"name": "秋季回访", "script_id": "demo", "leads": first, "open": bool(others)}
         task_id = str((await Tasks(api).submit("call_campaign", params))["task_id"])
         for number, more in enumerate(others, 1):
@@ -71,8 +70,8 @@ class Calls:
     def doing(self, task: Document) -> str:
         if not (figures := task["statistics"]):
             return str(task["status"])
-        told = {name: figures.get(name, 0) for name in ("final", "leads", "connected", "interested")}
-        return "{final} of {leads} calls are over, {connected} connected, {interested} interested".format_map(told)
+        counts = {name: figures.get(name, 0) for name in ("final", "leads", "connected", "interested")}
+        return "{final} of {leads} calls are over, {connected} connected, {interested} interested".format_map(counts)
 
     def summary(self, task: Document) -> Mapping[str, object]:
         result = task["result"]
@@ -81,7 +80,7 @@ class Calls:
         return {**figures, "talk time": f"{result['talk_seconds']} s", "seconds": seconds(task)}
 
     async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
-        """The first page of calls, and one of its recordings."""
+        """Print the first page of calls, and save one of its recordings."""
         page = await _page_with_recordings(api, task["task_id"])
         console.print(_table(page))
         call = next((call for call in page["items"] if call["recording_status"] == "ready"), None)
@@ -91,9 +90,8 @@ class Calls:
         recording = fetch(call["recording_url"])
         path = stack.options.state / "recording.wav"
         path.write_bytes(recording)
-        console.print(f"The recording of job {call['job_seq']}, as long as the stack runs:")
-        console.print(call["recording_url"], soft_wrap=True, highlight=False)
-        console.print(f"It plays {_length(recording):.1f} s in {len(recording)} bytes; kept in {path}", soft_wrap=True)
+        length = f"{_length(recording):.1f} s, {len(recording):,} bytes"
+        console.print(f"The recording of job {call['job_seq']} ({length}) is kept in {path}", soft_wrap=True)
 
 
 def _lead(number: int) -> Document:
@@ -106,11 +104,11 @@ def _lead(number: int) -> Document:
 
 
 async def _page_with_recordings(api: Api, task_id: str) -> Document:
-    """The first page, once all of its recordings are there; to ask for them has them fetched."""
+    """Return the first page once all of its recordings are there. Requesting it has them fetched."""
     deadline = time.monotonic() + RECORDINGS_SECONDS
-    asked = {"task_id": task_id, "page": 1, "page_size": PAGE_SIZE, "skip_recording": False}
+    query = {"task_id": task_id, "page": 1, "page_size": PAGE_SIZE, "skip_recording": False}
     while True:
-        page = await api.send("POST", PAGE, body=asked)
+        page = await api.send("POST", PAGE, body=query)
         pending = sum(call["recording_status"] == "pending" for call in page["items"])
         if not pending:
             return page
@@ -133,8 +131,8 @@ def _table(page: Document) -> Table:
 
 
 def _call(call: Document) -> str:
-    told = (call["leads_id"], call["name"], call["call_status"], call["call_result"])
-    return "\n".join([*told, f"recording {call['recording_status']}"])
+    lines = (call["leads_id"], call["name"], call["call_status"], call["call_result"])
+    return "\n".join([*lines, f"recording {call['recording_status']}"])
 
 
 def _conversation(call: Document) -> str:
@@ -152,7 +150,7 @@ def _follow_up(call: Document) -> str:
 
 
 def _length(data: bytes) -> float:
-    """Seconds that a WAV plays; raises StackError for what is none."""
+    """Return the seconds that a WAV file plays. Raises StackError when it does not play."""
     try:
         with wave.open(io.BytesIO(data)) as sound:
             frames = sound.readframes(sound.getnframes())

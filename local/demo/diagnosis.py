@@ -1,4 +1,4 @@
-"""The demo of diagnosis: twelve questions to three models about a brand that is made up, then the report as tables."""
+"""The demo of diagnosis: twelve questions to three models about an invented brand, then the report as tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,12 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.addresses import fetch
-from local.demo.workload import seconds
+from local.demo.running import fetch, seconds
 from local.running import RunningStack
 from longhaul_client import display
 from longhaul_client.api import Api
-from longhaul_client.errors import Document
-from longhaul_client.tasks import Tasks
+from longhaul_client.documents import Document
+from longhaul_client.resources import Tasks
 
 BRAND, COMPETITORS = "星野", ("Lumo", "北辰", "Arkona", "青柠")
 MODELS = ("deepseek", "qwen", "doubao")
@@ -33,11 +32,13 @@ QUESTIONS = (
 )
 FIGURES = {"mention_rate": "named", "share_of_voice": "voice", "mean_rank": "rank", "sentiment": "mood"}
 CELLS = ("planned", "answered", "failed", "skipped")
-LATENCY_MS = 400  # of a model, so that there is something to watch
+LATENCY_MS = 400  # of each model, so that there is something to watch
 
 
 @dataclass(frozen=True)
 class Diagnosis:
+    """A diagnosis of BRAND."""
+
     minute: ClassVar[float] = 60.0
     parameters: ClassVar[Mapping[str, str]] = {}
 
@@ -61,7 +62,7 @@ class Diagnosis:
         }
 
     async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
-        """The report by model and by question, and who else was named."""
+        """Print the report by model and by question, and how often competitors were named."""
         place = f"/api/v1/diagnoses/{task['task_id']}"
         report = (await api.get(place))["report"]
         console.print(f"\nGET {place}, on answers that stand-ins for the models made up")

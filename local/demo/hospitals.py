@@ -1,4 +1,4 @@
-"""The demo of hospitals: one province is refreshed, or all of them; then the directory's first page."""
+"""The demo of hospitals: a refresh of one province or of all, then the directory's first page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,12 @@ from typing import ClassVar
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.workload import seconds
+from local.demo.running import seconds
 from local.running import RunningStack
 from longhaul_client import display
 from longhaul_client.api import Api
-from longhaul_client.directory import Directory
-from longhaul_client.errors import Document
-from longhaul_client.tasks import Tasks
+from longhaul_client.documents import Document
+from longhaul_client.resources import Directory, Tasks
 
 PAGE_SIZE = 10
 FIGURES = ("cities", "districts", "hospitals", "added", "changed", "unchanged", "gone")
@@ -21,7 +20,7 @@ FIGURES = ("cities", "districts", "hospitals", "added", "changed", "unchanged", 
 
 @dataclass(frozen=True)
 class Hospitals:
-    """`province`: its name or code; None means all."""
+    """A refresh of `province` (its name or code; None means all)."""
 
     province: str | None
 
@@ -46,7 +45,7 @@ class Hospitals:
         }
 
     async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
-        """The first page of the directory."""
+        """Print the first page of the directory."""
         page = await Directory(api).get_hospitals({"page_size": PAGE_SIZE, "province": self.province})
         title = f"The first {len(page['items'])} of {page['total']} hospitals (made up) from GET /api/v1/hospitals"
         table = Table("district", "hospital", "level", "address", title=title, title_justify="left")

@@ -1,4 +1,4 @@
-"""The demo of roles: a clinic's material is put, a role is created from it, and it is shown as it is served."""
+"""The demo of roles: upload a clinic's material, create a role from it, and show the role as it is served."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from local.demo.workload import seconds
+from local.demo.running import seconds
 from local.running import RunningStack
 from longhaul_client import display
 from longhaul_client.api import Api
-from longhaul_client.errors import Document
-from longhaul_client.tasks import Tasks
+from longhaul_client.documents import Document
+from longhaul_client.resources import Tasks
 
-OWN_TASK = "demo"  # what the tenant calls it
+OWN_TASK = "demo"  # the tenant's own id of the material
 PARAMS = {"task_id": OWN_TASK, "strategy_id": "spring"}
 
 MATERIAL: Mapping[str, Document] = {
@@ -56,11 +56,13 @@ MATERIAL: Mapping[str, Document] = {
 
 @dataclass(frozen=True)
 class Roles:
+    """The creation of one role."""
+
     minute: ClassVar[float] = 60.0
     parameters: ClassVar[Mapping[str, str]] = {}
 
     async def submit(self, api: Api, stack: RunningStack) -> str:
-        """Fill the system, and ask for the role."""
+        """Upload the material and submit the creation of the role."""
         for kind, body in MATERIAL.items():
             await api.send("PUT", f"/api/v1/role-tasks/{OWN_TASK}/{kind}", body=body)
         return str((await Tasks(api).submit("role_creation", PARAMS))["task_id"])
@@ -75,7 +77,7 @@ class Roles:
         return {**{name: result[name] for name in names}, "missing": missing, "seconds": seconds(task)}
 
     async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
-        """The role, as anybody who has its id reads it."""
+        """Print the role as its readers get it."""
         path = f"/api/v1/roles/{task['result']['role_id']}"
         role = await api.get(path)
         title = f"Version {role['version']}, written by a stand-in for the LLM"
@@ -90,7 +92,7 @@ def _rendered(content: Document) -> Table:
     for name in ("identity", "tone", "opening"):
         table.add_row(name, Text(content[name]))
     table.add_row(
-        "talking points", Text("\n".join(f"{n}. {said}" for n, said in enumerate(content["talking_points"], 1)))
+        "talking points", Text("\n".join(f"{n}. {point}" for n, point in enumerate(content["talking_points"], 1)))
     )
     for objection in content["objections"]:
         table.add_row("objection", Text(f"“{objection['objection']}”\n→ {objection['answer']}"))

@@ -1,33 +1,60 @@
-"""Running a demo: what is the same whatever the workload."""
+"""Running a demo: what all workloads have in common. It uses the public API and the stand-ins' control only."""
 
 import asyncio
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.workload import Workload
 from local.options import StackError
-from local.running import RunningStack, local_stack
+from local.running import RunningStack, local_stack, send
 from longhaul_client import TaskError
 from longhaul_client.api import Api
+from longhaul_client.connections import Settings
 from longhaul_client.display import display
-from longhaul_client.errors import Document
-from longhaul_client.settings import Settings
-from longhaul_client.tasks import Tasks
-from longhaul_client.watching import watch
+from longhaul_client.documents import Document
+from longhaul_client.resources import Tasks, watch
+
+FETCH_SECONDS = 30.0
 
 
-def run(state: Path, port: int, workload: Workload) -> int:
-    """Start a stack, run the workload on it and show what came of it. Returns 0.
+class Workload(Protocol):
+    """What a demo needs to know about its workload."""
+
+    @property
+    def minute(self) -> float:
+        """Seconds that a minute of the stack's schedules lasts."""
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Parameters of the template whose defaults would take too long."""
+
+    async def submit(self, api: Api, stack: RunningStack) -> str:
+        """Submit the task; return its id."""
+
+    def doing(self, task: Document) -> str:
+        """Describe the task's state in a few words."""
+
+    def summary(self, task: Document) -> Mapping[str, object]:
+        """Return the figures of a task that has SUCCEEDED, by name."""
+
+    async def show(self, console: Console, api: Api, stack: RunningStack, task: Document) -> None:
+        """Print the result as the API serves it."""
+
+
+def run(state: Path, port: int, workload: Workload, chosen: Mapping[str, str]) -> int:
+    """Start a stack with these parameters, run the workload on it and show the result. Returns 0.
 
     Raises StackError with the reason when anything goes wrong.
     """
     console = Console()
     console.print(f"Starting the stack (state in {state}) ...")
     started = time.monotonic()
-    with local_stack(state, port=port, minute=workload.minute, parameters=workload.parameters) as stack:
+    with local_stack(state, port=port, minute=workload.minute, parameters={**workload.parameters, **chosen}) as stack:
         console.print(f"Ready after {time.monotonic() - started:.1f} s: {stack.url}/docs")
         try:
             asyncio.run(_show(console, stack, workload))
@@ -46,7 +73,7 @@ async def _show(console: Console, stack: RunningStack, workload: Workload) -> No
 
 
 async def _followed(console: Console, api: Api, workload: Workload, task_id: str) -> Document:
-    """The task once it has ended; raises StackError unless it SUCCEEDED."""
+    """Return the task once it has ended. Raises StackError unless it SUCCEEDED."""
     with display(console, workload.doing) as shown:
         (task,) = await watch(Tasks(api), [task_id], shown.show)
     if isinstance(task, TaskError):
@@ -62,3 +89,20 @@ def _table(workload: Workload, task: Document) -> Table:
     for name, figure in workload.summary(task).items():
         table.add_row(name, str(figure))
     return table
+
+
+def seconds(task: Document) -> str:
+    """Return how long the task ran, by the database's clock."""
+    begin, end = (datetime.fromisoformat(task[name]) for name in ("started_at", "finished_at"))
+    return f"{(end - begin).total_seconds():.1f}"
+
+
+def fetch(url: str, method: str = "GET", body: dict[str, Any] | None = None) -> bytes:
+    """Request a URL outside the API: a link, or the stand-ins' control. Raises StackError unless the status is 200."""
+    try:
+        answer = send(url, method, body, {}, FETCH_SECONDS)
+    except OSError as error:
+        raise StackError(f"{method} {url}: {error}") from error
+    if answer.status != 200:
+        raise StackError(f"{method} {url}: {answer.status}")
+    return answer.body

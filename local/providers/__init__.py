@@ -1,10 +1,11 @@
-"""Stand-ins for the providers, on loopback: the real wire protocols, real divisions, made-up hospitals and calls.
+"""Stand-ins for the providers, on loopback: the real wire protocols, real divisions, invented hospitals and calls.
 
-`python -m local.providers --port 5101` serves them all. `app.make_app` puts one provider beside the other; each
-brings its routes and shares the controls (what goes wrong, and how often) and the journal (who was asked what).
+`python -m local.providers --port 5101` serves them all.
 
-    llm.py         the language models: completions.py is the protocol, divisions.py, hospitals.py, conversations.py,
-                   opinions.py and roles.py what they know, models.py who they are, shapes.py what they are to fill in
-    outbound.py    OutboundBot, which calls people: acs.py and rpc.py are Alibaba Cloud's protocol, outbound_actions.py
-                   and outbound_shapes.py the service's own, calls.py and lines.py its world, recordings.py its files
+app             the application: every provider's routes, and the control over them
+faults          the controls: which faults a provider has, and how slow it is
+journal         which requests were made, and their outcomes
+conversations   what is said in a call, and its analysis; both providers use it
+llm/            the language models, by OpenAI's protocol
+outbound/       OutboundBot, the telephone service of Alibaba Cloud
 """

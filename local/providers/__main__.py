@@ -12,16 +12,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.providers", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--key", default="", help="the only API key the language model accepts; any when left out")
-    parser.add_argument("--access-key-id", default="", help="the only one OutboundBot accepts; any when left out")
-    parser.add_argument("--access-key-secret", default="", help="what it is signed with; unchecked when left out")
+    parser.add_argument("--key", default="", help="the only API key that the language model accepts (default: any)")
+    parser.add_argument("--access-key-id", default="", help="the only one that OutboundBot accepts (default: any)")
+    parser.add_argument("--access-key-secret", default="", help="the secret of its signatures (default: unchecked)")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     web.run_app(
         make_app(options.key, options.access_key_id, options.access_key_secret),
         host=options.host,
         port=options.port,
-        handler_cancellation=True,  # an answer held back ends when its client has gone
+        handler_cancellation=True,  # a delayed response ends when its client has gone
         access_log=None,
         print=None,
     )

@@ -1,37 +1,35 @@
 """The application: every provider's routes, and the control over them.
 
-    GET /health                  ok
-    GET, PUT, DELETE /control    what goes wrong and how slow it is (`faults.Controls`); DELETE resets
-    GET /calls?ask=&key=&model=  how often each key was asked for, and the calls; DELETE forgets them, dialled ones too
-    GET /calls/dialled           how often each person was called or will be: {reference id: number of jobs}
-
-Beside these, each provider's own.
+GET /health                  ok
+GET, PUT, DELETE /control    faults and latency (`faults.Controls`); DELETE resets them
+GET /calls?ask=&key=&model=  the requests, and their number by key; DELETE forgets them, and the dialled calls
+GET /calls/dialled           how often each person was called or will be: {reference id: number of jobs}
 """
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from local.providers import llm
-from local.providers.acs import Keys
 from local.providers.faults import Controls, Faults
 from local.providers.journal import Journal
-from local.providers.lines import World
-from local.providers.outbound import OutboundBot
+from local.providers.llm.endpoint import Llm
+from local.providers.outbound.lines import World
+from local.providers.outbound.protocol import Keys
+from local.providers.outbound.service import OutboundBot
 
 FAULTS = web.AppKey("faults", Faults)
 JOURNAL = web.AppKey("journal", Journal)
 WORLD = web.AppKey("world", World)
 
-LONGEST_URL = 256 * 1024  # OutboundBot's client puts all that it asks into the URL, 99 jobs if need be
+MAX_URL = 256 * 1024  # bytes; OutboundBot's client puts a whole request into the URL, up to 99 jobs
 
 
 def make_app(api_key: str = "", access_key_id: str = "", access_key_secret: str = "") -> web.Application:
-    """All stand-ins; `api_key` is the language model's, the others are OutboundBot's; what is empty is not checked."""
-    app = web.Application(client_max_size=4 * 1024 * 1024, handler_args={"max_line_size": LONGEST_URL})
+    """Return all stand-ins. `api_key` is the language model's, the others OutboundBot's. Empty ones are not checked."""
+    app = web.Application(client_max_size=4 * 1024 * 1024, handler_args={"max_line_size": MAX_URL})
     app[FAULTS] = faults = Faults()
     app[JOURNAL] = journal = Journal()
     app[WORLD] = world = World(lambda: faults.controls.outbound)
-    app.add_routes(llm.Llm(faults, journal, api_key).routes())
+    app.add_routes(Llm(faults, journal, api_key).routes())
     app.add_routes(OutboundBot(faults, journal, world, Keys(access_key_id, access_key_secret)).routes())
     app.add_routes(
         [
@@ -56,7 +54,7 @@ async def get_control(request: web.Request) -> web.Response:
 
 
 async def put_control(request: web.Request) -> web.Response:
-    """Replaces all controls: what the body leaves out goes back to its default."""
+    """Replace all controls. What the body leaves out returns to its default."""
     try:
         controls = Controls.model_validate_json(await request.read())
     except ValidationError as error:
@@ -69,8 +67,8 @@ async def reset_control(request: web.Request) -> web.Response:
 
 
 async def get_calls(request: web.Request) -> web.Response:
-    asked = (request.query.get(name) for name in ("ask", "key", "model"))
-    return web.json_response(request.app[JOURNAL].report(*asked))
+    ask, key, model = (request.query.get(name) for name in ("ask", "key", "model"))
+    return web.json_response(request.app[JOURNAL].report(ask, key, model))
 
 
 async def get_dialled(request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
-"""What is said in a call, and what it means: the scripts, and the words by which the language model judges them.
+"""What is said in a call, and its analysis: the scripts, and the words by which the language model judges them.
 
-A car dealer's robot calls people who once asked about a car. Who agrees to come says when; who is interested may; who
-declines says so and nothing else. Small talk has none of the telling words.
+A car dealer's robot calls people who once asked about a car. Contacts who agree to visit say when, interested ones may,
+and those who decline only decline. Small talk has none of the words that decide the analysis.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from local.providers.faults import draw, pick
 type Mood = Literal["visit", "callback", "keen", "declines", "unclear"]
 
 ROBOT, CONTACT = "Robot", "Contact"
-MOODS: tuple[tuple[Mood, float], ...] = (("visit", 0.2), ("callback", 0.16), ("keen", 0.16))  # the others decline
+MOODS: tuple[tuple[Mood, float], ...] = (("visit", 0.2), ("callback", 0.16), ("keen", 0.16))  # all others decline
 HUNG_UP: dict[str, Mood] = {
     "SucceededClientHangUp": "declines",
     "SucceededChatbotHangUpAfterNoAnswer": "unclear",
@@ -77,7 +77,7 @@ CLOSINGS: dict[Mood, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A time as people say it: so many days from today, or the next such day of the week (from 0)."""
+    """A time in words: so many `days` from today, or the next `weekday` (Monday is 0)."""
 
     phrase: str
     hour: int
@@ -99,7 +99,7 @@ WHENS = (
 
 
 def mood(reference: str, task_status: str) -> Mood:
-    """What the person called wants, in a call that ended so."""
+    """Return what the contact wants, in a call that ended with this status."""
     if task_status in HUNG_UP:
         return HUNG_UP[task_status]
     drawn, _ = draw(reference, "mood")
@@ -107,27 +107,27 @@ def mood(reference: str, task_status: str) -> Mood:
 
 
 def conversation(reference: str, name: str, task_status: str) -> list[tuple[str, str]]:
-    """6 to 12 pairs of speaker and text, the same for a reference every time; who hangs up does not say goodbye."""
+    """Return 6 to 12 pairs of speaker and text, the same for a reference. A contact who hangs up says no goodbye."""
     wants = mood(reference, task_status)
     opening, talk = draw(reference, "opening")
     turn, when = draw(reference, "turn")
     first = int(talk * len(SMALL_TALK))
     chatted = [SMALL_TALK[(first + n) % len(SMALL_TALK)] for n in range(1 + first % 3)]
-    exchanges = [_one(OPENINGS, opening), *chatted, _one(TURNS[wants], turn)]
+    exchanges = [_choose(OPENINGS, opening), *chatted, _choose(TURNS[wants], turn)]
     if task_status != "SucceededClientHangUp":
         exchanges.append(CLOSINGS[wants])
-    said = {"name": name or "您本人", "when": _one(WHENS, when).phrase}
+    words = {"name": name or "您本人", "when": _choose(WHENS, when).phrase}
     lines = [
         (speaker, text) for exchange in exchanges for speaker, text in zip((ROBOT, CONTACT), exchange, strict=True)
     ]
-    return [(speaker, text.format_map(said)) for speaker, text in lines]
+    return [(speaker, text.format_map(words)) for speaker, text in lines]
 
 
-def verdict(lines: Iterable[tuple[str, str]], today: date) -> dict[str, Any]:
-    """`{is_interested, leads_remark, next_follow_time, is_arrive}`: what a conversation held today comes to."""
-    said = "".join(text for speaker, text in lines if speaker != ROBOT)
-    when = next((one for one in WHENS if one.phrase in said), None)
-    wants = _wants(said, when)
+def analysis(lines: Iterable[tuple[str, str]], today: date) -> dict[str, Any]:
+    """Return {is_interested, leads_remark, next_follow_time, is_arrive} of a conversation held today."""
+    answers = "".join(text for speaker, text in lines if speaker != ROBOT)
+    when = next((one for one in WHENS if one.phrase in answers), None)
+    wants = _wants(answers, when)
     interested = wants in ("visit", "callback", "keen")
     return {
         "is_interested": interested,
@@ -137,15 +137,15 @@ def verdict(lines: Iterable[tuple[str, str]], today: date) -> dict[str, Any]:
     }
 
 
-def _wants(said: str, when: When | None) -> Mood:
-    if any(word in said for word in DECLINING_WORDS):
+def _wants(answers: str, when: When | None) -> Mood:
+    if any(word in answers for word in DECLINING_WORDS):
         return "declines"
-    if any(word in said for word in VISIT_WORDS):
+    if any(word in answers for word in VISIT_WORDS):
         return "visit"
-    if any(word in said for word in KEEN_WORDS):
+    if any(word in answers for word in KEEN_WORDS):
         return "callback" if when else "keen"
     return "unclear"
 
 
-def _one[T](of: tuple[T, ...], share: float) -> T:
+def _choose[T](of: tuple[T, ...], share: float) -> T:
     return of[int(share * len(of))]

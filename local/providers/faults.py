@@ -1,7 +1,7 @@
-"""What goes wrong with a provider, and how slow it is: told over HTTP, decided by a seeded draw.
+"""The faults and the latency of a provider: set over HTTP, decided by repeatable draws.
 
-A draw depends on the seed, the key and how often that key was asked for, not on the order in which concurrent calls
-arrive: the same run meets the same faults.
+A draw depends on the random seed, the key and how often that key was requested, not on the order in which concurrent
+calls arrive. So the same run meets the same faults.
 """
 
 import hashlib
@@ -11,22 +11,29 @@ from typing import Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-type Fault = Literal["429", "500", "timeout", "drop", "broken_json", "wrong_schema", "off_topic", "long"]
+type Fault = Literal[
+    "429", "500", "timeout", "drop",
+    "broken_json", "wrong_schema", "off_topic", "long",
+    "fenced", "chatty", "thinking", "bom", "parts",
+    "cut", "filtered", "withheld", "empty", "tool_calls", "no_choices", "html", "gbk", "error_200",
+]  # fmt: skip
+type Part = Literal["json_schema", "json_object", "temperature", "max_tokens"]
+type Manner = Literal["deepseek", "deepseek_422", "ark", "groq", "lm_studio", "openai", "siliconflow", "vllm"]
 type OutboundFault = Literal["throttled", "500", "html", "timeout", "drop", "lost_answer", "refused", "nonsense"]
 
 ORDINARY_MS = (30, 60)
 
 
 class Plan[F: str](BaseModel):
-    """What goes wrong with one provider."""
+    """The faults of one provider."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    latency_ms: float | None = Field(default=None, ge=0, le=120_000)  # None: 30 to 60 ms, by the draw
-    rates: dict[F, float] = {}  # the share of calls that meets each fault
-    fail_keys: list[str] | dict[str, F] = []  # these always fail; a list means with 500
-    slow_keys: dict[str, float] = {}  # milliseconds on top
-    script: list[F | Literal["ok"]] = []  # the fate of the next calls, in order, before any rate
+    latency_ms: float | None = Field(default=None, ge=0, le=120_000)  # None: 30 to 60 ms, drawn
+    rates: dict[F, float] = {}  # the share of calls with each fault
+    fail_keys: list[str] | dict[str, F] = []  # keys that always fail; a list means with 500
+    slow_keys: dict[str, float] = {}  # extra milliseconds by key
+    script: list[F | Literal["ok"]] = []  # the faults of the next calls, in order, before any rate
     seed: int = 0
 
     @model_validator(mode="after")
@@ -37,104 +44,113 @@ class Plan[F: str](BaseModel):
 
 
 class Chat(Plan[Fault]):
-    """`{"rates": {"drop": 1}}` is a model that is down. A key is what KEYS of `local.providers.llm` names.
+    """`{"rates": {"drop": 1}}` is a model that is down. A call's key is named by KEYS of `llm.endpoint`.
 
-    `broken_json` ends an answer in its middle, `off_topic` speaks of something else, `long` goes on for `long_bytes`.
+    Wrong answers: `broken_json` ends in its middle, `off_topic` is about something else, `long` has `long_bytes`.
+    Usable answers, in the forms that models give them: `fenced`, `chatty` (text before and after, with an example),
+    `thinking` (a draft in `<think>`), `bom`, `parts` (the content as a list of texts). Sent with status 200, but no
+    answer: `cut` (at a limit of tokens), `filtered`, `withheld` (a refusal), `empty`, `tool_calls`, `no_choices`,
+    `html`, `gbk`, and `error_200`, the way in which routers in front of several models send errors.
+
+    The endpoint refuses requests with a part that `refuses` names, in the words of `manner` (`llm.refusals`).
     """
 
-    retry_after: float = Field(default=1, ge=0, le=3600)  # seconds, what a 429 asks for
+    refuses: list[Part] = []
+    manner: Manner = "deepseek"
+
+    retry_after: float = Field(default=1, ge=0, le=3600)  # seconds, in a 429
     long_bytes: int = Field(default=100_000, ge=0, le=8_000_000)
 
 
 class Outbound(Plan[OutboundFault]):
     """`{"fail_keys": {"ListJobs": "throttled"}, "script": ["ok", "lost_answer"], "call_seconds": 0.2}`
 
-    A key is the action's name, or "recording" for a download of one. The seed decides how calls end, too.
+    A call's key is the action's name, or "recording" for a download. The seed also decides how calls end.
     """
 
-    call_seconds: float = Field(default=1.5, gt=0, le=3600)  # from half of it to half as much again, by the draw
-    call_lines: int = Field(default=50, ge=0, le=10_000)  # calls at once in one instance; with none, all jobs wait
+    call_seconds: float = Field(default=1.5, gt=0, le=3600)  # drawn from 50 % to 150 % of it
+    call_lines: int = Field(default=50, ge=0, le=10_000)  # simultaneous calls of an instance; 0: all jobs wait
     link_seconds: int = Field(default=3600, ge=0, le=86_400)  # how long a recording's link works
 
 
 class Controls(Chat):
     """`{"rates": {"429": 0.3}, "models": {"kimi": {"rates": {"drop": 1}}}, "edition": 2, "outbound": {...}}`
 
-    What stands outside `models` and `outbound` is the deployment's own language model's. A model that `models` does not
-    name has no faults, and that one's latency.
+    What is outside `models` and `outbound` controls the deployment's own language model. A model that `models` does not
+    name has no faults, and the latency of that one.
     """
 
     models: dict[str, Chat] = {}
-    brands: list[str] = Field(default=[], max_length=100)  # that models name; `models.BRANDS` when there are none
+    brands: list[str] = Field(default=[], max_length=100)  # the brands that models name; none: `llm.models.BRANDS`
 
-    edition: int = Field(default=1, ge=1, le=1000)  # the hospitals as they are at this time
+    edition: int = Field(default=1, ge=1, le=1000)  # the state of the hospitals; see `llm.hospitals`
     outbound: Outbound = Outbound()
 
 
-class Fates[F: str]:
-    """Decides the fate of each call to one provider."""
+class Dice[F: str]:
+    """Decides the fault and the latency of each call to one provider."""
 
     def __init__(self, plan: Plan[F]) -> None:
         self._plan = plan
         self._script = deque(plan.script)
-        self._asked: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
 
     def decide(self, key: str) -> tuple[F | None, float]:
-        """The fault this call meets, if any, and the seconds its answer takes."""
-        self._asked[key] += 1
-        fate, pace = draw(self._plan.seed, key, self._asked[key])
-        fault = self._fault(key, fate)
-        return None if fault == "ok" else cast(F, fault), self._seconds(key, pace)
+        """Return the fault of this call, if any, and the seconds that its response takes."""
+        self._calls[key] += 1
+        drawn, speed = draw(self._plan.seed, key, self._calls[key])
+        fault = self._fault(key, drawn)
+        return None if fault == "ok" else cast(F, fault), self._seconds(key, speed)
 
-    def _fault(self, key: str, fate: float) -> str:
+    def _fault(self, key: str, drawn: float) -> str:
         failing = self._plan.fail_keys
         if key in failing:
             return failing[key] if isinstance(failing, dict) else "500"
         if self._script:
             return self._script.popleft()
-        return pick(fate, self._plan.rates.items()) or "ok"
+        return pick(drawn, self._plan.rates.items()) or "ok"
 
-    def _seconds(self, key: str, pace: float) -> float:
+    def _seconds(self, key: str, speed: float) -> float:
         least, most = ORDINARY_MS
         latency = self._plan.latency_ms
-        ordinary = least + (most - least) * pace if latency is None else latency
+        ordinary = least + (most - least) * speed if latency is None else latency
         return (ordinary + self._plan.slow_keys.get(key, 0)) / 1000
 
 
 class Faults:
-    """The present controls, and what they mean for each call."""
+    """The present controls, and the fault of each call under them."""
 
     def __init__(self) -> None:
         self.use(Controls())
 
     def use(self, controls: Controls) -> None:
         self.controls = controls
-        self._llm = Fates(controls)
-        self._models: dict[str, Fates[Fault]] = {}
-        self._outbound = Fates(controls.outbound)
+        self._llm = Dice(controls)
+        self._models: dict[str, Dice[Fault]] = {}
+        self._outbound = Dice(controls.outbound)
 
     def chat(self, model: str) -> Chat:
-        """What goes wrong with a model; "" is the deployment's own."""
+        """Return the faults of a model; "" is the deployment's own."""
         ordinary = Chat(latency_ms=self.controls.latency_ms)
         return self.controls.models.get(model, ordinary) if model else self.controls
 
     def decide_chat(self, model: str, key: str) -> tuple[Fault | None, float]:
         if not model:
             return self._llm.decide(key)
-        return self._models.setdefault(model, Fates(self.chat(model))).decide(key)
+        return self._models.setdefault(model, Dice(self.chat(model))).decide(key)
 
     def decide_outbound(self, key: str) -> tuple[OutboundFault | None, float]:
         return self._outbound.decide(key)
 
 
 def draw(*of: object) -> tuple[float, float]:
-    """Two numbers in [0, 1) that depend only on `of`."""
+    """Return two numbers in [0, 1) that depend only on `of`."""
     digest = hashlib.blake2b("/".join(map(str, of)).encode(), digest_size=16).digest()
     return int.from_bytes(digest[:8]) / 2**64, int.from_bytes(digest[8:]) / 2**64
 
 
 def pick[T](drawn: float, shares: Iterable[tuple[T, float]]) -> T | None:
-    """The one whose share of the whole the number drawn falls into; None when it falls into none."""
+    """Return the item into whose share of [0, 1) the drawn number falls; None when it falls beyond all shares."""
     for one, share in shares:
         if drawn < share:
             return one

@@ -1,4 +1,4 @@
-"""Who asked for what: lets a test say how often each district was paid for, or each action called."""
+"""Which requests were made: tests see how often each district was paid for, or each action was called."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -6,27 +6,31 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-KEPT = 20_000  # calls shown; the counts go on
+KEPT = 20_000  # calls that are shown; the counts include all
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    """One request: its kind (`ask`), what it was about (`key`), and its outcome."""
+
     ask: str
     key: str
-    batch: int  # 0 where the ask has no batches
-    outcome: str  # "ok", the fault's name, or the code with which the provider itself refused
-    model: str = ""  # the language model that was asked by name
+    batch: int  # 0 when the question has no batches
+    outcome: str  # "ok", the name of a fault, or the provider's own error code
+    model: str = ""  # the language model, when it was requested by name
 
 
 class Journal:
+    """The requests since the last `forget`."""
+
     def __init__(self) -> None:
-        self._at_once: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
         self.forget()
 
     def forget(self) -> None:
         self._calls: deque[Call] = deque(maxlen=KEPT)
         self._counts: Counter[Call] = Counter()
-        self._most_at_once: Counter[str] = Counter(self._at_once)
+        self._max_running: Counter[str] = Counter(self._running)
 
     def note(self, call: Call) -> None:
         self._calls.append(call)
@@ -34,29 +38,29 @@ class Journal:
 
     @contextmanager
     def at_work(self, model: str) -> Iterator[None]:
-        """One more request of this model is under way, until the block ends."""
-        self._at_once[model] += 1
-        self._most_at_once[model] = max(self._most_at_once[model], self._at_once[model])
+        """Count one more request of this model as running until the block ends."""
+        self._running[model] += 1
+        self._max_running[model] = max(self._max_running[model], self._running[model])
         try:
             yield
         finally:
-            self._at_once[model] -= 1
+            self._running[model] -= 1
 
     def report(self, ask: str | None, key: str | None, model: str | None = None) -> dict[str, Any]:
-        """Counts in all, by key, outcome and model, and the latest calls, of one ask, key and model when given.
+        """Return the counts (in all, by key, by outcome, by model) and the latest calls, filtered when asked.
 
-        `most_at_once` tells of each model how many of its requests were under way at the same moment, at most.
+        `most_at_once`: the highest number of simultaneous requests of each model.
         """
 
-        def wanted(call: Call) -> bool:
+        def matches(call: Call) -> bool:
             given = ((ask, call.ask), (key, call.key), (model, call.model))
-            return all(asked in (None, "", said) for asked, said in given)
+            return all(value in (None, "", actual) for value, actual in given)
 
         by_key: Counter[str] = Counter()
         by_outcome: Counter[str] = Counter()
         by_model: Counter[str] = Counter()
         for call, number in self._counts.items():
-            if wanted(call):
+            if matches(call):
                 by_key[call.key] += number
                 by_outcome[call.outcome] += number
                 by_model[call.model] += number
@@ -65,6 +69,6 @@ class Journal:
             "by_key": by_key,
             "by_outcome": by_outcome,
             "by_model": by_model,
-            "most_at_once": self._most_at_once,
-            "calls": [asdict(call) for call in self._calls if wanted(call)],
+            "most_at_once": self._max_running,
+            "calls": [asdict(call) for call in self._calls if matches(call)],
         }

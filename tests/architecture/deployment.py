@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,12 @@ from longhaul import settings
 from tests.architecture.repository import Module, Repository, referred
 
 OPENAPI = Path("functions/docs/openapi.json")
+PREFIX = "${ScopePrefix}"
+PAGE = Path("docs/api.md")
 OPEN = frozenset({"/docs", "/openapi.json"})  # to all: they hold no data
+ANYWHERE = frozenset({"states:SendTaskSuccess"})  # actions that know no resource
+BROWSERS_OWN = frozenset({"accept-encoding", "access-control-request-method", "content-encoding", "content-length"})
+_READ = re.compile(r"""headers(?:\.get\(|\[)"([a-z-]+)"|"([a-z-]+)" (?:not )?in [\w.]*headers""")
 
 
 def environments(repository: Repository) -> list[str]:
@@ -82,37 +88,122 @@ def consumers(repository: Repository, queue: str) -> list[str]:
 
 
 def sources(repository: Repository) -> list[str]:
-    """A consumer reports the records that failed, and is held back at its source, not by throttling."""
+    """A consumer reports the records that failed, and is held back at its source, not by throttling.
+
+    What it has of reserved concurrency is more than its source may use.
+    """
     found = []
     for name, source in repository.resources("AWS::Lambda::EventSourceMapping").items():
         if "ReportBatchItemFailures" not in source.get("FunctionResponseTypes", []):
             found.append(f"{name} does not report single failures")
         if source.get("ScalingConfig", {}).get("MaximumConcurrency", 0) < 2:
             found.append(f"{name} has no MaximumConcurrency of at least 2")
-        if repository.function_setting(referred(source["FunctionName"]), "ReservedConcurrentExecutions") is not None:
-            found.append(f"{name}'s function has reserved concurrency")
+        function, most = referred(source["FunctionName"]), source.get("ScalingConfig", {}).get("MaximumConcurrency", 0)
+        reserved = repository.function_setting(function, "ReservedConcurrentExecutions")
+        if reserved is not None and _met(reserved) <= most:
+            found.append(
+                f"{function} has {_met(reserved)} reserved executions: reserve more than {most}, as {name} may"
+            )
     return found
+
+
+def _met(value: Any) -> int:
+    """A number, or that of an `!If` whose condition is met."""
+    return int(value["Fn::If"][1] if isinstance(value, dict) else value)
+
+
+def encrypted(repository: Repository) -> list[str]:
+    """Every queue and every bucket has a policy that denies what comes without TLS."""
+    guarded = set()
+    for kind, named in (("AWS::SQS::QueuePolicy", "Queues"), ("AWS::S3::BucketPolicy", "Bucket")):
+        for policy in repository.resources(kind).values():
+            if any(_denies_plain(statement) for statement in policy["PolicyDocument"]["Statement"]):
+                guarded |= set(map(referred, listed(policy[named])))
+    return [
+        f"{name}: add a {kind}Policy that denies it without aws:SecureTransport"
+        for kind in ("AWS::SQS::Queue", "AWS::S3::Bucket")
+        for name in sorted(repository.resources(kind).keys() - guarded)
+    ]
+
+
+def _denies_plain(statement: dict[str, Any]) -> bool:
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    return statement["Effect"] == "Deny" and statement["Principal"] == "*" and statement["Condition"] == plain
+
+
+def kept(repository: Repository) -> list[str]:
+    """What cannot be made again outlives the stack: buckets, and the keys without which they cannot be read."""
+    return [
+        f"{name}: add {attribute}: Retain"
+        for name, resource in repository.template["Resources"].items()
+        if resource["Type"] in ("AWS::S3::Bucket", "AWS::KMS::Key")
+        for attribute in ("DeletionPolicy", "UpdateReplacePolicy")
+        if resource.get(attribute) != "Retain"
+    ]
 
 
 def routes(repository: Repository) -> list[str]:
     """The gateway lets through what the code serves, with the scopes that the code needs: openapi.json says both."""
     document = json.loads((repository.root / OPENAPI).read_text(encoding="utf-8"))
     served = {
-        f"{method.upper()} {path}": sorted(scope for needs in operation["security"] for scope in needs["bearer"])
+        f"{method.upper()} {path}": sorted(
+            scope for needs in operation.get("security", []) for scope in needs["bearer"]
+        )
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
     routed = {
-        f"{event['Method']} {event['Path']}": sorted(event["Auth"].get("AuthorizationScopes", []))
+        f"{event['Method']} {event['Path']}": sorted(map(_scope, event["Auth"].get("AuthorizationScopes", [])))
         for properties in repository.function_resources().values()
         for event in (source["Properties"] for source in properties.get("Events", {}).values())
         if "Path" in event and not (event["Path"] in OPEN and event["Auth"] == {"Authorizer": "NONE"})
     }
-    return [
-        f"{route}: the template asks for {routed.get(route)}, the code for {served.get(route)}"
-        for route in sorted(served.keys() | routed.keys())
-        if served.get(route) != routed.get(route)
+    found = [
+        f"{route} is in the template, but not in {OPENAPI}: run `make openapi`, or take the route out of its function"
+        for route in sorted(routed.keys() - served.keys())
     ]
+    found += [
+        f"{route} is in {OPENAPI}, but not in the template: run `make template`"
+        for route in sorted(served.keys() - routed.keys())
+    ]
+    found += [
+        f"{route} needs {routed[route]} by the template, {served[route]} by {OPENAPI}: run `make openapi template`"
+        for route in sorted(served.keys() & routed.keys())
+        if served[route] != routed[route]
+    ]
+    return found
+
+
+def _scope(value: Any) -> str:
+    """A scope as the code has it: in the template the deployment's prefix stands before it."""
+    text = value.get("Fn::Sub", "") if isinstance(value, dict) else str(value)
+    return text.removeprefix(PREFIX) if text.startswith(PREFIX) else f"{text} without {PREFIX}"
+
+
+def browsers(repository: Repository) -> list[str]:
+    """A page of another origin may send every header that the code reads, and read each that an answer promises."""
+    apis = repository.resources("AWS::Serverless::HttpApi").values()
+    (cors,) = [api["CorsConfiguration"] for api in apis]
+    document = json.loads((repository.root / OPENAPI).read_text(encoding="utf-8"))
+    sent = {"authorization"} | {
+        parameter["name"].lower()
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "header"
+    }
+    for module in repository.modules:
+        code = (repository.root / module.path).read_text(encoding="utf-8")
+        sent |= {name for names in _READ.findall(code) for name in names if name} - BROWSERS_OWN
+    promised = set(document.get("components", {}).get("headers", ()))
+    text = (repository.root / PAGE).read_text(encoding="utf-8")
+    listed = {what: set(names.split()) for what, names in re.findall(r"may (send|read) `([^`]+)`", text)}
+    allowed, exposed = set(cors["AllowHeaders"]), set(cors["ExposeHeaders"])
+    found = [f"a page may not send {name}, which the code reads" for name in sorted(sent - allowed)]
+    found += [f"a page may not read {name}, which answers have" for name in sorted(promised - exposed)]
+    if {name.lower() for name in listed["send"]} != allowed or listed["read"] != exposed:
+        found.append(f"{PAGE} says other headers than the template")
+    return found
 
 
 def quotas(repository: Repository) -> list[str]:
@@ -124,14 +215,14 @@ def quotas(repository: Repository) -> list[str]:
         if any("AuthorizationScopes" in source.get("Auth", {}) for source in sources):
             given = properties.get("Environment", {}).get("Variables", {}).keys()
             found += [f"{name} is not given {variable}" for variable in sorted(needed - given)]
-            if not _allows(properties, "dynamodb:UpdateItem", "CacheTable"):
+            if not allows(properties, "dynamodb:UpdateItem", "CacheTable"):
                 found.append(f"{name} may not count requests in CacheTable")
     return found
 
 
-def _allows(properties: dict[str, Any], action: str, table: str) -> bool:
+def allows(properties: dict[str, Any], action: str, resource: str) -> bool:
     return any(
-        action in _listed(statement["Action"]) and table in map(referred, _listed(statement["Resource"]))
+        action in listed(statement["Action"]) and resource in map(referred, listed(statement["Resource"]))
         for policy in properties.get("Policies", [])
         for statement in policy["Statement"]
         if statement["Effect"] == "Allow"
@@ -156,11 +247,12 @@ def permissions(repository: Repository) -> list[str]:
             found.append(f"{name} has a role from elsewhere")
         for policy in properties.get("Policies", []):
             for statement in policy["Statement"] if isinstance(policy, dict) and "Statement" in policy else [{}]:
-                actions, resources = _listed(statement.get("Action", "*")), _listed(statement.get("Resource", "*"))
-                if any(str(action).endswith("*") for action in actions) or "*" in resources:
+                actions, resources = listed(statement.get("Action", "*")), listed(statement.get("Resource", "*"))
+                everywhere = "*" in resources and not ANYWHERE.issuperset(map(str, actions))
+                if any(str(action).endswith("*") for action in actions) or everywhere:
                     found.append(f"{name} may do {actions} on {resources}")
     return found
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

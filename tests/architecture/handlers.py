@@ -1,6 +1,6 @@
 """Every Handler imports with its template's environment alone, without boto3 and without a connection."""
 
-import os
+import json
 import re
 import subprocess
 import sys
@@ -9,44 +9,82 @@ from typing import Any
 
 from tests.architecture.repository import KERNEL, Repository
 
-# Run by a new interpreter: any attempt to reach the network is an error, and the modules it must do without are told.
+# Run by a new interpreter, which imports what others wrote and functions share, then forks for each function. There any
+# attempt to reach the network is an error, and the modules that a function must do without are told.
 PROBE = """
-import importlib, socket, sys
+import importlib, json, os, socket, sys, traceback
 
 def refuse(*args, **kwargs):
     raise SystemExit("connects to something when it is imported")
 
-socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
-module, _, name = sys.argv[1].rpartition(".")
-handler = getattr(importlib.import_module(module), name, None)
-if not callable(handler):
-    raise SystemExit(f"{module} has no {name}")
-if early := sorted({"boto3", "botocore.client", "local", "tests"} & sys.modules.keys()):
-    raise SystemExit("imports " + ", ".join(early))
+def probe(function):
+    socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+    os.chdir(function["folder"])
+    os.environ.clear()
+    os.environ.update(function["environment"])
+    sys.path[:0] = function["path"]
+    module, _, name = function["handler"].rpartition(".")
+    handler = getattr(importlib.import_module(module), name, None)
+    if not callable(handler):
+        raise SystemExit(f"{module} has no {name}")
+    if early := sorted({"boto3", "botocore.client", "local", "tests"} & sys.modules.keys()):
+        raise SystemExit("imports " + ", ".join(early))
+
+def told(function):
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        try:
+            probe(function)
+        except BaseException as error:
+            os.write(write, traceback.format_exception_only(error)[-1].strip().splitlines()[-1].encode())
+        os._exit(0)
+    os.close(write)
+    with open(read, encoding="utf-8") as text:
+        problem = text.read()
+    _, status = os.waitpid(child, 0)
+    return problem or ("it died" if status else "")
+
+functions, shared = json.load(sys.stdin)
+for name in shared:
+    importlib.import_module(name)
+print(json.dumps({name: told(function) for name, function in functions.items()}))
 """
+SHARED = ["aws_lambda_powertools.event_handler.openapi.params", "pymysql", "aiosql"]
 
 
-def problem(repository: Repository, logical_id: str, built: Path | None = None) -> str:
-    """Why a function does not import as it should; empty when it does.
+def problems(repository: Repository, built: Path | None = None) -> dict[str, str]:
+    """Why a function does not import as it should, by its logical id; empty when it does.
 
-    With `built` (.aws-sam/build) it is the function and the layers of `sam build` that are tried, and nothing else.
+    With `built` (.aws-sam/build) it is the functions and the layers of `sam build` that are tried, and nothing else.
     """
-    if built:
-        code, kernel = built / logical_id, built / "LonghaulLayer/python"
-        options, path = ["-S"], [code, kernel, built / "VendorLayer/python"]
-    else:
-        code, kernel = repository.root / "functions", repository.root / KERNEL
-        options, path = [], [code, kernel]
+    resources = repository.function_resources()
+    functions = {name: _function(repository, name, built) for name in resources}
+    options, path = (["-S"], str((built / "VendorLayer/python").absolute())) if built else ([], "")
     done = subprocess.run(
-        [sys.executable, "-W", "error", *options, "-c", PROBE, repository.function_resources()[logical_id]["Handler"]],
-        env=environment(repository, logical_id) | {"PYTHONPATH": os.pathsep.join(str(p.absolute()) for p in path)},
-        cwd=code,
+        [sys.executable, "-W", "error", *options, "-c", PROBE],
+        input=json.dumps([functions, SHARED if len(functions) > 1 else []]),
+        env={"PYTHONPATH": path},
+        cwd=repository.root,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it died"])[-1]
+    if done.returncode:
+        return dict.fromkeys(resources, (done.stderr.strip().splitlines() or ["it died"])[-1])
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def _function(repository: Repository, logical_id: str, built: Path | None) -> dict[str, Any]:
+    code = built / logical_id if built else repository.root / "functions"
+    kernel = built / "LonghaulLayer/python" if built else repository.root / KERNEL
+    return {
+        "handler": repository.function_resources()[logical_id]["Handler"],
+        "environment": environment(repository, logical_id),
+        "folder": str(code.absolute()),
+        "path": [str(code.absolute()), str(kernel.absolute())],
+    }
 
 
 def environment(repository: Repository, logical_id: str) -> dict[str, str]:
@@ -58,8 +96,9 @@ def environment(repository: Repository, logical_id: str) -> dict[str, str]:
 
 def _value(repository: Repository, value: Any) -> str:
     if isinstance(value, dict) and "Fn::Sub" in value:
-        return re.sub(r"\$\{(\w+)\}", r"\1", value["Fn::Sub"])
+        text = value["Fn::Sub"]
+        return re.sub(r"\$\{(\w+)\}", r"\1", text[0] if isinstance(text, list) else text)
     if isinstance(value, dict):
         parameter = repository.template.get("Parameters", {}).get(value.get("Ref"), {})
-        return str(parameter.get("Default", "http://127.0.0.1/made-up"))
+        return str(parameter.get("Default") or "http://127.0.0.1/made-up")
     return str(value)

@@ -69,7 +69,52 @@ def stores(repository: Repository) -> list[str]:
 
 
 def _loads_queries(module: Module) -> bool:
-    return any(name.startswith("longhaul.queries") for _, name in edges(module))
+    return any(name.startswith("longhaul.database.queries") for _, name in edges(module))
+
+
+def http(repository: Repository) -> list[str]:
+    """Reads do not know HTTP: only functions, `wire` and `answers` modules, and the room `http` itself import it."""
+    return sorted(
+        {
+            f"{module.path}:{line} imports {name}: HTTP is for functions, *wire and *answers modules"
+            for module in repository.modules
+            if not _speaks_http(module)
+            for line, name in edges(module)
+            if name.startswith("longhaul.http") or _is_wire(name.rsplit(".", 1)[-1])
+        }
+    )
+
+
+def _speaks_http(module: Module) -> bool:
+    return module.is_function or module.name.startswith(("longhaul.http", "docs.")) or _is_wire(module.stem)
+
+
+def _is_wire(stem: str) -> bool:
+    return stem in ("wire", "answers") or stem.endswith(("_wire", "_answers"))
+
+
+# What follows a change of a task, and the modules of the core that may do it beside `lifecycle`: a repair of the live
+# item, a purge of what nobody has any more, and the news of a step.
+FOLLOWS = {
+    "cache.invalidate": {"purging"},
+    "live.overwrite": {"following"},
+    "sqs.send": {"steps"},
+    "workflows.start": set(),
+    "workflows.stop": set(),
+}
+
+
+def doors(repository: Repository) -> list[str]:
+    """What must happen when a task changes is written once, in `lifecycle.after_change`."""
+    return [
+        f"{module.path}:{node.lineno} calls {name}: leave it to lifecycle.after_change"
+        for module in repository.modules
+        if module.name.startswith("longhaul.tasks.") and module.stem != "lifecycle"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and (name := ast.unparse(node.func)) in FOLLOWS
+        and module.stem not in FOLLOWS[name]
+    ]
 
 
 def cycles(repository: Repository) -> list[str]:

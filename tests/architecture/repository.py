@@ -71,8 +71,8 @@ class Repository:
 
     @cached_property
     def template(self) -> dict[str, Any]:
-        """template.yaml, its tags (!Ref, !GetAtt) as the objects they stand for."""
-        return dict(yaml_parse((self.root / "template.yaml").read_text(encoding="utf-8")))
+        """template.yaml with every workload deployed, its tags (!Ref, !GetAtt) as the objects they stand for."""
+        return dict(_whole(yaml_parse((self.root / "template.yaml").read_text(encoding="utf-8"))))
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """The properties of each resource of a type, by logical id."""
@@ -89,6 +89,16 @@ class Repository:
         """A function's property, or what Globals say of it."""
         everywhere = self.template.get("Globals", {}).get("Function", {})
         return self.function_resources()[logical_id].get(name, everywhere.get(name, default))
+
+
+def _whole(node: Any) -> Any:
+    """The node with what stands in it when every workload is deployed."""
+    if isinstance(node, list):
+        return [_whole(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    condition, met, _ = node.get("Fn::If", ("", None, None))
+    return _whole(met) if condition.startswith("With") else {key: _whole(value) for key, value in node.items()}
 
 
 def referred(value: Any) -> str:

@@ -46,11 +46,11 @@ def _text(part: ast.expr) -> str:
 
 
 def files(repository: Repository) -> list[str]:
-    """Every .sql file is a store's queries.sql or a migration."""
+    """Every .sql file is a store's queries.sql, a migration, or what a new database begins with."""
     found = []
     for base in ("functions", "layers"):
         for path in repository.files(Path(base), "*.sql"):
-            if path.name != "queries.sql" and path.parent.name != "migrations":
+            if path.name != "queries.sql" and path.parent.name not in ("migrations", "baseline"):
                 found.append(f"{path} is neither queries.sql nor a migration")
     return found
 

@@ -1,10 +1,10 @@
-"""For the client's tests: a server that answers as it is told, and no long pauses between tries."""
+"""For the client's tests: a server with scripted replies, and short pauses between tries."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from longhaul_client import TaskManager, retrying
+from longhaul_client import TaskManager, connections, retrying
 from tests.client.scripted import Scripted, scripted
 
 
@@ -19,6 +19,7 @@ def server(running: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     monkeypatch.setenv("LONGHAUL_URL", running.url)
     monkeypatch.setenv("LONGHAUL_TOKEN", "token-1")
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(connections, "POLL_SECONDS", 0.05)
     running.will()
     return running
 

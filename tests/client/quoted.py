@@ -20,16 +20,16 @@ _sleep = asyncio.sleep
 
 
 def run(name: str) -> list[str]:
-    """What the program printed. Raises whatever it raises."""
-    said: list[str] = []
+    """Return the lines that the program printed. Raises what it raises."""
+    printed: list[str] = []
     path = FOLDER / f"{name}.py"
     code = compile(path.read_text(encoding="utf-8"), str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    scope: dict[str, Any] = {"__name__": name, "print": lambda *words: said.append(" ".join(map(str, words)))}
+    scope: dict[str, Any] = {"__name__": name, "print": lambda *words: printed.append(" ".join(map(str, words)))}
     if "run" in code.co_names:  # it brings its own loop
         exec(code, scope)
     else:
         asyncio.run(_whole(lambda: eval(code, scope)))
-    return said
+    return printed
 
 
 def hurried(delay: float, result: Any = None) -> Coroutine[Any, Any, Any]:

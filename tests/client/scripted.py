@@ -1,9 +1,9 @@
-"""A real HTTP server that answers as it is told, and remembers what it was asked."""
+"""A real HTTP server that sends scripted replies, and keeps the requests."""
 
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ type Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """`drop`: the connection is cut instead; `delay`: seconds before it."""
+    """A reply; `drop`: the connection is cut instead; `delay`: seconds before it."""
 
     status: int = 200
     body: Document | str | None = None
@@ -25,8 +25,8 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request: `connection` numbers the connections in the order in which they were opened."""
+class Request:
+    """A request; `connection` numbers the connections in the order in which they were opened."""
 
     method: str
     path: str
@@ -37,43 +37,53 @@ class Asked:
 
 
 class Scripted:
-    """Answers with `replies` one after the other; the last one is given from then on."""
+    """Sends `replies` one after the other, the last one from then on; or what `does` returns for the request.
+    `max_held`: the highest number of simultaneous requests with Prefer."""
 
     def __init__(self) -> None:
         self.url = ""
         self.replies: list[Reply] = []
-        self.asked: list[Asked] = []
+        self.does: Callable[[Request], Reply] | None = None
+        self.requests: list[Request] = []
+        self.max_held = 0
+        self._held = 0
         self._connections: list[Any] = []
 
-    def will(self, *replies: Reply) -> None:
+    def will(self, *replies: Reply, does: Callable[[Request], Reply] | None = None) -> None:
         self.replies = list(replies)
-        self.asked.clear()
+        self.does = does
+        self.requests.clear()
+        self.max_held = 0
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        if request.transport not in self._connections:
-            self._connections.append(request.transport)
-        text = await request.text()
-        self.asked.append(
-            Asked(
-                request.method,
-                request.path,
-                dict(request.query),
-                {name.lower(): value for name, value in request.headers.items()},
-                json.loads(text) if text else None,
-                self._connections.index(request.transport),
-            )
+    async def answer(self, received: web.Request) -> web.StreamResponse:
+        if received.transport not in self._connections:
+            self._connections.append(received.transport)
+        text = await received.text()
+        request = Request(
+            received.method,
+            received.path,
+            dict(received.query),
+            {name.lower(): value for name, value in received.headers.items()},
+            json.loads(text) if text else None,
+            self._connections.index(received.transport),
         )
-        reply = self.replies[0] if len(self.replies) == 1 else self.replies.pop(0)
-        await asyncio.sleep(reply.delay)
-        if reply.drop and request.transport is not None:
-            request.transport.abort()
+        self.requests.append(request)
+        reply = self.does(request) if self.does else self.replies[0] if len(self.replies) == 1 else self.replies.pop(0)
+        self._held += "prefer" in request.headers
+        self.max_held = max(self.max_held, self._held)
+        try:
+            await asyncio.sleep(reply.delay)
+        finally:
+            self._held -= "prefer" in request.headers
+        if reply.drop and received.transport is not None:
+            received.transport.abort()
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         return web.Response(status=reply.status, headers=reply.headers, text=text, content_type="application/json")
 
 
 @contextmanager
 def scripted() -> Iterator[Scripted]:
-    """The server on a free port, in a thread of its own, until the block ends."""
+    """Run the server on a free port, in a thread of its own, until the block ends."""
     server = Scripted()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
@@ -94,7 +104,7 @@ def scripted() -> Iterator[Scripted]:
 
 
 def task(status: str = "RUNNING", **changes: Any) -> Document:
-    """A task's document."""
+    """Return a task's document."""
     return {
         "task_id": "province_海南省_1",
         "kind": "hospital_province_refresh",

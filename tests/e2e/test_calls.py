@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from calls.statuses import JobStatus, Outcome, outcome_of
-from local.providers.recordings import tone
-from local.requests import Answer, send
-from local.testing import eventually
+from calls.model import JobStatus, Outcome, outcome_of
+from local.providers.outbound.recordings import tone
+from local.running import Answer, eventually, send
 from tests.observation import PAGE, Observer, Row
 from tests.providing import Provider
 
 QUICK = {"call_seconds": 0.5}
-SLOW = {"call_seconds": 0.5, "call_lines": 2}  # two at a time: a campaign can be met in the middle
+SLOW = {"call_seconds": 1.2, "call_lines": 2}  # two at a time: a campaign can be met in the middle
 
 
 def leads(count: int, *, start: int = 1) -> list[Row]:

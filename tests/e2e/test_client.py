@@ -157,6 +157,9 @@ def test_the_command_line(observer: Observer) -> None:
     # THEN both are found, told apart, and steered as far as they can be
     assert run("list", "--all", "--quiet").stdout.split() == [waits, done]
     assert run("list", "--status", "PENDING", "--title", "全", "--quiet").stdout.split() == [waits]
+    assert run("list", "--ended-after", "1h", "--quiet").stdout.split() == [done]
+    assert run("list", "--ended-before", "1h").stderr == "longhaul: no tasks\n"
+    assert "more: --all lists them" in run("list", "--page-size", "1", "--quiet").stderr
     assert json.loads(run("show", done, "--events", "--json").stdout)["events"][-1]["event"] == "succeeded"
     assert "澳门特别行政区刷新" in run("show", done, "--steps").stdout
     assert run("priority", "high", waits).stdout == f"{waits} PENDING high\n"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from local.providers.models import opinion
-from local.testing import eventually
+from local.providers.llm.models import opinion
+from local.running import eventually
 from tests.observation import Observer
 from tests.providing import Provider
 

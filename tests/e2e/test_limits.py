@@ -12,7 +12,10 @@ from tests.observation import KIND, Observer
 
 TASKS = "/api/v1/tasks"
 GOOD = {"kind": KIND, "params": {"province": "澳门"}}
-EXPOSED = "location,etag,retry-after,ratelimit,ratelimit-policy,link,preference-applied"  # api.md, CORS
+EXPOSED = (  # api.md, "From a browser"
+    "allow,etag,idempotency-replayed,link,location,preference-applied,ratelimit,ratelimit-policy,retry-after,"
+    "traceparent,www-authenticate,x-request-id"
+)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.testing import eventually
+from local.running import eventually
 from tests.observation import KIND, Observer, Row, path_of
 
 TASKS = "/api/v1/tasks"

@@ -6,6 +6,7 @@ tasks in every state until one answers 2xx. So a new operation needs a line here
 
 import functools
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,11 +14,10 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from diagnosis.model import EXAMPLE as DIAGNOSIS
-from local.requests import Answer
-from local.running import RunningStack
-from roles.views import EXAMPLE_ID
+from local.running import Answer, RunningStack
+from roles.wire import EXAMPLE_ID
 from tests.observation import KIND, Observer
-from tests.openapi import Operation, complaints, example_of, operations, refused_values
+from tests.openapi import Operation, complaints, example_of, operations, refused_values, resolved
 
 STATES = ("PENDING", "PAUSED", "FAILED", "SUCCEEDED")  # that a row may be put into: nothing works on it then
 CODES = {"provinces": "440000", "cities": "440100", "districts": "440103"}  # of what `directory` makes
@@ -29,6 +29,7 @@ ROLE = {
     "objections": [{"objection": "太贵", "answer": "可分期"}],
     "taboos": ["不承诺疗效"],
 }
+ONE_PAGE = {"serve_hospitals", "serve_district_hospitals", "list_roles", "list_versions"}  # nothing is in them here
 HOLD = {"prefer": "wait=0"}  # an example may ask to wait longer than we do
 SCOPES = frozenset(scope for operation in operations() for scope in operation.scopes)
 
@@ -85,6 +86,9 @@ class Walker:
         if any(part in self.operation.path for part in ("/diagnoses/{task_id}", "{execution_id}")):
             yield from self._diagnoses()
             return
+        if "{token}" in self.operation.path:
+            yield self._awaited()
+            return
         if (
             "/role-tasks/" in self.operation.path
             or "task_id" not in f"{self.operation.path} {self.operation.body_example}"
@@ -97,6 +101,17 @@ class Walker:
             self._made.append(self._task(status))
             yield self._made[-1]
         yield self.caller.call([{"leads_id": "L-1", "phone": "13800138001"}])
+
+    def _awaited(self) -> str:
+        """A task with a step that waits for the callback of the example."""
+        task_id = self._task("PAUSED")
+        self.caller.sql(
+            "REPLACE INTO step_callbacks (task_id, step_key, token, attempt, expires_at) "
+            "VALUES (%s, 'district/1', %s, 1, '2100-01-01')",
+            task_id,
+            example_of(self.operation.parameters("path")[0]),
+        )
+        return task_id
 
     def _diagnoses(self) -> Iterator[str]:
         """A diagnosis that waits, and one that has ended, of which nothing was answered."""
@@ -111,10 +126,11 @@ class Walker:
         task_id, sql = self.caller.submit("澳门"), self.caller.sql
         for number in (1, 2):
             sql(
-                "INSERT INTO task_steps (task_id, step_key, level, label, status, attempt, created_at) "
-                "VALUES (%s, %s, 'district', '荔湾区', 'SUCCEEDED', 1, UTC_TIMESTAMP(6))",
+                "INSERT INTO task_steps (task_id, step_key, level, label, status, attempt, ordinal, created_at) "
+                "VALUES (%s, %s, 'district', '荔湾区', 'SUCCEEDED', 1, %s, UTC_TIMESTAMP(6))",
                 task_id,
                 f"district/{number}",
+                number,
             )
             sql(
                 "INSERT INTO task_events (task_id, attempt, event, status, created_at) "
@@ -132,12 +148,15 @@ class Walker:
         path = self.operation.path
         for parameter in self.operation.parameters("path"):
             path = path.replace(f"{{{parameter['name']}}}", quote(self._value(parameter)))
+        given = {name: value for name, value in (headers or {}).items() if name.lower() != "idempotency-key"}
+        if headers and given.keys() != headers.keys():
+            given["Idempotency-Key"] = secrets.token_hex(8)  # each request is another
         texts = {name: _text(value) for name, value in {**self._needed("query"), **(query or {})}.items()}
         answer = self.caller.request(
             self.operation.method.upper(),
             f"{path}?{urlencode(texts)}" if texts else path,
             json=self._body(self.operation.body_example) if body is None else body,
-            headers={**self._needed("header"), **(headers or {})},
+            headers={**self._needed("header"), **given},
             token=self.token if token is None else token,
         )
         self._assert_told(answer)
@@ -200,7 +219,7 @@ def walker(request: pytest.FixtureRequest, caller: Observer, token: Sign) -> Wal
 def test_it_answers_as_the_document_says(walker: Walker) -> None:
     answer, operation = walker.ask_well(), walker.operation
     assert not answer.json().get("refused"), "some of what the example asks for is refused"
-    limit = operation.told["x-rate-limit"]
+    limit = operation.told.get("x-rate-limit", "read")  # one that is open to all has none
     assert answer.headers.get("ratelimit-policy", '"read"').startswith(f'"{limit}"')
     assert ("ratelimit" in answer.headers) == (limit != "read")
     assert {"x-request-id", "x-content-type-options"} <= answer.headers.keys()
@@ -215,6 +234,8 @@ def test_each_of_its_parameters_may_be_given(walker: Walker) -> None:
     optional = [p for place in ("query", "header") for p in walker.operation.parameters(place) if not p["required"]]
     for parameter in optional:
         name, place = parameter["name"], {"query": "query", "header": "headers"}[parameter["in"]]
+        if name == "cursor" and str(walker.operation) in ONE_PAGE:
+            continue
         value = _cursor(walker) if name == "cursor" else walker._value(parameter)
         if name.lower() == "if-match":
             walker.task_id = next(walker._tasks())
@@ -231,18 +252,27 @@ def test_what_is_out_of_bounds_or_unknown_is_400(walker: Walker) -> None:
         # One of each parameter in a request: every one that is wrong is named.
         query = {name: values[number] for name, values in refused.items() if number < len(values)}
         answer = walker.ask(query)
-        assert answer.status == 400, query
-        assert {error["pointer"].split("/")[1] for error in answer.json()["errors"]} == query.keys()
+        assert answer.status in (400, 422), query
+        named = {error["pointer"].split("/")[1] for error in answer.json()["errors"]}
+        if answer.status == 422:  # empty lists are found first, and named together
+            assert named == {name for name in query if query[name] == ""} & named != set()
+        else:
+            assert named == query.keys()
 
 
 def test_a_body_that_does_not_fit_is_refused(walker: Walker) -> None:
     if "requestBody" in walker.operation.told:
         assert walker.ask(body=[]).status == 422
+        content = walker.operation.told["requestBody"]["content"]["application/json"]
+        if resolved(content["schema"]).get("additionalProperties"):
+            return
         assert walker.ask(body={"no_such_field": 1}).status == 422
         assert walker.ask(body={**walker.operation.body_example, "no_such_field": 1}).status == 422
 
 
 def test_who_may_not_is_refused(walker: Walker, token: Sign) -> None:
+    if not walker.operation.scopes:
+        return
     assert walker.ask(token="").status == 401
     assert walker.ask(token=token(SCOPES - set(walker.operation.scopes))).status == 403
 
@@ -251,7 +281,8 @@ def _cursor(walker: Walker) -> str:
     """Where the second page begins, by the answer with the first, of one item."""
     for _ in range(2):
         walker.caller.submit("澳门")
-    cursor: str | None = walker.ask_well(query={"limit": 1}).json()["next_cursor"]
+    size = next(p["name"] for p in walker.operation.parameters("query") if p["name"] in ("limit", "page_size"))
+    cursor: str | None = walker.ask_well(query={size: 1}).json()["next_cursor"]
     assert cursor, "there is no second page"
     return cursor
 

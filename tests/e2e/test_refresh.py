@@ -48,12 +48,18 @@ def test_a_refresh_finds_exactly_what_there_is(observer: Observer, province: str
         "hospitals": everything,
         "cities": len(cities),
         "districts": len(districts),
+        "planned_steps": 1 + len(cities) + len(districts),
+        "failed_steps": 0,
+        "tolerance": 0.1,
         "failed": [],
     }
     assert task["statistics"] == {
         "provinces_processed": 1,
+        "provinces_failed": 0,
         "cities_processed": len(cities),
+        "cities_failed": 0,
         "districts_processed": len(districts),
+        "districts_failed": 0,
         "hospitals_found": everything,
     }
 

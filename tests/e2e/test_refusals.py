@@ -1,5 +1,6 @@
 """Bad input through the real gateway: refused with a problem that names what is wrong, never a 500, never a trace."""
 
+import json
 import urllib.error
 import urllib.request
 from typing import Any
@@ -7,12 +8,12 @@ from typing import Any
 import jwt
 import pytest
 
-from local.issuer import AUDIENCE, Issuer
-from local.requests import Answer
-from local.running import RunningStack
+from local.gateway.tokens import AUDIENCE, Issuer
+from local.running import Answer, RunningStack
 from tests.observation import KIND, Observer, path_of
 
 TASKS = "/api/v1/tasks"
+UNSUPPORTED = "unsupported_media_type"
 GOOD = {"kind": KIND, "params": {"province": "澳门"}}
 
 
@@ -54,6 +55,41 @@ def test_no_token_or_a_wrong_one(caller: Observer, stack: RunningStack) -> None:
             answer = caller.request("GET", path, token=token)
             refused(answer, 401, "unauthorized")
             assert answer.headers["www-authenticate"].startswith("Bearer"), name
+
+
+@pytest.mark.parametrize("claim", ["tenant_id", "sub"])
+def test_a_token_whose_tenant_or_user_cannot_be_an_id(caller: Observer, stack: RunningStack, claim: str) -> None:
+    before = submitted(caller)
+    for value in (
+        "",
+        " ",
+        "local ",
+        " local",
+        "local\u00a0",
+        "\u3000local",
+        "local\t",
+        "lo\ncal",
+        "lo\0cal",
+        "x" * 256,
+    ):
+        token = signed(stack, **{claim: value})
+        for method, path in (("GET", TASKS), ("GET", f"{TASKS}/active"), ("POST", TASKS), ("DELETE", TASKS)):
+            answer = caller.request(method, path, token=token, json=GOOD if method == "POST" else None)
+            assert claim in refused(answer, 401, "unauthenticated")["detail"], repr(value)
+    refused(caller.request("GET", TASKS, token=signed(stack, **{claim: "\ud800"})), 401, "unauthorized")
+    assert submitted(caller) == before
+
+
+def test_a_long_subject_and_scopes_in_the_other_claim_are_good(caller: Observer, stack: RunningStack) -> None:
+    token = signed(stack, sub="用" * 255, scope="", scp=["tasks:read", "tasks:write"])
+    assert caller.request("GET", TASKS, token=token).status == 200
+    assert caller.request("POST", TASKS, token=token, json=GOOD).status == 202
+
+
+@pytest.mark.parametrize("own_id", ["a%2541", "a%3Fb", "a%23b", "a%22b", "a%5Cb", "a%20b"])
+def test_an_id_that_cannot_be_one_is_refused_in_a_path(caller: Observer, own_id: str) -> None:
+    answer = caller.request("PUT", f"/api/v1/role-tasks/{own_id}/products", json={"items": []})
+    assert "an id is 1 to 64 characters" in refused(answer, 422, "invalid_request")["detail"]
 
 
 @pytest.mark.parametrize(
@@ -129,10 +165,13 @@ def test_an_unknown_province_names_the_nearest(caller: Observer) -> None:
         (b"", "application/json", 400, "malformed_body"),
         (b"[" * 100_000, "application/json", 400, "malformed_body"),
         (b"[]", "application/json", 422, "invalid_request"),
-        (b"kind=x", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
+        (b"kind=x", "application/x-www-form-urlencoded", 415, UNSUPPORTED),
         (b'{"title": "' + b"x" * 2_000_000 + b'"}', "application/json", 413, "body_too_large"),
+        (json.dumps(GOOD, ensure_ascii=False).encode("gbk"), "application/json", 400, "malformed_body"),
+        (json.dumps(GOOD, ensure_ascii=False).encode("gbk"), "application/json; charset=gbk", 415, UNSUPPORTED),
+        (json.dumps(GOOD, ensure_ascii=False).encode(), "application/json; charset=gbk", 415, UNSUPPORTED),
     ],
-    ids=["cut off", "no text", "empty", "deep", "a list", "a form", "2 MB"],
+    ids=["cut off", "no text", "empty", "deep", "a list", "a form", "2 MB", "GBK", "GBK, and says so", "says GBK"],
 )
 def test_a_body_that_is_no_json_object(
     caller: Observer, body: bytes, content_type: str, status: int, code: str
@@ -188,3 +227,38 @@ def test_an_idempotency_key_makes_one_task_of_one_body(observer: Observer) -> No
     theirs = observer.request("POST", TASKS, json=GOOD, headers=key, token=observer.stack.token(tenant="another"))
     assert theirs.status == 202
     assert len(observer.sql("SELECT * FROM tasks")) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed", "methods"),
+    [
+        (TASKS, "DELETE, GET, POST", ["PUT", "PATCH", "HEAD", "OPTIONS", "TRACE"]),
+        (f"{TASKS}/no_such_task", "GET, PATCH", ["PUT", "POST", "DELETE", "HEAD", "OPTIONS"]),
+        ("/api/v1/role-tasks/T%201/products", "PUT", ["GET", "POST"]),
+        ("/openapi.json", "GET", ["PUT", "HEAD"]),
+    ],
+)
+def test_another_method_is_refused_with_those_there_are(
+    caller: Observer, path: str, allowed: str, methods: list[str]
+) -> None:
+    for method in methods:
+        answer = caller.request(method, path, token="")
+        assert (answer.status, answer.headers["allow"]) == (405, allowed), method
+        if method != "HEAD":  # whose answers have no body
+            problem = refused(answer, 405, "method_not_allowed")
+            assert problem["allowed_methods"] == allowed.split(", ")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nowhere", f"{TASKS}%0A", f"{TASKS}/a%0Ab", f"{TASKS}/a/b/c"])
+def test_what_is_nowhere_is_not_found(caller: Observer, path: str) -> None:
+    refused(caller.request("GET", path), 404, "not_found")
+
+
+def test_a_browser_asks_first_and_is_answered_for_every_path(caller: Observer) -> None:
+    asked = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "GET"}
+    for path in (TASKS, "/api/v1/nowhere"):
+        answer = caller.request("OPTIONS", path, token="", headers=asked)
+        assert answer.status == 204
+        assert "cache-control" in answer.headers["access-control-allow-headers"].split(",")
+    refused_to_all = caller.request("PUT", TASKS, token="", headers={"Origin": "https://app.example.com"})
+    assert "X-Request-Id" in refused_to_all.headers["access-control-expose-headers"].split(",")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.testing import eventually
+from local.running import eventually
 from tests.observation import Observer
 
 

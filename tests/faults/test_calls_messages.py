@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.running import RunningStack
-from local.testing import eventually
+from local.running import RunningStack, eventually
 from tests.campaigns import WORKERS, Campaigns
 from tests.observation import Observer, Row
 from tests.providing import Provider
@@ -68,7 +67,7 @@ def test_syncs_of_the_same_jobs_at_once_count_them_once(
     eventually(lambda: campaigns.assigned(task_id) == 15)
     campaigns.make_due(task_id, seconds=60)
     observer.settle()
-    provider.control(outbound={"call_seconds": 0.01, "slow_keys": {"ListJobs": 3_000}})
+    provider.control(outbound={"call_seconds": 0.01, "slow_keys": {"ListJobs": 4_500}})
     eventually(lambda: campaigns.progress(task_id).executing == campaigns.progress(task_id).scheduling == 0)
     known = provider.calls("ListJobs")["count"]
 

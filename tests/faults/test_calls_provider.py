@@ -2,7 +2,7 @@
 
 import time
 
-from local.testing import eventually
+from local.running import eventually
 from tests.campaigns import Campaigns, Timed
 from tests.conftest import CALL_SYNC_SECONDS
 from tests.observation import Observer

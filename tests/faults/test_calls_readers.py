@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from calls.statuses import JobStatus
-from local.testing import eventually
+from calls.model import JobStatus
+from local.running import eventually
 from tests.campaigns import Campaigns, leads, leads_path
 from tests.observation import Observer, Row
 from tests.providing import Provider

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.testing import eventually
+from local.running import eventually
 from tests.campaigns import Campaigns
 from tests.observation import Observer
 from tests.providing import Provider
@@ -25,7 +25,7 @@ def test_a_campaign_steered_to_and_fro_ends_where_its_task_does(
     campaigns: Campaigns, observer: Observer, provider: Provider, actions: list[str], state: str
 ) -> None:
     # GIVEN a campaign in the middle of its calls, and a provider slower than its callers
-    provider.control(outbound={"call_seconds": 0.4, "call_lines": 2, "slow_keys": SLOW})
+    provider.control(outbound={"call_seconds": 3, "call_lines": 2, "slow_keys": SLOW})
     task_id = campaigns.submit(40)
     eventually(lambda: campaigns.assigned(task_id) == 40)
 

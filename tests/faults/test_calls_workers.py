@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local.running import RunningStack
-from local.testing import eventually
+from local.running import RunningStack, eventually
 from tests.campaigns import Campaigns
 from tests.observation import Observer
 from tests.providing import Provider

@@ -1,54 +1,50 @@
 """Cancelling: what stops, how soon, and what a worker that is too late can still do (nothing)."""
 
-import time
+from datetime import timedelta
 
-from local.running import RunningStack
-from local.testing import eventually
+from local.running import RunningStack, eventually
 from tests.observation import Observer
-from tests.providing import Provider, district_codes
+from tests.providing import Provider, district_codes, held
 
-XIUYING = "460105"  # 秀英区, the first district of 海南省
-HELD_MS = 1_500  # a worker waits so long for each answer; less than the timeout of the model's client
+HAINAN = "460000"
 IN_FLIGHT = 5  # districts at once, by the template
 
 
 def test_cancelling_a_running_task_stops_it_and_a_late_worker_changes_nothing(
     observer: Observer, provider: Provider, stack: RunningStack
 ) -> None:
-    # GIVEN a refresh in the middle of its districts, a worker of which waits for the model
-    provider.control(latency_ms=100, slow_keys={XIUYING: HELD_MS})
+    # GIVEN a refresh in the middle of its districts, whose workers wait for the model
+    provider.control(latency_ms=100, slow_keys=held(HAINAN))
     log = stack.log("RefreshDistrict")
     task_id = observer.submit("海南省")
     with observer.watching(task_id) as watch:
-        eventually(lambda: XIUYING in provider.asked(), pause=0.02)
+        eventually(provider.asked, pause=0.02)
 
         # WHEN it is cancelled
-        started = time.monotonic()
         answer = observer.cancel(task_id)
-        seconds = time.monotonic() - started
         row = observer.task(task_id)
     item = observer.read(task_id)
 
-    # THEN it is at once
+    # THEN it is at once, by the answer itself: nobody has waited for its workers
     assert (answer.status, answer.json()["status"], item["status"]) == (200, "CANCELLED", "CANCELLED")
-    assert seconds < 3
     watch.assert_never_back()
 
     # AND when its workers have ended, the late one among them, nothing has started or changed since
     eventually(lambda: "TaskStopped" in stack.log("RefreshDistrict")[len(log) :])
     observer.settle()
     asked = provider.asked()
-    assert asked < set(district_codes("460000"))
+    assert asked < set(district_codes(HAINAN))
     assert observer.task(task_id) == row
     assert observer.read(task_id) == item
     assert observer.events(task_id) == ["started", "cancelled"]
 
-    # AND the rows are those of the districts that were done in time, whole; the late one is not among them
+    # AND the rows are those of the districts that were done in time, whole; the late ones are not among them
     steps = observer.steps(task_id)
     done = observer.done(task_id)
-    assert XIUYING in asked - done
-    assert len(asked - done) <= IN_FLIGHT, "asked for by those who had begun before, and by nobody after"
-    assert all(step["finished_at"] is None or step["finished_at"] <= row["finished_at"] for step in steps.values())
+    assert 1 <= len(asked - done) <= IN_FLIGHT, "asked for by those who had begun before, and by nobody after"
+    # (A statement's time is that of its beginning, and the cancelling one may have waited for a step's lock.)
+    latest = row["finished_at"] + timedelta(seconds=3)
+    assert all(step["finished_at"] is None or step["finished_at"] <= latest for step in steps.values())
     assert {row["district_code"] for row in observer.sql("SELECT district_code FROM hospitals")} == done
     assert {step["status"] for step in steps.values()} == {"SUCCEEDED", "PENDING"}
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local.running import RunningStack
-from local.testing import eventually
+from local.running import RunningStack, eventually
 from tests.observation import KIND, Observer, path_of
 from tests.processes import server_pid
 from tests.providing import Provider, district_codes, truth

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.providers.models import BY_NAME
-from local.testing import eventually
-from longhaul.breaker import FAILURES, OPEN_SECONDS
+from local.providers.llm.models import BY_NAME
+from local.running import eventually
+from longhaul.aws.circuit import FAILURES, OPEN_SECONDS
 from tests.observation import Observer
 from tests.providing import Provider
 

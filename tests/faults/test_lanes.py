@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from local.testing import eventually
+from local.running import eventually
 from tests.observation import KIND, Observer
 
 TASKS, LANE = 30, 5

@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from local.running import RunningStack
-from local.testing import eventually
+from local.running import RunningStack, eventually
 from tests.observation import KIND, Observer, Row
 from tests.providing import Provider, truth
 

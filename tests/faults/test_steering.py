@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from local.requests import Answer
-from local.testing import eventually
+from local.running import Answer, eventually
 from longhaul.tasks.model import TRANSITIONS, Status, Transition
 from tests.observation import KIND, Observer, Row, path_of
 from tests.providing import Provider

@@ -20,21 +20,33 @@ import moto.dynamodb.models
 import moto.sqs.models
 import pymysql
 import pytest
-from moto.server import ThreadedMotoServer
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.httpsession import URLLib3Session
 
 from database import schema
-from local.aws import make_dynamodb_atomic
+from deployment.bundle import Bundle
+from deployment.template import ROOT
+from local.aws.http import AwsServer
+from local.aws.server import make_dynamodb_atomic
 from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul import settings as longhaul_settings
-from longhaul.http import limits
+from longhaul.aws import dynamodb
+from longhaul.database import connections
+from longhaul.http import limits, waiting
 from longhaul.observability import logger
 from longhaul.tasks import kinds as longhaul_kinds
 from longhaul.tasks.model import Task
+from tests import deployed, serving
+from tests.chatting import API_KEY, StandIn
+from tests.rights import Rights, keep
 
 TESTS = Path(__file__).parent
-QUEUES = ("dispatch", "progress", "steer", "assign", "sync", "analyse", "recordings", "actions")
+DEPLOYED = Bundle.read(ROOT / "functions")
+QUEUES = tuple(name.removesuffix("Queue").lower() for name in DEPLOYED.queues)
 TABLES = {"live": "task_id", "cache": "pk", "breaker": "circuit"}
+NO_TABLE = "table/no-such-table"  # stands for DynamoDB being away
+BUSY_SECONDS = 120  # how long a statement may take: a busy machine is not what the tests are about
 READ_COMMITTED = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 
@@ -57,6 +69,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
             "port": parts.port or 3306,
             "user": parts.username or "root",
             "password": parts.password or "",
+            "ssl_disabled": True,
         }
         return
     state = tmp_path_factory.mktemp("engine")
@@ -66,7 +79,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     assert server.stdout is not None
     assert server.stdin is not None
     try:
-        yield json.loads(server.stdout.readline())
+        options = json.loads(server.stdout.readline()) | {"ssl_disabled": True}  # TLS loads the CA bundle each time
+        _administer(options, f"SET GLOBAL ob_query_timeout = {BUSY_SECONDS * 1_000_000}")
+        yield options
     finally:
         server.kill()
         server.wait()
@@ -79,10 +94,9 @@ def moto_server() -> Iterator[str]:
     """The URL of a moto server; nothing leaves the machine."""
     make_dynamodb_atomic()
     os.environ["MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR"] = "false"  # a queue may be purged for each test
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = AwsServer()
     server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    yield server.url
     server.stop()
 
 
@@ -99,18 +113,21 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         POWERTOOLS_SERVICE_NAME="longhaul",
         POWERTOOLS_METRICS_NAMESPACE="Longhaul",
         DATABASE_TLS="off",
-        KIND_MODULES="hospitals.kinds,calls.kinds,diagnosis.kinds,roles.kinds,tasks.kinds",
+        KIND_MODULES=",".join(DEPLOYED.kind_modules.values()),
         LIVE_TABLE="live",
         CACHE_TABLE="cache",
         WRITES_PER_MINUTE="60000",
         BULK_PER_MINUTE="6000",
         READS_PER_MINUTE="0",
+        WAITS_PER_TENANT="10",
+        WAITS_AT_ONCE="50",
         BREAKER_TABLE="breaker",
         MAX_DISTRICTS_IN_FLIGHT="5",
         HOSPITALS_BATCH_SIZE="20",
         CALL_SYNC_SECONDS="30",
         CALL_LEASE_SECONDS="60",
         TASK_RETENTION_DAYS="30",
+        STEP_FUNCTIONS='{"RunStep": "arn:aws:lambda:us-east-1:123456789012:function:run-step"}',
     )
     secret = {
         "host": engine.get("host", "localhost"),
@@ -130,22 +147,11 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
     sqs = boto3.client("sqs")
     for name in QUEUES:
         os.environ[f"{name.upper()}_QUEUE_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
-    dynamodb = boto3.client("dynamodb")
     for name, key in TABLES.items():
-        dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_table(name, key)
     os.environ["WORKFLOW_ARNS"] = json.dumps(
-        {
-            "RefreshHospitals": _idle_machine("RefreshHospitals"),
-            "DiagnoseBrand": _idle_machine("DiagnoseBrand"),
-            "CreateRole": _idle_machine("CreateRole"),
-            "SteerQueue": os.environ["STEER_QUEUE_URL"],
-            "ActionsQueue": os.environ["ACTIONS_QUEUE_URL"],
-        }
+        {name: _idle_machine(name) for name in DEPLOYED.machines}
+        | {name: os.environ[f"{name.removesuffix('Queue').upper()}_QUEUE_URL"] for name in DEPLOYED.workflow_queues}
     )
     forget()
     schema.migrate()
@@ -156,7 +162,8 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is not what the tests are about: DynamoDB may take its time, where it is not to be slow."""
+    """DynamoDB and the database may take their time, where they are not to be slow."""
+    monkeypatch.setattr(connections, "READ_SECONDS", BUSY_SECONDS)
     monkeypatch.setitem(aws._TIMEOUTS, "dynamodb", (10, 30, 1))
 
 
@@ -203,10 +210,58 @@ def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the statements that are run."""
+    run, seen = longhaul_database.Session.run, list[str]()
+
+    def counted(session: longhaul_database.Session, name: str, sql: str, parameters: Any) -> Any:
+        seen.append(name)
+        return run(session, name, sql, parameters)
+
+    monkeypatch.setattr(longhaul_database.Session, "run", counted)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[StandIn]:
+    """The language models' stand-in as it is served locally, in a thread of this process."""
+    with serving.served(StandIn, api_key=API_KEY) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def stand_in(served: StandIn) -> StandIn:
+    """The stand-in without faults and without memory of earlier calls."""
+    served.reset()
+    return served
+
+
+@pytest.fixture
+def model(database: dict[str, Any], stand_in: StandIn) -> Iterator[StandIn]:
+    """The functions' environment with the stand-in as its first model, at 2 and 8 yuan for a million tokens."""
+    name = f"llm-{os.urandom(4).hex()}"  # failures are counted under it
+    secret = boto3.client("secretsmanager").create_secret(Name=name, SecretString=API_KEY)["ARN"]
+    priced = {"name": "first", "base_url": stand_in.base_url, "model": name, "secret_arn": secret}
+    os.environ.update(
+        AI_MODELS=json.dumps([priced | {"prompt_price": "2", "completion_price": "8"}]),
+        LLM_BASE_URL=stand_in.base_url,
+        LLM_MODEL=name,
+        LLM_SECRET_ARN=secret,
+        LLM_TIMEOUT_SECONDS="5",
+        LLM_RESPONSE_FORMAT="auto",
+    )
+    longhaul_settings.of.cache_clear()
+    yield stand_in
+    del os.environ["AI_MODELS"]
+    longhaul_settings.of.cache_clear()
+
+
+@pytest.fixture
 def running_task(database: dict[str, Any]) -> Callable[..., Task]:
     """Makes RUNNING tasks: submitted and started, as the dispatcher would."""
     from longhaul.tasks import dispatch, store
-    from longhaul.tasks.submission import Submission, submit
+    from longhaul.tasks.submission import Submission
+    from tests.submitting import submit
 
     def make(kind: str = "hospital_province_refresh", tenant_id: str = "acme", **params: Any) -> Task:
         if kind == "hospital_province_refresh":
@@ -221,14 +276,75 @@ def running_task(database: dict[str, Any]) -> Callable[..., Task]:
     return make
 
 
+@pytest.fixture(autouse=True)
+def as_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that is called reads the settings that it requires, and no others."""
+    monkeypatch.setattr(longhaul_settings, "of", deployed.guarded)
+
+
+@pytest.fixture(scope="session")
+def rights() -> Iterator[Rights]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        rights = Rights()
+    yield rights
+    keep("\t".join(grant) for grant in rights.used)
+
+
+@pytest.fixture(autouse=True)
+def within_its_rights(rights: Rights, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A function that is called asks of AWS what its role allows, and nothing else."""
+    send, refused = URLLib3Session.send, list[str]()
+
+    def checked(session: URLLib3Session, request: AWSPreparedRequest) -> Any:
+        function = deployed.running()
+        message = rights.refusal(function, request) if function is not None else None
+        if message is not None and NO_TABLE not in message:
+            refused.append(message)
+        return send(session, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", checked)
+    yield
+    assert not refused, "\n".join(refused)
+
+
+@pytest.fixture(autouse=True)
+def rested() -> None:
+    """No table is left alone because a test before has cut DynamoDB off."""
+    dynamodb._Memory.rests.clear()
+
+
+def make_table(name: str, key: str, **options: Any) -> None:
+    """A table of DynamoDB with this key; `options` are those of the client."""
+    boto3.client("dynamodb", region_name="us-east-1", **options).create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
 def forget() -> None:
     """What an execution environment remembers, forgotten: settings, clients, the connection."""
     longhaul_settings.of.cache_clear()
     longhaul_kinds.kinds.cache_clear()
     aws._client.cache_clear()
     limits._Memory.arrivals.clear()
-    limits._Memory.rest_until = 0.0
+    waiting._Memory.full_until.clear()
+    dynamodb._Memory.rests.clear()
     longhaul_database.close()
+
+
+@pytest.fixture
+def dynamodb_at(environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """dynamodb_at(url) points the functions' client there."""
+
+    def point(url: str) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+        aws._client.cache_clear()
+
+    yield point
+    aws._client.cache_clear()
 
 
 def drain(variable: str) -> list[dict[str, Any]]:
@@ -251,7 +367,7 @@ def _idle_machine(name: str) -> str:
 
 
 def _connect(engine: dict[str, Any], dbname: str | None = None) -> Any:
-    return pymysql.connect(**engine, database=dbname, charset="utf8mb4", autocommit=True)
+    return pymysql.connect(**engine, database=dbname, charset="utf8mb4", autocommit=True, conv=connections.CONVERSIONS)
 
 
 def _administer(engine: dict[str, Any], statement: str) -> None:

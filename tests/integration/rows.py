@@ -16,9 +16,15 @@ BEGIN = datetime(2026, 11, 1)
 # A value for each named parameter of any query, of the type that its callers give.
 SAMPLES: dict[str, Any] = {
     "added": 2,
+    "after_district_code": "440103",
     "after_id": 0,
     "after_key": "district/20",
+    "after_name": "医院 7",
+    "after_role_id": "role_" + "9".zfill(32),
+    "after_updated_at": "2026-11-20 00:00:00",
+    "after_version": 3,
     "answer": "推荐蔚来。",
+    "any_end": False,
     "any_id": False,
     "any_kind": False,
     "any_level": False,
@@ -30,6 +36,7 @@ SAMPLES: dict[str, Any] = {
     "attempt": 1,
     "audience": "客户",
     "avoid": "[]",
+    "batch": 0,
     "before_id": 1_000_000_000,
     "block": 0,
     "cell_key": "q07/deepseek",
@@ -50,6 +57,8 @@ SAMPLES: dict[str, Any] = {
     "detail": None,
     "district_code": "440104",
     "ended": 1,
+    "ended_after": "2026-11-02",
+    "ended_before": "2026-12-01",
     "error_code": "bad_answer",
     "error_message": "no JSON",
     "estimated": False,
@@ -65,6 +74,7 @@ SAMPLES: dict[str, Any] = {
     "former_id": DIAGNOSIS_IDS[1],
     "goal": "邀约",
     "id": 6,
+    "hours": 24,
     "idempotency_key": "key-1",
     "idempotency_keys": ["key-1", "key-2"],
     "ids": [1, 2],
@@ -87,6 +97,7 @@ SAMPLES: dict[str, Any] = {
     "leads_ids": ["L-3", "L-4"],
     "leads_remark": "客户感兴趣。",
     "left_out": "{}",
+    "later": False,
     "level": "三级甲等",
     "levels": ["三级甲等", "二级甲等"],
     "limit": 20,
@@ -95,9 +106,11 @@ SAMPLES: dict[str, Any] = {
     "max_cost": 2.5,
     "max_queued": 1000,
     "max_retries": 3,
+    "max_scheduled": 1000,
     "max_tokens": 1000,
     "microseconds": 30_000_000,
     "missing": "[]",
+    "max_params_bytes": 65536,
     "model": "deepseek",
     "names": ["医院1", "医院2"],
     "next_follow_time": None,
@@ -122,6 +135,7 @@ SAMPLES: dict[str, Any] = {
     "recording_url": "s3://recordings/1.wav",
     "report": "{}",
     "request_digest": "0" * 64,
+    "request_id": f"{7:064}",
     "requests": 1,
     "result": "{}",
     "role_id": ROLE_ID,
@@ -132,6 +146,7 @@ SAMPLES: dict[str, Any] = {
     "seconds": 30,
     "seconds_allowed": 7200,
     "size": 100,
+    "skipped": 0,
     "sources": ["RUNNING", "PENDING"],
     "stage": "district",
     "statistics": "{}",
@@ -147,6 +162,7 @@ SAMPLES: dict[str, Any] = {
     "task_ids": [TASK_ID],
     "tenant_id": "tenant-7",
     "title": "广东省刷新",
+    "token": "0123456789abcdef",
     "tokens": 100,
     "tone": "亲切",
     "turn": 7.5,
@@ -159,20 +175,46 @@ SAMPLES: dict[str, Any] = {
 OF_DOMAIN: dict[str, dict[str, Any]] = {
     "calls": {"task_id": CAMPAIGN_ID},
     "diagnosis": {"task_id": DIAGNOSIS_IDS[0]},
-    "lanes": {"rows": '[["tenant-7", 3]]'},
     "roles": {"task_id": "T-7"},
+    "workloads": {
+        "after": 0,
+        "any_stage": False,
+        "any_tenant": False,
+        "body": "{}",
+        "fence": 0,
+        "first": 1,
+        "fraction": 0.5,
+        "last": 20,
+        "memory": "{}",
+        "planned_in": 1,
+        "reserved": "0.5",
+        "spent": "0.1",
+        "step_key": "district/9",
+        "step_keys": ["district/9", "district/11"],
+        "token": "t".zfill(43),
+        "tries": 0,
+        "uncounted": 1,
+        "wakeup": "a-task-token",
+    },
 }
 # Where a query wants another value: what it inserts must be new.
 OTHER: dict[str, dict[str, Any]] = {
     "insert_task": {"task_id": "new", "idempotency_key": "new", "open_key": "new"},
+    **{name: {"rows": '[["tenant-7", 3]]'} for name in ("advance_tenants", "weigh_tenants")},
+    "insert_request": {"request_id": f"{8:064}"},
     "save_products": {"rows": '[{"name": "种植牙", "description": "", "price": "", "selling_points": ["x"]}]'},
     "save_knowledge": {"rows": '[{"title": "疗程", "content": "三个月"}]'},
-    **{
-        f"list_tasks__{sort}__{order}__{search}": {"value": value}
+}
+
+
+# Where names stand in a query: every choice of them, with a value that fits.
+CHOSEN: dict[str, list[dict[str, Any]]] = {
+    "list_tasks": [
+        {"names": {"sort": sort, "order": order, "beyond": beyond, "index": index}, "value": value}
         for sort, value in (("created_at", BEGIN), ("updated_at", BEGIN), ("priority", 1), ("progress", 50))
-        for order in ("asc", "desc")
-        for search in ("off", "on")
-    },
+        for order, beyond in (("asc", ">"), ("desc", "<"))
+        for index in sorted({f"tasks_by_{sort.removesuffix('_at')}", "tasks_by_updated"})
+    ]
 }
 
 
@@ -182,7 +224,12 @@ def fill(connection: Opened, share: float = 1.0) -> None:
     tables = {
         "tasks": [_task(number) for number in range(int(3000 * share))],
         "task_steps": [_step(number) for number in range(int(3000 * share))],
+        "step_reports": [_of_step(number) | {"fraction": 0.5} for number in range(max(10, int(1000 * share)))],
+        "step_callbacks": [_callback(number) for number in range(max(10, int(1000 * share)))],
+        "task_spending": [{"task_id": _task_id(number), "spent": 1} for number in range(max(10, int(1000 * share)))],
+        "step_spending": [_of_step(number) | {"spent": 1} for number in range(max(10, int(1000 * share)))],
         "task_events": [_event(number) for number in range(int(3000 * share))],
+        "control_requests": [_control_request(number) for number in range(max(10, int(3000 * share)))],
         "lanes": [{"kind": kind, "max_concurrent": 5, "max_queued": 1000} for kind in KINDS],
         "lane_tenants": [_lane_tenant(number) for number in range(max(10, int(3000 * share)))],
         "cities": [_city(number) for number in range(int(340 * share))],
@@ -253,8 +300,17 @@ def _step(number: int) -> dict[str, Any]:
         "label": f"区{number}",
         "status": ("SUCCEEDED", "SUCCEEDED", "PENDING", "FAILED")[number % 4],
         "attempt": 1,
+        "ordinal": number,
         "created_at": BEGIN,
     }
+
+
+def _of_step(number: int) -> dict[str, Any]:
+    return {"task_id": _task_id(number % 20), "step_key": f"district/{number}"}
+
+
+def _callback(number: int) -> dict[str, Any]:
+    return _of_step(number) | {"token": f"{number:043}", "attempt": 1, "expires_at": BEGIN}
 
 
 def _event(number: int) -> dict[str, Any]:
@@ -265,6 +321,11 @@ def _event(number: int) -> dict[str, Any]:
         "status": "RUNNING",
         "created_at": BEGIN + timedelta(seconds=number),
     }
+
+
+def _control_request(number: int) -> dict[str, Any]:
+    created = BEGIN + timedelta(days=number)
+    return {"request_id": f"{number:064}", "request_digest": "0" * 64, "created_at": created}
 
 
 def _lane_tenant(number: int) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
 from longhaul import aws, cache, settings
+from longhaul.aws import dynamodb
 from longhaul.cache import Namespace, Tier
 from longhaul.observability import metrics
+from tests.integration.conftest import make_table
 
 TABLE = "cache-under-test"
 CITIES = Namespace("cities", 1, Tier.long)
@@ -33,18 +34,7 @@ class Source:
 
 @pytest.fixture(scope="module")
 def table(moto_server: str) -> str:
-    boto3.client(
-        "dynamodb",
-        endpoint_url=moto_server,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    ).create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_table(TABLE, "pk", endpoint_url=moto_server, aws_access_key_id="test", aws_secret_access_key="test")
     return moto_server
 
 
@@ -59,7 +49,7 @@ def at(table: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], 
     def point(url: str) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         aws._client.cache_clear()
-        cache._Rest.until = 0.0
+        dynamodb._Memory.rests.clear()
 
     settings.of.cache_clear()
     metrics.clear_metrics()
@@ -249,7 +239,7 @@ def test_dynamodb_away_is_a_miss_and_a_warning(
     cache.invalidate(scope)
     assert source.asked == 3
     assert counted() == {"CacheMiss": 3}
-    assert warnings == ["cache not read", "cache not invalidated"], "asked once, then left alone for a while"
+    assert warnings == ["cache not read", "items not written"], "asked once, then left alone for a while"
     at(table)
     assert cache.read(CITIES, scope, scope, source).value == "cached", "and back when it is back"
 

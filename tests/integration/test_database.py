@@ -8,13 +8,12 @@ from typing import Any
 import pymysql
 import pytest
 
-from longhaul import connections
 from longhaul import database as longhaul_database
-from longhaul import queries as longhaul_queries
-from longhaul.database import Session, connection, run_transaction, transaction
+from longhaul.database import Session, connection, connections, run_transaction, transaction
+from longhaul.database import queries as longhaul_queries
 from longhaul.errors import DatabaseUnavailable
+from longhaul.tasks import lanes as lane_store
 from longhaul.tasks import store
-from longhaul.tasks.lanes import store as lane_store
 
 type Sql = Callable[..., list[dict[str, Any]]]
 

@@ -7,15 +7,16 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from longhaul import aws, settings
+from longhaul.aws import dynamodb
 from longhaul.errors import Conflict
 from longhaul.http import Response, limited, limits, make_app, needs, respond
 from longhaul.http.limits import Policy, Standing, take
 from longhaul.observability import metrics
 from tests.calling import Context, sample
+from tests.integration.conftest import make_table
 
 TABLE = "limits-under-test"
 NOW = 1_700_577_052.0
@@ -24,18 +25,7 @@ QUOTAS = {"WRITES_PER_MINUTE": "3", "BULK_PER_MINUTE": "1", "READS_PER_MINUTE": 
 
 @pytest.fixture(scope="module")
 def table(moto_server: str) -> str:
-    boto3.client(
-        "dynamodb",
-        endpoint_url=moto_server,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    ).create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_table(TABLE, "pk", endpoint_url=moto_server, aws_access_key_id="test", aws_secret_access_key="test")
     return moto_server
 
 
@@ -66,7 +56,7 @@ def at(table: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], 
 def forget() -> None:
     """A new execution environment."""
     limits._Memory.arrivals.clear()
-    limits._Memory.rest_until = 0.0
+    dynamodb._Memory.rests.clear()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Plans depend on what the tables hold, so they are asked for with some thousands 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,18 @@ import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
-from longhaul import database, queries
-from longhaul.database import Opened
+from longhaul import database
+from longhaul.database import Opened, queries
 from tests.architecture.repository import ROOT
-from tests.integration.rows import OF_DOMAIN, OTHER, SAMPLES, fill
+from tests.integration.rows import CHOSEN, OF_DOMAIN, OTHER, SAMPLES, fill
 
 FILES = sorted([*ROOT.glob("functions/*/queries.sql"), *ROOT.glob("layers/**/queries.sql")])
+NAME = re.compile(r"^-- name: *(\w+)", re.MULTILINE)
 QUERIES = [
-    pytest.param(path, name, id=f"{path.parent.name}.{name}")
+    pytest.param(path, name, chosen, id="-".join([f"{path.parent.name}.{name}", *chosen.get("names", {}).values()]))
     for path in FILES
-    for name, _ in queries.statements(path.read_text(encoding="utf-8"))
+    for name in NAME.findall(path.read_text(encoding="utf-8"))
+    for chosen in CHOSEN.get(name, [{}])
 ]
 
 # Read whole, on purpose. (Table functions and derived tables have no index to use and are not looked at.)
@@ -46,23 +49,22 @@ class _Undo(Exception):
     """Leaves a transaction, so that it is rolled back."""
 
 
-@pytest.mark.parametrize(("path", "name"), QUERIES)
-def test_the_query_is_valid(path: Path, name: str, rows: Opened) -> None:
+@pytest.mark.parametrize(("path", "name", "chosen"), QUERIES)
+def test_the_query_is_valid(path: Path, name: str, chosen: dict[str, Any], rows: Opened) -> None:
     query = getattr(queries.load(str(path)), name)
     with pytest.raises(_Undo), database.transaction() as tx:
-        if "*" in _operation(path, name):
-            query(tx, [_parameters(path, name, query), _parameters(path, name, query)])
-        else:
-            query(tx, **_parameters(path, name, query))
+        query(tx, **_parameters(path, name, query) | chosen)
         raise _Undo
 
 
 @on_a_server
-@pytest.mark.parametrize(("path", "name"), QUERIES)
-def test_the_plan_uses_indexes(path: Path, name: str, rows: Opened) -> None:
+@pytest.mark.parametrize(("path", "name", "chosen"), QUERIES)
+def test_the_plan_uses_indexes(path: Path, name: str, chosen: dict[str, Any], rows: Opened) -> None:
     query = getattr(queries.load(str(path)), name)
+    sql = query.sql.format(**chosen["names"]) if chosen else query.sql
     with rows.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {query.sql}", _parameters(path, name, query))
+        given = _parameters(path, name, query) | {key: value for key, value in chosen.items() if key != "names"}
+        cursor.execute(f"EXPLAIN {sql}", given)
         plan = cursor.fetchall()
     assert [step for step in plan if _reads_whole(name, step)] == []
 
@@ -81,12 +83,6 @@ def _reads_whole(name: str, step: dict[str, Any]) -> bool:
     if "json_table" in (step["Extra"] or ""):
         return False
     return step["key"] is None or step["type"] in ("ALL", "index")
-
-
-def _operation(path: Path, name: str) -> str:
-    """The sign behind a query's name: ^ one row, $ one value, ! a change, *! many."""
-    text = dict(queries.statements(path.read_text(encoding="utf-8")))[name]
-    return text.removeprefix(f"-- name: {name}").split("\n", 1)[0]
 
 
 def _parameters(path: Path, name: str, query: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from longhaul.batches import handle_batch
+from longhaul.aws.sqs import handle_batch
 
 
 class Message(BaseModel):

@@ -1,12 +1,11 @@
-"""SQL by name: what may be chosen in a statement becomes a statement for each choice."""
+"""SQL by name, and the names that may stand in a statement."""
 
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from longhaul import queries
-from longhaul.database import Session
+from longhaul.database import Session, queries
 
 SQL = """-- About all of them.
 
@@ -15,13 +14,7 @@ SELECT '{id}' FROM jobs WHERE id = :id;
 
 -- name: list_jobs
 -- The newest, or the oldest.
--- choose: sort, index = made_at, by_time | rank, by_rank
--- choose: order, beyond = desc, < | asc, >
-SELECT id FROM jobs FORCE INDEX ({index}) WHERE {sort} {beyond} :value ORDER BY {sort} {order};
-
--- name: count_jobs$
--- choose: which, fits = all, TRUE | open, ended IS NULL
-SELECT COUNT(*) FROM jobs WHERE {fits};
+SELECT id FROM jobs FORCE INDEX ({index}) WHERE {sort} {beyond} :value ORDER BY {sort};
 """
 
 
@@ -46,41 +39,29 @@ def loaded(tmp_path: Path) -> Any:
     return queries.load(str(tmp_path / "store.py"))
 
 
-def test_each_choice_is_a_statement_of_its_own() -> None:
-    assert [name for name, _ in queries.statements(SQL)] == [
-        "fetch_job",
-        "list_jobs__made_at__desc",
-        "list_jobs__made_at__asc",
-        "list_jobs__rank__desc",
-        "list_jobs__rank__asc",
-        "count_jobs__all",
-        "count_jobs__open",
-    ]
-
-
-def test_a_choice_is_made_by_name_and_the_rest_are_parameters(loaded: Any) -> None:
+def test_names_stand_in_the_statement_and_the_rest_are_parameters(loaded: Any) -> None:
     recorder = Recorder()
     session = cast(Session, recorder)
-    loaded.list_jobs(session, sort="rank", order="asc", value=7)
-    loaded.count_jobs(session, which="open")
+    loaded.list_jobs(session, names={"sort": "made_at", "beyond": "<", "index": "jobs_by_time"}, value=7)
     loaded.fetch_job(session, id=3)
     assert [(name, sql.split("\n")[-1], parameters) for name, sql, parameters in recorder.ran] == [
         (
-            "list_jobs__rank__asc",
-            "SELECT id FROM jobs FORCE INDEX (by_rank) WHERE rank > %(value)s ORDER BY rank asc;",
+            "list_jobs",
+            "SELECT id FROM jobs FORCE INDEX (jobs_by_time) WHERE made_at < %(value)s ORDER BY made_at;",
             {"value": 7},
         ),
-        ("count_jobs__open", "SELECT COUNT(*) FROM jobs WHERE ended IS NULL;", {}),
         ("fetch_job", "SELECT '{id}' FROM jobs WHERE id = %(id)s;", {"id": 3}),
     ]
 
 
-@pytest.mark.parametrize("sort", ["title", "rank; DROP TABLE jobs", ""])
-def test_nothing_else_can_be_chosen(loaded: Any, sort: str) -> None:
-    with pytest.raises(AttributeError):
-        loaded.list_jobs(None, sort=sort, order="asc", value=7)
+@pytest.mark.parametrize("sort", ["rank; DROP TABLE jobs", "", "a b", "1=1", "rank)", "<>", "RANK"])
+def test_what_is_no_name_stands_in_no_statement(loaded: Any, sort: str) -> None:
+    recorder = Recorder()
+    with pytest.raises(ValueError, match="is no name"):
+        loaded.list_jobs(cast(Session, recorder), names={"sort": sort, "beyond": "<", "index": "x"}, value=7)
+    assert recorder.ran == []
 
 
-def test_choices_of_different_lengths_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        list(queries.statements(SQL.replace("desc, <", "desc")))
+def test_a_query_that_is_not_there_is_named(loaded: Any) -> None:
+    with pytest.raises(AttributeError, match="no query is called drop_jobs"):
+        loaded.drop_jobs(None)

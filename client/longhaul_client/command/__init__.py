@@ -1,11 +1,12 @@
 """The command `longhaul`."""
 
+import sys
+
 import click
 
 from longhaul_client.command import finding, steering, submission
-from longhaul_client.command.completion import PROGRAM, completion
-from longhaul_client.command.outcomes import HELP
 from longhaul_client.command.session import connection
+from longhaul_client.command.shell import HELP, PROGRAM, Outcome, completion, discard_output, prepare, print_error
 
 
 @click.group(
@@ -14,7 +15,7 @@ from longhaul_client.command.session import connection
     help="""Submit tasks to Longhaul, follow and steer them.
 
     \b
-    longhaul submit hospital_province_refresh province=海南省 --watch
+    longhaul submit hospital_province_refresh province=460000 --watch
     longhaul list --status RUNNING
     longhaul cancel TASK_ID
     """,
@@ -22,7 +23,7 @@ from longhaul_client.command.session import connection
 )
 @connection
 def longhaul(url: str | None, token: str | None) -> None:
-    """Commands read the options where they ask (see `session.asking`)."""
+    """Each command reads these options too (see `session.api_command`)."""
 
 
 for command in (
@@ -30,6 +31,7 @@ for command in (
     submission.watch_tasks,
     finding.list_tasks,
     finding.show,
+    finding.results,
     steering.cancel,
     steering.pause,
     steering.resume,
@@ -44,5 +46,11 @@ for command in (
 
 
 def main() -> None:
-    """What the script `longhaul` runs."""
-    longhaul(prog_name=PROGRAM)
+    """Run the script `longhaul`."""
+    prepare()
+    try:
+        longhaul(prog_name=PROGRAM)
+    except OSError as error:  # click itself handles a reader that has gone
+        discard_output()
+        print_error(f"cannot write: {error.strerror or error}")
+        sys.exit(Outcome.FAILED)

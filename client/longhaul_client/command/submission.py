@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import click
 
-from longhaul_client.command.arguments import PRIORITY, params_of, task_ids
-from longhaul_client.command.moments import moment_from_now
-from longhaul_client.command.outcomes import Outcome, worst
-from longhaul_client.command.session import Session, asking, complain
+from longhaul_client.command.arguments import PRIORITY, filled, params_of, task_ids
+from longhaul_client.command.bulk import no_ids
+from longhaul_client.command.session import Session, api_command
+from longhaul_client.command.shell import Outcome, print_error, print_line, worst
+from longhaul_client.command.time_parsing import SECONDS, time_from_now
 from longhaul_client.display import display
-from longhaul_client.errors import Document, TaskError, TaskTimeoutError
-from longhaul_client.watching import watch
+from longhaul_client.documents import Document
+from longhaul_client.errors import TaskError, TaskTimeoutError
+from longhaul_client.resources import watch
 
 
 @click.command()
@@ -19,12 +21,14 @@ from longhaul_client.watching import watch
 @click.argument("pairs", metavar="[KEY=TEXT | KEY:=JSON]...", nargs=-1)
 @click.option("--params", metavar="JSON | @FILE | -", help="The params as one JSON object.")
 @click.option("--priority", type=PRIORITY, help="Higher ones of a kind are started first.")
-@click.option("--title", help="What people call it.")
-@click.option("--run-after", type=moment_from_now, metavar="WHEN", help="Not before: 2026-11-25T18:00, or in 10m, 2h.")
-@click.option("--deadline", type=moment_from_now, metavar="WHEN", help="It fails when it has not ended by then.")
-@click.option("--idempotency-key", "key", help="The same key and params give the same task again.")
+@click.option("--title", type=filled, metavar="TEXT", help="Its name for people.")
+@click.option("--run-after", type=time_from_now, metavar="WHEN", help="Not before: 2026-11-25T18:00, or in 10m, 2h.")
+@click.option("--deadline", type=time_from_now, metavar="WHEN", help="It fails if it has not ended by then.")
+@click.option(
+    "--idempotency-key", "key", type=filled, metavar="TEXT", help="The same key and params give the same task again."
+)
 @click.option("-w", "--watch", "watched", is_flag=True, help="Follow it to its end.")
-@asking
+@api_command
 async def submit(
     session: Session, /, pairs: tuple[str, ...], params: str | None, watched: bool, kind: str, **more: str | None
 ) -> Outcome:
@@ -37,7 +41,7 @@ async def submit(
     """
     task = await session.tasks.submit(kind, params_of(pairs, params), **more)
     if not session.as_json:
-        click.echo(task["task_id"])
+        print_line(task["task_id"])
     elif not watched:
         session.put(task)
     return await _follow(session, [task["task_id"]]) if watched else Outcome.OK
@@ -45,20 +49,22 @@ async def submit(
 
 @click.command(name="watch")
 @task_ids
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up watching; the tasks go on.")
-@asking
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop watching after so long; the tasks continue.")
+@api_command
 async def watch_tasks(session: Session, task_ids: Sequence[str], timeout: float | None) -> Outcome:
     """Follow tasks to their end: bars on a terminal, else a line for each change (--json: a document).
 
     \b
     longhaul watch TASK_ID TASK_ID --timeout 600
-    longhaul list --status RUNNING --quiet | longhaul watch -
+    longhaul list --all --status RUNNING --quiet | longhaul watch -
     """
+    if not task_ids:
+        return no_ids(session)
     try:
         async with asyncio.timeout(timeout):
             return await _follow(session, task_ids)
     except TimeoutError as error:
-        raise TaskTimeoutError(f"not all had ended after {timeout:g} s; they go on") from error
+        raise TaskTimeoutError(f"not all had ended after {timeout:g} s; they continue") from error
 
 
 async def _follow(session: Session, ids: Sequence[str]) -> Outcome:
@@ -72,10 +78,10 @@ async def _follow(session: Session, ids: Sequence[str]) -> Outcome:
 
 
 def _explain(ids: Sequence[str], ends: Sequence[Document | TaskError]) -> None:
-    """Why not all is well, each task on a line."""
+    """Print why tasks did not succeed, a line each."""
     for task_id, end in zip(ids, ends, strict=True):
         if isinstance(end, TaskError):
-            complain(f"{task_id}: {end}")
+            print_error(f"{task_id}: {end}")
         elif end["status"] != "SUCCEEDED":
             error = end["error"]
-            complain(f"{task_id} {end['status']}" + (f": {error['code']}: {error['message']}" if error else ""))
+            print_error(f"{task_id} {end['status']}" + (f": {error['code']}: {error['message']}" if error else ""))

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from calls import assignment, syncing
-from calls.model import block_of
-from calls.statuses import JobStatus
+from calls.model import JobStatus, block_of
 from longhaul import database
 from longhaul.tasks import dispatch, store
 from longhaul.tasks.model import Task
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import Submission
+from tests.submitting import submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
 
@@ -43,7 +43,7 @@ def assigned(number: int = 3, **params: Any) -> Task:
 
 
 def synced(number: int = 3, **params: Any) -> Task:
-    """A campaign whose calls are all over, its conversations not judged."""
+    """A campaign whose calls are all over, its conversations not analysed."""
     task = assigned(number, **params)
     for block in range(block_of(number) + 1):
         while open_jobs(task, block):

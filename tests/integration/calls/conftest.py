@@ -109,14 +109,14 @@ def outbound(quick: None, database: dict[str, Any], bucket: str, stand_in: Stand
 
 @pytest.fixture
 def model(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """The same process as the language model that judges conversations."""
+    """The same process as the language model that analyses conversations."""
     name = f"llm-{secrets.token_hex(4)}"
     secret = boto3.client("secretsmanager").create_secret(Name=name, SecretString="any")
     monkeypatch.setenv("LLM_BASE_URL", f"{stand_in.url}/v1")
     monkeypatch.setenv("LLM_MODEL", name)
     monkeypatch.setenv("LLM_SECRET_ARN", secret["ARN"])
     monkeypatch.setenv("LLM_TIMEOUT_SECONDS", "5")
+    monkeypatch.setenv("LLM_RESPONSE_FORMAT", "auto")
     settings.of.cache_clear()
     llm._client.cache_clear()
-    llm._circuit.cache_clear()
     return stand_in

@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 
-from calls import campaigns, verdicts
-from calls.errors import CampaignClosed, WrongKind
+from calls import campaigns, conversation_analysis
 from calls.leads import NewLead
 from calls.messages import AnalyseMessage
-from calls.statuses import Outcome
+from calls.model import CampaignClosed, Outcome, WrongKind
 from longhaul import database
 from longhaul.errors import InvalidRequest, NotFound
-from longhaul.tasks import control, tally
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks import lifecycle, progress
+from longhaul.tasks.submission import Submission
 from tests.integration.calls.campaigning import (
     TENANT,
     Sql,
@@ -25,6 +24,7 @@ from tests.integration.calls.campaigning import (
     synced,
 )
 from tests.integration.calls.conftest import StandIn
+from tests.submitting import submit
 
 NOTHING = {
     **dict.fromkeys(("leads", "final", "interested", "followed", "talk_seconds"), 0),
@@ -39,7 +39,7 @@ def new(number: int, first: int = 0) -> list[NewLead]:
 def test_submitting_is_one_row_and_opening_brings_the_leads_once(database: Any, sql: Sql) -> None:
     task = submitted(3)
     assert sql("SELECT COUNT(*) AS n FROM leads_task_list") == [{"n": 0}]
-    first, again = campaigns.opened(task), campaigns.opened(task)
+    first, again = campaigns.open_campaign(task), campaigns.open_campaign(task)
     assert (first.leads, again.leads) == (3, 3)
     rows = sql("SELECT leads_id, phone, tenant_id, job_seq FROM leads_task_list ORDER BY id")
     assert [row["leads_id"] for row in rows] == ["L-0", "L-1", "L-2"]
@@ -84,7 +84,7 @@ def test_who_may_not_add_leads(database: Any, sql: Sql) -> None:
     refresh = submit(Submission(TENANT, "ada", "hospital_province_refresh", {"province": "广东省"}))
     with pytest.raises(WrongKind):
         campaigns.add_leads(refresh.task_id, TENANT, new(1, 5), last=False)
-    control.cancel(task.task_id, TENANT)
+    lifecycle.cancel(task.task_id, TENANT)
     with pytest.raises(CampaignClosed):
         campaigns.add_leads(task.task_id, TENANT, new(1, 5), last=False)
 
@@ -92,7 +92,7 @@ def test_who_may_not_add_leads(database: Any, sql: Sql) -> None:
 def test_an_open_campaign_waits_for_its_last_page(outbound: StandIn, sql: Sql) -> None:
     # GIVEN an open campaign without a lead
     task = started(0, open=True)
-    campaigns.opened(task)
+    campaigns.open_campaign(task)
     assert campaigns.close_if_complete(task.task_id) is False
 
     # WHEN the last page says that there are none
@@ -115,9 +115,9 @@ def test_a_campaign_closes_when_every_lead_has_its_follow_up(outbound: StandIn, 
     waiting = sql("SELECT job_seq FROM leads_task_list WHERE leads_follow_id IS NULL ORDER BY job_seq")
     assert waiting
 
-    # WHEN the last is judged
+    # WHEN the last is analysed
     for row in waiting:
-        verdicts.judge(AnalyseMessage(task_id=task.task_id, job_seq=row["job_seq"]))
+        conversation_analysis.analyse(AnalyseMessage(task_id=task.task_id, job_seq=row["job_seq"]))
 
     # THEN the task has SUCCEEDED, and its result is what the rows say
     ended = fetched(task)
@@ -140,13 +140,27 @@ def test_progress_is_the_share_of_calls_that_are_over(outbound: StandIn, sql: Sq
     task = assigned(8)
     sql("INSERT INTO call_counts VALUES (%s, 'Succeeded', 3), (%s, 'Cancelled', 1)", task.task_id, task.task_id)
     with database.connection() as session:
-        counted = tally.final_tally(session, task)
-    assert (counted.progress, counted.steps_done, counted.complete) == (50, 4, False)
+        counted = progress.count_final(session, task)
+    assert (counted.percent, counted.steps_done, counted.complete) == (50, 4, False)
     assert counted.statistics["leads"] == 8
 
 
+def test_a_call_that_failed_is_over_and_not_done(outbound: StandIn, sql: Sql) -> None:
+    task = assigned(8)
+    rows = "(%s, 'Succeeded', 1), (%s, 'Failed', 7), (%s, 'no_answer', 2), (%s, 'failed', 5)"
+    sql(f"INSERT INTO call_counts VALUES {rows}", *[task.task_id] * 4)
+    with database.connection() as session:
+        counted = progress.count_final(session, task)
+    assert (counted.percent, counted.share, counted.steps_done, counted.complete) == (37, 1.0, 8, True)
+    assert {name: counted.statistics[name] for name in ("final", "no_answer", "failed")} == {
+        "final": 8,
+        "no_answer": 2,
+        "failed": 5,
+    }
+
+
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "message"),
     [
         ({"leads": []}, "a campaign needs leads"),
         ({"leads": leads(1) * 2}, "lead 1 repeats a leads_id"),
@@ -160,8 +174,8 @@ def test_progress_is_the_share_of_calls_that_are_over(outbound: StandIn, sql: Sq
         ({"budget": 3}, "Extra inputs are not permitted"),
     ],
 )
-def test_what_no_campaign_is_made_of(database: Any, params: dict[str, Any], said: str) -> None:
+def test_what_no_campaign_is_made_of(database: Any, params: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         submitted(1, **params)
-    assert said in refused.value.errors[0]["detail"]
+    assert message in refused.value.errors[0]["detail"]
     assert refused.value.errors[0]["pointer"].startswith("/params")

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from calls import downloads, sources
+from calls import downloads, pages, recordings
+from calls.model import Outcome
 from calls.provider import Lead, provider
-from calls.statuses import Outcome
 from longhaul import aws, settings
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from tests.integration.calls.conftest import StandIn
@@ -36,17 +36,17 @@ MEGABYTE = 1024 * 1024
 ELSEWHERE = """
 import re, sys
 from pathlib import Path
-from calls import downloads
+from calls import recordings
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 link, bucket, key = sys.argv[1:]
-downloads.exists(bucket, key), downloads._in_parts()
+recordings.exists(bucket, key), recordings._in_parts()
 before = peak()
-print(downloads.copy_recording(link, bucket=bucket, key=key), before, peak())
+print(recordings.copy_recording(link, bucket=bucket, key=key), before, peak())
 """
 
 
 class Server(ThreadingHTTPServer):
-    """Answers by path, and remembers what it was asked."""
+    """Answers by path, and remembers its requests."""
 
     daemon_threads = True
     block_on_close = False
@@ -54,7 +54,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[str, Callable[[Any], None]] = {}
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
 
     @property
     def place(self) -> str:
@@ -63,12 +63,12 @@ class Server(ThreadingHTTPServer):
     def gives(
         self, path: str, body: bytes = b"RIFF", *, status: int = 200, headers: dict[str, str] | None = None
     ) -> str:
-        """The link to an answer; its length is told unless the headers say another."""
-        told = {**WAV, "Content-Length": str(len(body)), **(headers or {})}
+        """The link to an answer; its length is sent unless the headers say another."""
+        sent = {**WAV, "Content-Length": str(len(body)), **(headers or {})}
 
         def answer(handler: Handler) -> None:
             handler.send_response(status)
-            for name, value in told.items():
+            for name, value in sent.items():
                 if value:
                     handler.send_header(name, value)
             handler.end_headers()
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers["Host"]))
+        self.server.requests.append((self.path, self.headers["Host"]))
         try:
             self.server.answers[urlsplit(self.path).path](self)
         except OSError:
@@ -146,7 +146,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 
 def copy(link: str, bucket: str) -> int:
-    return downloads.copy_recording(link, bucket=bucket, key=KEY)
+    return recordings.copy_recording(link, bucket=bucket, key=KEY)
 
 
 def stored(bucket: str) -> bytes:
@@ -156,7 +156,7 @@ def stored(bucket: str) -> bytes:
 def nothing_is_left(bucket: str) -> bool:
     s3 = aws.client("s3")
     return not (
-        downloads.exists(bucket, KEY)
+        recordings.exists(bucket, KEY)
         or s3.list_objects_v2(Bucket=bucket).get("Contents")
         or s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
     )
@@ -165,13 +165,12 @@ def nothing_is_left(bucket: str) -> bool:
 @pytest.mark.parametrize("kind", ["audio/wav", "audio/mpeg; rate=8000", "application/octet-stream", "Audio/X-WAV"])
 def test_a_recording_is_copied_as_it_is(host: Server, bucket: str, allow: Callable[..., None], kind: str) -> None:
     allow(host.place)
-    assert not downloads.exists(bucket, KEY)
+    assert not recordings.exists(bucket, KEY)
     assert copy(host.gives("/a.wav", b"RIFF and so on", headers={"Content-Type": kind}), bucket) == 14
     assert stored(bucket) == b"RIFF and so on"
-    assert downloads.exists(bucket, KEY)
-    told = aws.client("s3").head_object(Bucket=bucket, Key=KEY)["ContentType"]
-    assert told == kind.partition(";")[0].lower()
-    assert host.asked == [("/a.wav?Signature=abc%2Bd%2F", host.place)]
+    assert recordings.exists(bucket, KEY)
+    assert aws.client("s3").head_object(Bucket=bucket, Key=KEY)["ContentType"] == kind.partition(";")[0].lower()
+    assert host.requests == [("/a.wav?Signature=abc%2Bd%2F", host.place)]
 
 
 def test_the_providers_recording_plays(
@@ -237,7 +236,7 @@ def test_60_megabytes_stream_through_little_memory(host: Server, bucket: str, al
 def test_100_megabytes_are_the_most(
     host: Server, bucket: str, allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
-    monkeypatch.setattr(downloads, "MOST_BYTES", 12 * MEGABYTE)
+    monkeypatch.setattr(downloads, "MAX_BYTES", 12 * MEGABYTE)
     allow(host.place)
     chunk, sent = b"x" * MEGABYTE, [0]
 
@@ -297,7 +296,7 @@ def test_a_chunked_body_is_copied_whole(host: Server, bucket: str, allow: Callab
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "error", "told"),
+    ("status", "headers", "error", "message"),
     [
         (500, {}, ProviderUnavailable, "500"),
         (503, {}, ProviderUnavailable, "503"),
@@ -320,10 +319,10 @@ def test_what_is_no_recording_is_not_stored(
     status: int,
     headers: dict[str, str],
     error: type[LonghaulError],
-    told: str,
+    message: str,
 ) -> None:
     allow(host.place)
-    with pytest.raises(error, match=told) as raised:
+    with pytest.raises(error, match=message) as raised:
         copy(host.gives("/a.wav", status=status, headers=headers), bucket)
     assert type(raised.value) is error
     assert "abc" not in str(raised.value), "the link is as good as a key"
@@ -359,7 +358,7 @@ def test_only_hosts_on_the_list_are_asked(host: Server, bucket: str, allow: Call
     host.gives("/a.wav")
     with pytest.raises(BadAnswer):
         copy(link.format(place=host.place, port=host.server_port), bucket)
-    assert host.asked == []
+    assert host.requests == []
     assert nothing_is_left(bucket)
 
 
@@ -387,7 +386,7 @@ def test_an_entry_is_a_host_or_all_below_one(
     link = f"http://{name}:{host.server_port}/a.wav"
     if allowed:
         assert copy(link, bucket) == 4
-        assert host.asked == [("/a.wav", f"{name.lower()}:{host.server_port}")]
+        assert host.requests == [("/a.wav", f"{name.lower()}:{host.server_port}")]
     else:
         with pytest.raises(BadAnswer, match="not fetched from"):
             copy(link, bucket)
@@ -411,7 +410,7 @@ def test_a_name_of_a_private_address_is_refused(
     names["oss.example"] = [address]
     with pytest.raises(BadAnswer, match=r"oss\.example is not a public host"):
         copy(f"http://oss.example:{host.server_port}/a.wav", bucket)
-    assert host.asked == []
+    assert host.requests == []
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_asked(
@@ -446,7 +445,7 @@ def test_three_redirects_on_the_list_are_followed(host: Server, bucket: str, all
     host.redirects("/2", f"http://{host.place}/3")
     link = host.redirects("/1", "2")
     assert copy(link, bucket) == 4
-    assert [path for path, _ in host.asked] == ["/1?Signature=abc%2Bd%2F", "/2", "/3", "/a.wav"]
+    assert [path for path, _ in host.requests] == ["/1?Signature=abc%2Bd%2F", "/2", "/3", "/a.wav"]
     link = host.redirects("/0", "/1")
     with pytest.raises(BadAnswer, match="more than 3"):
         copy(link, bucket)
@@ -462,7 +461,7 @@ def test_a_redirect_leads_nowhere_else(host: Server, bucket: str, allow: Callabl
     host.gives("/a.wav")
     with pytest.raises(BadAnswer):
         copy(host.redirects("/1", to.format(place=host.place, port=host.server_port)), bucket)
-    assert len(host.asked) == 1
+    assert len(host.requests) == 1
     assert nothing_is_left(bucket)
 
 
@@ -478,7 +477,7 @@ def test_a_redirect_to_a_private_name_is_refused(
 def test_a_host_that_is_silent_is_given_up(
     host: Server, bucket: str, allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "READ_SECONDS", 0.3)
     allow(host.place)
     with pytest.raises(ProviderUnavailable, match="does not answer: ReadTimeoutError"):
         copy(host.does("/silent.wav", lambda handler: time.sleep(1)), bucket)
@@ -499,7 +498,7 @@ def test_a_host_that_is_silent_is_given_up(
 def test_a_trickle_is_given_up(
     host: Server, bucket: str, allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(downloads, "MAX_SECONDS", 0.5)
     allow(host.place)
 
     def trickle(handler: Handler) -> None:
@@ -538,22 +537,22 @@ def test_https_is_asked_by_name_at_the_address_that_was_checked(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    context, asked_for = certified("oss.example", tmp_path), list[str | None]()
-    context.sni_callback = lambda _, name, __: asked_for.append(name)
+    context, indicated = certified("oss.example", tmp_path), list[str | None]()
+    context.sni_callback = lambda _, name, __: indicated.append(name)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
     with serving(context) as host:
         allow(*(f"{name}:{host.server_port}" for name in ("oss.example", "other.example", "127.0.0.1")))
         names |= {"oss.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
         host.gives("/a.wav")
         assert copy(f"https://oss.example:{host.server_port}/a.wav", bucket) == 4
-        assert asked_for == ["oss.example"]
-        assert host.asked == [("/a.wav", f"oss.example:{host.server_port}")]
+        assert indicated == ["oss.example"]
+        assert host.requests == [("/a.wav", f"oss.example:{host.server_port}")]
         with pytest.raises(ProviderUnavailable, match="SSLError"):
             copy(f"https://other.example:{host.server_port}/a.wav", bucket)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing.pem"))
         with pytest.raises(ProviderUnavailable, match="SSLError"):
             copy(f"https://oss.example:{host.server_port}/a.wav", bucket)
-        assert len(host.asked) == 1
+        assert len(host.requests) == 1
 
 
 def certified(name: str, folder: Path) -> ssl.SSLContext:
@@ -584,7 +583,7 @@ def certified(name: str, folder: Path) -> ssl.SSLContext:
 def test_a_link_to_what_is_ours_plays_and_expires(host: Server, bucket: str, allow: Callable[..., None]) -> None:
     allow(host.place)
     copy(host.gives("/a.wav", b"RIFF and so on"), bucket)
-    link = downloads.link_for(f"s3://{bucket}/{KEY}")
+    link = pages.link_for(f"s3://{bucket}/{KEY}")
     query = parse_qs(urlsplit(link).query)
     assert query["X-Amz-Expires"] == ["1200"]
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
@@ -595,7 +594,7 @@ def test_a_link_to_what_is_ours_plays_and_expires(host: Server, bucket: str, all
 
 @pytest.mark.parametrize("link", ["http://old.example/a.wav?x=1", "https://old.example/b.wav"])
 def test_an_old_link_is_served_as_it_is(bucket: str, link: str) -> None:
-    assert downloads.link_for(link) == link
+    assert pages.link_for(link) == link
 
 
 def test_a_bucket_that_does_not_answer_is_not_an_empty_one(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -603,7 +602,7 @@ def test_a_bucket_that_does_not_answer_is_not_an_empty_one(bucket: str, monkeypa
     aws._client.cache_clear()
     try:
         with pytest.raises(ProviderUnavailable, match="does not answer"):
-            downloads.exists(bucket, KEY)
+            recordings.exists(bucket, KEY)
     finally:
         monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
         aws._client.cache_clear()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.testing import eventually
+from local.running import eventually
 from tests.calling import call, records, sample
 from tests.integration.calls.campaigning import Sql, assert_counted, assigned, fetched, leads, started, synced
 from tests.integration.calls.conftest import StandIn

@@ -3,29 +3,39 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
 
-from calls import pages, recordings, syncing, verdicts
-from calls.errors import WrongKind
+from calls import conversation_analysis, pages, provider_wait, recordings, syncing
 from calls.messages import AnalyseMessage, RecordingsMessage
-from calls.views import CallItem, PageAnswer, PageQuery
+from calls.model import WrongKind
+from calls.wire import CallItem, PageAnswer, PageQuery, span_of, write_page
 from longhaul import aws, cache, database, settings
 from longhaul.errors import NotFound
+from longhaul.http import waiting
 from longhaul.http.cursors import InvalidCursor, seal
 from longhaul.tasks.model import Task
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import Submission
 from tests.calling import call, sample
 from tests.integration.calls.campaigning import TENANT, Sql, assigned, submitted, synced
 from tests.integration.calls.conftest import StandIn
+from tests.submitting import submit
 
 type Answer = dict[str, Any]
 
 
-def query(task: Task | str, tenant: str = TENANT, **asked: Any) -> Answer:
-    task_id = task if isinstance(task, str) else task.task_id
-    return pages.query(PageQuery(task_id=task_id, **asked), tenant)
+def query(task: Task | str, tenant: str = TENANT, **params: Any) -> Answer:
+    """The answer as the function makes it, for a caller who finds a place when it waits."""
+    request = PageQuery(task_id=task if isinstance(task, str) else task.task_id, **params)
+    span, recordings = span_of(request), not request.skip_recording
+    if request.wait_for_sync:
+        page = provider_wait.read(span, tenant, recordings=recordings, place=lambda: nullcontext(True))
+    else:
+        page = pages.read(span, tenant, recordings=recordings)
+    answer: Answer = json.loads(write_page(page, skip_recording=request.skip_recording)[0])
+    return answer
 
 
 @pytest.fixture
@@ -66,15 +76,15 @@ def requests() -> Iterator[list[str]]:
 
 
 def test_a_page_is_the_rows_with_their_follow_ups(outbound: StandIn, model: StandIn, sql: Sql) -> None:
-    # GIVEN a campaign whose calls are over, with one conversation judged
+    # GIVEN a campaign whose calls are over, with one conversation analysed
     task = synced(30)
     talked = sql("SELECT job_seq FROM leads_task_list WHERE call_status = 'Succeeded' ORDER BY job_seq")[0]["job_seq"]
-    verdicts.judge(AnalyseMessage(task_id=task.task_id, job_seq=talked))
+    conversation_analysis.analyse(AnalyseMessage(task_id=task.task_id, job_seq=talked))
 
     # WHEN its first page is read
     answer = query(task)
 
-    # THEN it is of the shape that is promised, and its items are the rows, by the seed's names
+    # THEN it is of the shape that is promised, and its items are the rows, by their columns' names
     PageAnswer.model_validate(answer)
     assert (answer["page"], answer["page_size"], answer["total"], answer["pages"]) == (1, 20, 30, 2)
     assert [item["job_seq"] for item in answer["items"]] == list(range(1, 21))
@@ -172,14 +182,14 @@ def test_a_stale_page_is_served_and_refreshed_once_for_all_readers(
     # GIVEN a page that was never synced
     outbound.control(call_lines=0)
     task = assigned(120)
-    asked = outbound.calls()["count"]
+    before = outbound.calls()["count"]
 
     # WHEN many read it
     answers = [query(task, page_size=100) for _ in range(10)]
 
-    # THEN each is answered at once, no provider was asked, and one message asks for its two blocks
+    # THEN each is answered at once, the provider was not called, and one message asks for its two blocks
     assert {answer["freshness"] for answer in answers} == {"stale, refreshing"}
-    assert outbound.calls()["count"] == asked
+    assert outbound.calls()["count"] == before
     assert sent("sync") == [{"task_id": task.task_id, "blocks": [0, 1]}]
 
 
@@ -217,7 +227,7 @@ def test_waiting_for_the_provider(outbound: StandIn, sql: Sql) -> None:
 
 
 def test_a_slow_provider_cuts_the_wait_short(outbound: StandIn, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "WAIT_SECONDS", 0.6)
+    monkeypatch.setattr(provider_wait, "WAIT_SECONDS", 0.6)
     outbound.control(slow_keys={"ListJobs": 5_000})
     task = assigned(3)
     time.sleep(0.2)
@@ -225,6 +235,29 @@ def test_a_slow_provider_cuts_the_wait_short(outbound: StandIn, sql: Sql, monkey
     answer = query(task, wait_for_sync=True)
     assert time.monotonic() - started < 2
     assert (answer["waited"], len(answer["items"])) == ("cut_short", 3)
+
+
+def test_where_no_more_may_wait_the_page_comes_at_once(
+    outbound: StandIn, sql: Sql, sent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = assigned(3)
+    time.sleep(0.2)
+    outbound.reset()
+
+    from calls import query_page  # it reads its environment when it is imported
+
+    @contextmanager
+    def full(tenant_id: str, seconds: float) -> Iterator[bool]:
+        assert (tenant_id, seconds) == ("acme", query_page.FUNCTION_SECONDS)
+        yield False
+
+    monkeypatch.setattr(waiting, "place", full)
+    event = sample("calls", "query_page")
+    event["body"] = json.dumps({"task_id": task.task_id, "wait_for_sync": True})
+    answer = json.loads(call("calls", "query_page", event)["body"])
+    assert (answer["waited"], answer["cache"], len(answer["items"])) == ("cut_short", "miss", 3)
+    assert outbound.calls("ListJobs")["count"] == 0
+    assert sent("sync") == [{"task_id": task.task_id, "blocks": [0]}], "it is synced all the same"
 
 
 def test_recordings_are_fetched_when_somebody_wants_them(
@@ -235,15 +268,15 @@ def test_recordings_are_fetched_when_somebody_wants_them(
     settings.of.cache_clear()
     talked = {row["job_seq"] for row in sql("SELECT job_seq FROM leads_task_list WHERE call_status = 'Succeeded'")}
 
-    def statuses(**asked: Any) -> dict[int, str]:
-        return {item["job_seq"]: item["recording_status"] for item in query(task, **asked)["items"]}
+    def statuses(**params: Any) -> dict[int, str]:
+        return {item["job_seq"]: item["recording_status"] for item in query(task, **params)["items"]}
 
-    # WHEN nobody wants them, THEN they are skipped, and nobody is asked
+    # WHEN nobody wants them, THEN they are skipped, and none is fetched
     assert {seq for seq, status in statuses().items() if status == "skipped"} == talked
     assert {status for seq, status in statuses().items() if seq not in talked} == {"none"}
     assert sent("recordings") == []
 
-    # WHEN somebody does, THEN they are pending, and asked for once
+    # WHEN somebody does, THEN they are pending, and fetched once
     for _ in range(3):
         assert {seq for seq, status in statuses(skip_recording=False).items() if status == "pending"} == talked
     (message,) = sent("recordings")

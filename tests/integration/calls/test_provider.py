@@ -1,4 +1,4 @@
-"""The provider through its real SDK, over HTTP: what it tells, what it refuses, and what is never asked twice."""
+"""The provider through its real SDK, over HTTP: what it answers, what it refuses, and what is never requested twice."""
 
 import json
 import logging
@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from calls.provider import Job, Lead, Line, Provider, provider
-from calls.statuses import JobStatus, Outcome
+from calls.model import JobStatus, Line, Outcome
+from calls.provider import Job, Lead, Provider, provider
 from longhaul import aws, settings
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from longhaul.observability import logger
@@ -122,14 +122,14 @@ def test_a_group_has_its_rules(
 
 
 def test_no_more_than_99_at_once(stand_in: StandIn, group: str) -> None:
-    asked = stand_in.calls()["count"]
+    before = stand_in.calls()["count"]
     with pytest.raises(ValueError, match="not 100"):
         provider().assign(group, leads(100))
     with pytest.raises(ValueError, match="not 100"):
         provider().list_jobs([f"job-{n}" for n in range(100)])
     with pytest.raises(ValueError, match="not 0"):
         provider().assign(group, [])
-    assert stand_in.calls()["count"] == asked
+    assert stand_in.calls()["count"] == before
     job_ids = provider().assign(group, leads(99))
     assert len(provider().list_jobs(job_ids)) == 99
 
@@ -313,7 +313,7 @@ def test_of_two_jobs_for_a_lead_the_first_counts(stand_in: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "error"),
+    ("ids", "error"),
     [
         (["job-1"], BadAnswer),
         (["job-1", "job-2", "job-3"], BadAnswer),
@@ -323,8 +323,8 @@ def test_of_two_jobs_for_a_lead_the_first_counts(stand_in: StandIn) -> None:
         (None, ProviderUnavailable),
     ],
 )
-def test_every_lead_assigned_has_its_job(stand_in: StandIn, told: Any, error: type[LonghaulError]) -> None:
-    with recording({"JobsId": told}) as (url, seen), pytest.raises(error):
+def test_every_lead_assigned_has_its_job(stand_in: StandIn, ids: Any, error: type[LonghaulError]) -> None:
+    with recording({"JobsId": ids}) as (url, seen), pytest.raises(error):
         pointed_at(url).assign("group-1", leads(2))
     assert len(seen) == 1
 
@@ -359,13 +359,13 @@ def test_a_job_is_told_by_its_latest_call(stand_in: StandIn) -> None:
     job = {"JobId": "job-1", "Status": "Succeeded", "ReferenceId": "of-the-job", "FailureReason": "",
            "Contacts": [{"ReferenceId": "lead-1"}], "Tasks": calls}  # fmt: skip
     with answering(200, {}, json.dumps({"Success": True, "Jobs": [job]}).encode()) as url:
-        [told] = pointed_at(url).list_jobs(["job-1"])
-    assert (told.call_task_id, told.task_status, told.outcome) == ("call-2", "SucceededFinish", Outcome.CONNECTED)
-    assert (told.calling_number, told.duration_ms, told.reference) == ("0571-1", 4321, "lead-1")
-    assert told.failure_reason is None
-    assert told.planed_time == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
-    assert told.actual_time == datetime(2023, 11, 14, 22, 18, 20, tzinfo=UTC)
-    assert told.conversation == (Line("Robot", "您好", 1700000300500), Line("Contact", "你好", 0))
+        [job] = pointed_at(url).list_jobs(["job-1"])
+    assert (job.call_task_id, job.task_status, job.outcome) == ("call-2", "SucceededFinish", Outcome.CONNECTED)
+    assert (job.calling_number, job.duration_ms, job.reference) == ("0571-1", 4321, "lead-1")
+    assert job.failure_reason is None
+    assert job.planed_time == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    assert job.actual_time == datetime(2023, 11, 14, 22, 18, 20, tzinfo=UTC)
+    assert job.conversation == (Line("Robot", "您好", 1700000300500), Line("Contact", "你好", 0))
 
 
 @pytest.mark.parametrize(
@@ -382,8 +382,8 @@ def test_a_job_is_told_by_its_latest_call(stand_in: StandIn) -> None:
 def test_how_it_went(stand_in: StandIn, status: str, calls: list[dict[str, str]], outcome: Outcome | None) -> None:
     jobs = [{"JobId": "job-1", "Status": status, "Tasks": calls}]
     with answering(200, {}, json.dumps({"Success": True, "Jobs": jobs}).encode()) as url:
-        [told] = pointed_at(url).list_jobs(["job-1"])
-    assert told.outcome == outcome
+        [job] = pointed_at(url).list_jobs(["job-1"])
+    assert job.outcome == outcome
 
 
 def test_who_must_answer_soon_waits_no_longer(stand_in: StandIn) -> None:
@@ -416,11 +416,11 @@ def test_five_failures_in_a_row_open_the_circuit(stand_in: StandIn, group: str) 
         with pytest.raises(ProviderUnavailable, match="refuses"):
             ACTIONS[action](group)
     stand_in.control()
-    asked = stand_in.calls()["count"]
+    before = stand_in.calls()["count"]
     with pytest.raises(ProviderUnavailable, match=rf"outbound:instance-\w+@{stand_in.endpoint} .*left alone") as raised:
         provider().list_jobs(["job-1"])
     assert raised.value.retry_after
-    assert stand_in.calls()["count"] == asked
+    assert stand_in.calls()["count"] == before
 
 
 def test_a_refusal_is_an_answer_and_opens_no_circuit(stand_in: StandIn) -> None:
@@ -467,9 +467,9 @@ def test_a_secret_of_another_shape_is_not_told(stand_in: StandIn, value: str) ->
 def test_no_phone_number_and_no_key_is_ever_told(
     stand_in: StandIn, status: int, success: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a provider that repeats what it was asked in each field, or is not there (0): that error has the URL."""
-    told: list[str] = []
-    monkeypatch.setattr(logger.handlers[0], "emit", lambda record: told.append(logger.handlers[0].format(record)))
+    """By a provider that repeats the request in each field, or is not there (0): that error has the URL."""
+    logged: list[str] = []
+    monkeypatch.setattr(logger.handlers[0], "emit", lambda record: logged.append(logger.handlers[0].format(record)))
     echo = f"POST /?InstanceId=..&JobsJson.1={PHONE.format(1)} 王1 {KEYS}".replace('"', "")
     body = (
         f'{{"Code": "Odd", "Success": {success}, "Message": "{echo}", "JobsId": {{"{echo}": 1}}, "Detail": "{echo}"}}'
@@ -479,7 +479,7 @@ def test_no_phone_number_and_no_key_is_ever_told(
             pointed_at(url if status else "http://127.0.0.1:1").assign("group-1", leads(3))
         except LonghaulError:
             logger.exception("assigning failed")
-    text = "\n".join([*told, caplog.text])
+    text = "\n".join([*logged, caplog.text])
     assert "assigning failed" in text
     assert "AssignJobs" in text
     for secret in ("13800138", "王1", *KEYS.values()):
@@ -519,7 +519,7 @@ def answering(status: int, headers: dict[str, str], body: bytes) -> Iterator[str
 
 @contextmanager
 def recording(answer: dict[str, Any] | None = None) -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
-    """A server that says yes; its URL, and the (action, parameters) it was asked."""
+    """A server that says yes; its URL, and the (action, parameters) of its requests."""
     seen: list[tuple[str, dict[str, str]]] = []
     body = {"Success": True, "JobsId": ["job-1"], **(answer or {})}
     with _serving(200, {}, json.dumps(body).encode(), seen) as url:

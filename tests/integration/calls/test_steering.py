@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from calls import assignment, campaigns, steering, sweeping, syncing, verdicts
+from calls import assignment, campaigns, conversation_analysis, steering, syncing
 from calls.messages import AnalyseMessage
 from calls.provider import provider
 from longhaul import database
 from longhaul.errors import ProviderUnavailable
-from longhaul.tasks import closing, control, dispatch
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import dispatch, lifecycle
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Status, TaskError
 from tests.integration.calls.campaigning import (
     TENANT,
@@ -28,7 +28,7 @@ from tests.integration.calls.conftest import StandIn
 
 
 def states(sql: Sql, task: Any) -> tuple[str, set[str]]:
-    """What the campaign says its jobs were told, and how they stand at the provider."""
+    """The state that the campaign says its jobs have, and their statuses at the provider."""
     (row,) = sql("SELECT provider_state FROM call_campaigns WHERE task_id = %s", task.task_id)
     jobs = sql("SELECT call_job_id FROM leads_task_list WHERE task_id = %s AND job_seq > 0", task.task_id)
     return row["provider_state"], {str(job.status) for job in provider().list_jobs([j["call_job_id"] for j in jobs])}
@@ -47,16 +47,16 @@ def test_starting_opens_the_campaign_and_has_its_leads_handed_over(outbound: Sta
     steering.steer(task.task_id)
     assert sql("SELECT leads, provider_state FROM call_campaigns") == [{"leads": 3, "provider_state": "running"}]
     assert sent("assign") == [{"task_id": task.task_id}]
-    assert outbound.calls()["count"] == 0, "there is nothing to be told yet"
+    assert outbound.calls()["count"] == 0, "there is nothing to steer yet"
 
 
 def test_pause_resume_and_cancel_reach_the_provider(waiting: Any, sql: Sql) -> None:
     task = waiting
-    control.pause(task.task_id, TENANT)
+    lifecycle.pause(task.task_id, TENANT)
     steering.steer(task.task_id)
     assert states(sql, task) == ("suspended", {"Paused"})
 
-    control.resume(task.task_id, TENANT)
+    lifecycle.resume(task.task_id, TENANT)
     steering.steer(task.task_id)
     assert states(sql, task) == ("suspended", {"Paused"}), "it waits for its turn"
     dispatch.dispatch(["call_campaign"])
@@ -64,13 +64,13 @@ def test_pause_resume_and_cancel_reach_the_provider(waiting: Any, sql: Sql) -> N
     assert states(sql, task) == ("running", {"Scheduling"})
     assert fetched(task).attempt == 2
 
-    control.cancel(task.task_id, TENANT)
+    lifecycle.cancel(task.task_id, TENANT)
     steering.steer(task.task_id)
     assert states(sql, task) == ("cancelled", {"Cancelled"})
 
 
 def test_telling_the_same_again_asks_nothing(waiting: Any, outbound: StandIn, sql: Sql) -> None:
-    control.pause(waiting.task_id, TENANT)
+    lifecycle.pause(waiting.task_id, TENANT)
     for _ in range(3):
         steering.steer(waiting.task_id)
     assert outbound.calls("SuspendJobs")["count"] == 1
@@ -79,14 +79,14 @@ def test_telling_the_same_again_asks_nothing(waiting: Any, outbound: StandIn, sq
 def test_one_worker_tells_at_a_time_and_looks_again(waiting: Any, outbound: StandIn, sql: Sql) -> None:
     # GIVEN a worker that is telling the provider to suspend, slowly
     outbound.control(call_lines=0, slow_keys={"SuspendJobs": 500})
-    control.pause(waiting.task_id, TENANT)
+    lifecycle.pause(waiting.task_id, TENANT)
     first = threading.Thread(target=_steer, args=(waiting.task_id,))
     first.start()
     while outbound.calls("SuspendJobs")["count"] == 0:
         pass
 
     # WHEN the task is cancelled meanwhile, and another worker comes
-    control.cancel(waiting.task_id, TENANT)
+    lifecycle.cancel(waiting.task_id, TENANT)
     steering.steer(waiting.task_id)
     first.join()
 
@@ -102,13 +102,13 @@ def _steer(task_id: str) -> None:
 
 
 def test_a_provider_that_is_away_is_told_later(waiting: Any, outbound: StandIn, sql: Sql, sent: Any) -> None:
-    control.pause(waiting.task_id, TENANT)
+    lifecycle.pause(waiting.task_id, TENANT)
     outbound.control(call_lines=0, fail_keys={"SuspendJobs": "drop"})
     with pytest.raises(ProviderUnavailable):
         steering.steer(waiting.task_id)
     assert sql("SELECT provider_state FROM call_campaigns") == [{"provider_state": "changing"}]
     sent("steer")
-    sweeping.sweep()
+    steering.sweep()
     assert sent("steer") == [{"task_id": waiting.task_id, "attempt": 1}]
 
     outbound.control(call_lines=0)
@@ -120,34 +120,34 @@ def test_a_provider_that_is_away_is_told_later(waiting: Any, outbound: StandIn, 
 def test_the_sweep_finds_a_campaign_whose_first_message_was_lost(outbound: StandIn, sql: Sql, sent: Any) -> None:
     task = started(3)
     sent("steer")
-    assert sweeping.sweep() == {"blocks": 0, "campaigns": 1}
+    assert steering.sweep() == {"blocks": 0, "campaigns": 1}
     assert sent("steer") == [{"task_id": task.task_id, "attempt": 1}]
 
 
 def test_the_sweep_finds_leads_blocks_and_conversations(outbound: StandIn, sql: Sql, sent: Any) -> None:
     # GIVEN a campaign with leads that wait, one with jobs that are due, and one with conversations
     waits, due, talks = started(3), assigned(120), synced(30)
-    campaigns.opened(waits)
+    campaigns.open_campaign(waits)
     for queue in ("steer", "assign", "sync", "analyse"):
         sent(queue)
 
     # WHEN the sweep comes
-    sweeping.sweep()
+    steering.sweep()
 
-    # THEN it hints at all of it
+    # THEN it wakes all of it
     assert sent("assign") == [{"task_id": waits.task_id}]
     assert sent("sync") == [{"task_id": due.task_id, "blocks": [0, 1]}]
-    unjudged = sql(
+    unanalysed = sql(
         "SELECT job_seq FROM leads_task_list WHERE task_id = %s AND leads_follow_id IS NULL ORDER BY job_seq",
         talks.task_id,
     )
-    told = sent("analyse")
-    assert sorted(message["job_seq"] for message in told) == [row["job_seq"] for row in unjudged]
-    assert {message["task_id"] for message in told} == {talks.task_id}
+    messages = sent("analyse")
+    assert sorted(message["job_seq"] for message in messages) == [row["job_seq"] for row in unanalysed]
+    assert {message["task_id"] for message in messages} == {talks.task_id}
 
     # AND keeps their tasks from being taken for stale
     sql("UPDATE tasks SET heartbeat_at = '2026-01-01'")
-    sweeping.sweep()
+    steering.sweep()
     beats = sql("SELECT COUNT(*) AS n FROM tasks WHERE heartbeat_at > TIMESTAMPADD(SECOND, -60, UTC_TIMESTAMP(6))")
     assert beats == [{"n": 3}]
 
@@ -155,19 +155,19 @@ def test_the_sweep_finds_leads_blocks_and_conversations(outbound: StandIn, sql: 
 def test_the_sweep_ends_what_a_dead_worker_was_closing(outbound: StandIn, sql: Sql) -> None:
     # GIVEN a campaign whose worker died after it had closed the task
     task = started(3)
-    campaigns.opened(task)
+    campaigns.open_campaign(task)
     sql("UPDATE tasks SET status = 'SUCCEEDED'")
     sql("UPDATE call_campaigns SET provider_state = 'closing'")
 
     # WHEN the sweep comes, THEN it is ended
-    sweeping.sweep()
+    steering.sweep()
     assert sql("SELECT provider_state FROM call_campaigns") == [{"provider_state": "ended"}]
-    assert sweeping.sweep() == {"blocks": 0, "campaigns": 0}
+    assert steering.sweep() == {"blocks": 0, "campaigns": 0}
 
 
 def test_a_campaign_cancelled_before_it_ran_is_told_nothing(outbound: StandIn, sql: Sql) -> None:
     task = submitted(3)
-    control.cancel(task.task_id, TENANT)
+    lifecycle.cancel(task.task_id, TENANT)
     steering.steer(task.task_id)
     assert outbound.calls()["count"] == 0
     assert sql("SELECT provider_state FROM call_campaigns") == [{"provider_state": "cancelled"}]
@@ -179,15 +179,15 @@ def test_a_failed_campaign_that_is_retried_calls_whom_it_had_not_come_to_and_nob
     # GIVEN a campaign that failed after its first batch: what waited for a line was cancelled with it
     outbound.control(call_lines=0)
     task = started(120)
-    campaigns.opened(task)
+    campaigns.open_campaign(task)
     assert assignment.assign_batch(task.task_id) == 99
-    closing.close(task.task_id, 1, Outcome(error=TaskError("provider_refused", "no such script")))
+    lifecycle.close(task.task_id, 1, Outcome(error=TaskError("provider_refused", "no such script")))
     steering.steer(task.task_id)
     assert states(sql, task) == ("cancelled", {"Cancelled"})
 
     # WHEN it is retried
     outbound.control()
-    control.retry(task.task_id, TENANT)
+    lifecycle.retry(task.task_id, TENANT)
     steering.steer(task.task_id)
     assert states(sql, task)[0] == "cancelled", "it waits for its turn"
     dispatch.dispatch(["call_campaign"])
@@ -202,7 +202,7 @@ def test_a_failed_campaign_that_is_retried_calls_whom_it_had_not_come_to_and_nob
             sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6) WHERE open_jobs > 0")
             syncing.sync_blocks(task.task_id, [block])
     for row in sql("SELECT job_seq FROM leads_task_list WHERE call_status = 'Succeeded'"):
-        verdicts.judge(AnalyseMessage(task_id=task.task_id, job_seq=row["job_seq"]))
+        conversation_analysis.analyse(AnalyseMessage(task_id=task.task_id, job_seq=row["job_seq"]))
     campaigns.close_if_complete(task.task_id)
     ended = fetched(task)
     assert (ended.status, ended.attempt) == (Status.SUCCEEDED, 2)

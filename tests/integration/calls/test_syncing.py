@@ -8,8 +8,9 @@ import pytest
 from calls import assignment, campaigns, job_store, syncing
 from calls.model import block_of, seqs_of
 from calls.provider import provider
-from local.providers.calls import ending
-from longhaul import database, marks, settings
+from local.providers.outbound.calls import ending
+from longhaul import database, settings
+from longhaul.cache import debounce
 from tests.calling import at_once
 from tests.integration.calls.campaigning import (
     Sql,
@@ -40,7 +41,7 @@ def test_a_sync_writes_what_has_changed_and_counts_it(outbound: StandIn, sql: Sq
     assert {row["call_status"] for row in rows} == {"Succeeded", "Failed"}
     assert_counted(sql, task)
 
-    # AND each connected call has its conversation, and is to be judged
+    # AND each connected call has its conversation, and is to be analysed
     talked = [row for row in rows if row["call_status"] == "Succeeded"]
     assert all(row["call_conversation"] and row["call_task_id"] and row["duration_ms"] for row in talked)
     assert sorted(m["job_seq"] for m in sent("analyse")) == sorted(row["job_seq"] for row in talked)
@@ -91,11 +92,11 @@ def test_the_same_jobs_synced_twice_at_once_count_once(outbound: StandIn, sql: S
     time.sleep(0.1)
     with database.connection() as session:
         rows = job_store.list_open_jobs(session, task.task_id, 0)
-    said = {job.job_id: job for job in syncing.provider().list_jobs([row.call_job_id for row in rows])}
+    jobs = {job.job_id: job for job in syncing.provider().list_jobs([row.call_job_id for row in rows])}
 
     # WHEN both write it down
     written: list[syncing.Written | None] = []
-    at_once(3, lambda: written.append(database.run_transaction(lambda tx: syncing._write(tx, task.task_id, 0, said))))
+    at_once(3, lambda: written.append(database.run_transaction(lambda tx: syncing._write(tx, task.task_id, 0, jobs))))
 
     # THEN one has changed the rows, and the counters are exact
     assert sorted(len(one.changes) for one in written if one) == [0, 0, 40]
@@ -128,7 +129,7 @@ def test_a_provider_that_does_not_answer_costs_a_warning(
 
 def test_a_failure_leaves_a_mark_and_a_success_another(outbound: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[dict[str, float]] = []
-    monkeypatch.setattr(marks, "write", lambda name, **moments: written.append({"name": name, **moments}))
+    monkeypatch.setattr(debounce, "write", lambda name, **moments: written.append({"name": name, **moments}))
     task = assigned(3)
     outbound.control(script=["500"])
     syncing.sync_blocks(task.task_id, [0])
@@ -169,7 +170,7 @@ def assert_counted_of(sql: Sql, task: Any) -> None:
 
 def test_a_call_nobody_took_leaves_what_was_said_before(outbound: StandIn, sql: Sql) -> None:
     task = started(1)
-    campaigns.opened(task)
+    campaigns.open_campaign(task)
     sql(
         "INSERT INTO dcc_leads_follow (tenant_id, leads_id, leads_remark, frist_follow_time) "
         "VALUES ('acme', 'L-0', %s, %s)",
@@ -196,7 +197,7 @@ def test_a_provider_that_refuses_is_no_crash(
     monkeypatch.setenv("OUTBOUND_INSTANCE_ID", "gone")
     settings.of.cache_clear()
     provider.cache_clear()
-    # WHEN they are synced, THEN it is told as any failure is, and the jobs are due again
+    # WHEN they are synced, THEN it is logged as any failure is, and the jobs are due again
     assert syncing.sync_blocks(task.task_id, [0]) is False
     assert "jobs not synced" in warnings
     assert open_jobs(task, 0) == 3
@@ -224,7 +225,7 @@ def test_a_block_that_another_has_asked_for_is_not_synced_by_this_one(
 def test_a_campaign_of_unreached_leads_closes_by_itself(outbound: StandIn, sql: Sql) -> None:
     # GIVEN one whose only lead will not answer
     task = started(1)
-    campaigns.opened(task)
+    campaigns.open_campaign(task)
     (lead,) = sql("SELECT id FROM leads_task_list")
     seed = next(seed for seed in range(1000) if ending(str(lead["id"]), seed).status == "NoAnswer")
     outbound.control(call_seconds=0.01, seed=seed)

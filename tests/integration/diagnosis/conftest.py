@@ -10,21 +10,20 @@ import boto3
 import pytest
 
 from diagnosis.model import Diagnosis
-from local.providers.models import PERSONAS
+from local.providers.llm.models import PERSONAS
 from longhaul import database as longhaul_database
 from longhaul import llm, settings
 from longhaul.errors import PermanentError, TaskStopped, TransientError
-from longhaul.tasks import closing, control, store
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, store
 from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError
-from longhaul.tasks.steps import PlannedStep, fail_step
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.steps import fail_step, planned_step
+from longhaul.tasks.submission import Submission
 from tests.calling import call
+from tests.chatting import API_KEY, StandIn
 from tests.gateway import TASKS, Api
-from tests.integration.hospitals.conftest import API_KEY, StandIn, served, stand_in
-
-__all__ = ["served", "stand_in"]
+from tests.submitting import submit
 
 BRANDS = ["星野", "Lumo", "北辰"]
 MODELS = ["deepseek", "qwen", "doubao"]
@@ -56,13 +55,14 @@ def models(database: dict[str, Any], stand_in: StandIn) -> Iterator[StandIn]:
         LLM_MODEL="stand-in",
         LLM_SECRET_ARN="none",
         LLM_TIMEOUT_SECONDS="5",
+        LLM_RESPONSE_FORMAT="auto",
         AI_MODELS=json.dumps(told),
     )
     settings.of.cache_clear()
-    llm._slotted.cache_clear()
+    llm._client.cache_clear()
     stand_in.control(brands=BRANDS, models={persona.name: {"latency_ms": 0} for persona in PERSONAS})
     yield stand_in
-    llm._slotted.cache_clear()
+    llm._client.cache_clear()
     del os.environ["AI_MODELS"]
     settings.of.cache_clear()
 
@@ -112,7 +112,7 @@ class Diagnoses:
                 self.trouble.append((cell["key"], raised.code))
                 if isinstance(raised, PermanentError):
                     break
-        planned = PlannedStep(cell["key"], "ai_fetching", cell["label"])
+        planned = planned_step(cell["task_id"], cell["key"], "ai_fetching")
         fail_step(cell["task_id"], cell["attempt"], planned, TaskError(error.code, str(error)))
 
     def report(self, task: Task) -> Task:
@@ -124,7 +124,7 @@ class Diagnoses:
             return self.task(task.task_id)
         except PermanentError as error:
             outcome = Outcome(error=TaskError(error.code, str(error)))
-        closing.close(task.task_id, task.attempt, outcome)
+        lifecycle.close(task.task_id, task.attempt, outcome)
         return self.task(task.task_id)
 
     def run(self, task: Task) -> Task:
@@ -133,7 +133,7 @@ class Diagnoses:
         return self.report(task)
 
     def resumed(self, task: Task) -> Task:
-        control.resume(task.task_id, task.tenant_id)
+        lifecycle.resume(task.task_id, task.tenant_id)
         return self.started(task.task_id)
 
 

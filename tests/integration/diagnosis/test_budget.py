@@ -8,18 +8,16 @@ from typing import Any
 
 import pytest
 
-from diagnosis import budget, prices, store
-from diagnosis.errors import BudgetReached
-from diagnosis.model import Budget
-from diagnosis.prices import Sum
+from diagnosis import budget, store
+from diagnosis.model import Budget, BudgetReached, Sum
 from longhaul import database as longhaul_database
 from longhaul.errors import ProviderThrottled
 from longhaul.llm import Usage
-from longhaul.tasks import control
+from longhaul.tasks import lifecycle
 from longhaul.tasks.model import Task
+from tests.chatting import StandIn
 from tests.gateway import Api
 from tests.integration.diagnosis.conftest import BRANDS, Diagnoses, Sql
-from tests.integration.hospitals.conftest import StandIn
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -184,14 +182,14 @@ def test_an_estimate_is_not_below_what_it_comes_to(diagnoses: Diagnoses, api: Ap
     told = api("POST", "/api/v1/diagnoses/estimate", task.params).body
     diagnoses.run(task)
     assert 0 < spent(api, task)["cost"] <= told["cost_at_most"]
-    assert prices.likely_tokens("电动车 car") == 3 + 1
+    assert budget.likely_tokens("电动车 car") == 3 + 1
 
 
 def test_pausing_for_the_budget_does_not_reach_into_a_later_attempt(diagnoses: Diagnoses) -> None:
     # GIVEN a worker of an attempt that was paused and resumed meanwhile
     task = diagnoses.submitted(asking=1, models=["qwen"], max_tokens=1)
     [cell] = diagnoses.plan(task)
-    control.pause(task.task_id, "acme")
+    lifecycle.pause(task.task_id, "acme")
     assert diagnoses.resumed(task).attempt == 2
 
     # WHEN it finds the budget reached
@@ -202,4 +200,4 @@ def test_pausing_for_the_budget_does_not_reach_into_a_later_attempt(diagnoses: D
     with longhaul_database.connection() as session:
         row = store.fetch(session, task.task_id)
     assert row is not None
-    assert (row.budget, row.told) == (Budget(max_tokens=1), False)
+    assert (row.budget, row.caller_notified) == (Budget(max_tokens=1), False)

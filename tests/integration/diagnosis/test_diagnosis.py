@@ -6,20 +6,24 @@ from typing import Any
 
 import pytest
 
-from diagnosis import prices
+from diagnosis import budget
 from diagnosis import store as diagnosis_store
-from diagnosis.matching import found_in
-from local.providers.models import opinion
-from longhaul import breaker
+from diagnosis.extraction import found_in
+from diagnosis.model import NOTHING
+from local.providers.llm.models import opinion
 from longhaul import database as longhaul_database
-from longhaul.errors import DatabaseUnavailable, PermanentError
-from longhaul.progress import ProgressEvent
-from longhaul.tasks import control
+from longhaul import lifetime
+from longhaul.aws import circuit
+from longhaul.errors import BadAnswer, DatabaseUnavailable, OutOfTime, PermanentError
+from longhaul.tasks import lifecycle
+from longhaul.tasks.following import record_progress
 from longhaul.tasks.model import Task
-from longhaul.tasks.tally import recount
+from longhaul.tasks.steps import ProgressEvent
+from tests.calling import call
+from tests.chatting import StandIn
+from tests.deployed import elsewhere
 from tests.gateway import Api
 from tests.integration.diagnosis.conftest import BRANDS, MODELS, QUESTIONS, Diagnoses, Sql
-from tests.integration.hospitals.conftest import StandIn
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -96,7 +100,7 @@ def test_36_cells_make_at_most_8_writes_of_the_task_row(
 
     def count() -> None:
         for event in sent("progress"):
-            recount([ProgressEvent.model_validate(event)])
+            record_progress([ProgressEvent.model_validate(event)])
         told = api.get(f"/test/status/{task.task_id}")
         seen.append((told["stage"], told["completed"], told["progress"]))
 
@@ -124,14 +128,15 @@ def test_the_report_is_a_stage_of_its_own(
     task = diagnoses.submitted(asking=3)
     for cell in diagnoses.plan(task):
         diagnoses.ask(cell)
-    recount([ProgressEvent.model_validate(event) for event in sent("progress")])
+    record_progress([ProgressEvent.model_validate(event) for event in sent("progress")])
 
     # WHEN its report is being written
     seen = {}
 
     def look(*_: Any) -> None:
-        recount([ProgressEvent.model_validate(event) for event in sent("progress")])
-        seen.update(api.get(f"/test/status/{task.task_id}"))
+        with elsewhere():
+            record_progress([ProgressEvent.model_validate(event) for event in sent("progress")])
+            seen.update(api.get(f"/test/status/{task.task_id}"))
 
     monkeypatch.setattr(diagnosis_store, "save_report", look)
     diagnoses.report(task)
@@ -160,8 +165,12 @@ def test_a_model_that_is_down_is_left_alone_and_its_column_skipped(
     assert len(report["overall"]["answered"]) == 24
     assert report["by_model"][1]["mention_rate"] is None
 
+    # AND its figures count what was answered, and beside it what was not
+    status = api.get(f"/test/status/{task.task_id}")
+    assert (status["completed"], status["failed"], status["total"]) == (24, 12, 36)
+
     # AND the model was asked as often as it takes to leave it alone
-    assert models.calls()["by_model"]["qwen"] == breaker.FAILURES
+    assert models.calls()["by_model"]["qwen"] == circuit.FAILURES
 
 
 def test_nothing_answered_fails_the_task_and_retry_asks_that_again(
@@ -176,7 +185,7 @@ def test_nothing_answered_fails_the_task_and_retry_asks_that_again(
 
     # WHEN it is retried and the model does as it should
     models.control(brands=BRANDS)
-    control.retry(task.task_id, "acme")
+    lifecycle.retry(task.task_id, "acme")
     task = diagnoses.run(diagnoses.started(task.task_id))
 
     # THEN it succeeds, and the answers that were there are not asked for again
@@ -193,7 +202,7 @@ def test_a_resumed_diagnosis_pays_for_nothing_twice(diagnoses: Diagnoses, models
     ask = diagnosis_store.settle
 
     def paused(*arguments: Any, **more: Any) -> None:
-        control.pause(task.task_id, "acme")
+        lifecycle.pause(task.task_id, "acme")
         ask(*arguments, **more)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -273,7 +282,7 @@ def test_any_brand_and_any_language(diagnoses: Diagnoses, models: StandIn, api: 
 
 
 def test_an_answer_of_100_kb(diagnoses: Diagnoses, models: StandIn, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prices, "MOST_ANSWER_TOKENS", 200_000)  # as if the model did not keep to its limit
+    monkeypatch.setattr(budget, "MAX_ANSWER_TOKENS", 200_000)  # as if the model did not keep to its limit
     models.control(brands=BRANDS, models={"deepseek": {"latency_ms": 0, "script": ["long"]}})
     task = diagnoses.run(diagnoses.submitted(asking=1, models=["deepseek"]))
     assert task.status == "SUCCEEDED", diagnoses.trouble
@@ -325,3 +334,39 @@ def test_another_tenants_answers_are_not_taken_over(diagnoses: Diagnoses, models
 def test_a_model_there_is_none_of_fails_the_plan_naming_those_there_are(diagnoses: Diagnoses) -> None:
     with pytest.raises(PermanentError, match="deepseek, qwen"):
         diagnoses.plan(diagnoses.submitted(models=["nobody"]))
+
+
+def test_a_call_that_is_nearly_over_after_the_question_leaves_the_reading_to_the_next(
+    diagnoses: Diagnoses, models: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a call with time for one answer, of a diagnosis with a budget
+    task = diagnoses.submitted(asking=1, models=["qwen"], max_cost=1)
+    (cell,) = diagnoses.plan(task)
+    with monkeypatch.context() as late:
+        late.setattr(lifetime, "seconds_left", lambda: 25.0 if not models.calls()["count"] else 15.0)
+
+        # WHEN the cell is asked, THEN the call ends before the reading
+        with pytest.raises(OutOfTime):
+            call("diagnosis", "ask_model", cell)
+    assert [asked["ask"] for asked in models.calls()["calls"]] == ["question"]
+
+    # AND nothing stays reserved, and the next call asks for the reading alone
+    with longhaul_database.connection() as session:
+        assert diagnosis_store.sum_costs(session, task.task_id).reserved == NOTHING
+    call("diagnosis", "ask_model", cell)
+    assert [asked["ask"] for asked in models.calls()["calls"]] == ["question", "extraction"]
+
+
+@pytest.mark.parametrize(("fault", "code"), [("cut", "answer_cut"), ("filtered", "bad_answer")])
+def test_an_answer_that_is_cut_is_no_answer(diagnoses: Diagnoses, models: StandIn, fault: str, code: str) -> None:
+    models.control(brands=BRANDS, models={"qwen": {"latency_ms": 0, "rates": {fault: 1}}})
+    task = diagnoses.submitted(asking=1, models=["qwen"])
+    (cell,) = diagnoses.plan(task)
+    with pytest.raises(BadAnswer) as raised:
+        call("diagnosis", "ask_model", cell)
+    assert raised.value.code == code
+    with longhaul_database.connection() as session:
+        stored = diagnosis_store.fetch_cell(session, task.task_id, cell["key"])
+    assert stored is not None
+    assert stored.answer is None
+    assert stored.completion_tokens > 0, "it was paid for"

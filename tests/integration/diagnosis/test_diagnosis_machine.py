@@ -7,18 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import pytest
-import yaml
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
 import diagnosis
+from tests.machines import definition
 
 DEFINITION = Path(diagnosis.__file__).with_name("diagnose_brand.asl.yaml")
-FUNCTIONS = ("PlanCalls", "AskModel", "WriteReport", "FailStep", "CloseTask")
 ATTEMPT = {"task_id": "brand_diagnosis_20261125_143052_1a2b3c4d", "attempt": 2}
 OUTCOME = {"mention_rate": 0.5, "cells": {"planned": 12}}
 COLUMNS = {"qwen": 3, "kimi": 1}  # cells at once
@@ -73,7 +71,7 @@ class Functions:
 
     @staticmethod
     def _cell(key: str) -> Event:
-        return {**ATTEMPT, "key": key, "label": f"问题 {key}"}
+        return {**ATTEMPT, "key": key}
 
     def _error(self, name: str, key: str | None) -> str:
         for planned in (self.errors.get((name, key)), self.errors.get((name, None))):
@@ -99,10 +97,8 @@ def backend() -> StepFunctionsParserBackend:
 
 @pytest.fixture(scope="module")
 def machine(backend: StepFunctionsParserBackend) -> Iterator[str]:
-    arns = {f"{name}Arn": f"arn:aws:lambda:us-east-1:210987654321:function:{name}" for name in FUNCTIONS}
-    definition = yaml.safe_load(Template(DEFINITION.read_text(encoding="utf-8")).safe_substitute(arns))
     made = backend.create_state_machine(
-        "DiagnoseBrand", json.dumps(definition), "arn:aws:iam::210987654321:role/states"
+        "DiagnoseBrand", json.dumps(definition(DEFINITION)), "arn:aws:iam::210987654321:role/states"
     )
     yield made.arn
     backend.delete_state_machine(made.arn)
@@ -129,7 +125,7 @@ def test_every_cell_is_asked_once_each_model_as_much_at_once_as_it_takes(
     assert run().status == "SUCCEEDED"
     asked = functions.called("AskModel")
     assert len({event["key"] for event in asked}) == len(asked) == 12
-    assert asked[0].keys() == {"task_id", "attempt", "key", "label"}
+    assert asked[0].keys() == {"task_id", "attempt", "key"}
     assert (functions.most["qwen"], functions.most["kimi"]) == (3, 1)
     assert functions.called("WriteReport") == [ATTEMPT]
     assert functions.called("CloseTask") == [{**ATTEMPT, "outcome": "SUCCEEDED", "result": OUTCOME}]
@@ -148,7 +144,7 @@ def test_a_cell_that_fails_is_recorded_and_the_rest_go_on(functions: Functions, 
     assert run().status == "SUCCEEDED"
     [failed] = functions.called("FailStep")
     assert failed["error"]["Error"] == "BadAnswer"
-    told = {"key": "q02/kimi", "level": "ai_fetching", "label": "问题 q02/kimi"}
+    told = {"key": "q02/kimi", "level": "ai_fetching"}
     assert failed | {"error": None} == {**ATTEMPT, **told, "error": None}
     assert len(functions.called("AskModel")) == 12
     assert functions.called("CloseTask")[0]["outcome"] == "SUCCEEDED"

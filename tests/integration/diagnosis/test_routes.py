@@ -1,19 +1,20 @@
-"""Reading a diagnosis over HTTP: by cell, by grid, by the seed's names, and what the answers say of the cache."""
+"""Reading a diagnosis over HTTP: by cell, by grid, by the older names, and what the answers say of the cache."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from longhaul import connections, live
 from longhaul import database as longhaul_database
+from longhaul.database import connections
 from longhaul.errors import DatabaseUnavailable
-from longhaul.progress import ProgressEvent
-from longhaul.tasks.tally import recount
+from longhaul.tasks import live
+from longhaul.tasks.following import record_progress
+from longhaul.tasks.steps import ProgressEvent
 from tests.calling import call, sample
+from tests.chatting import StandIn
 from tests.gateway import Api
 from tests.integration.diagnosis.conftest import BRANDS, MODELS, QUESTIONS, Diagnoses, Sql
-from tests.integration.hospitals.conftest import StandIn
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -89,7 +90,7 @@ def test_a_running_diagnosis_cannot_be_retried(diagnoses: Diagnoses, api: Api) -
     assert "pause" in refused.body["allowed_actions"]
 
 
-def test_progress_by_the_names_of_the_seed(
+def test_progress_by_its_older_names(
     diagnoses: Diagnoses, api: Api, sent: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a diagnosis seven of whose nine cells are done, and counted
@@ -104,7 +105,7 @@ def test_progress_by_the_names_of_the_seed(
 
     # AND with it, how far the diagnosis is
     for event in sent("progress"):
-        recount([ProgressEvent.model_validate(event)])
+        record_progress([ProgressEvent.model_validate(event)])
     told = api.get(place)
     assert told == {
         "execution_id": task.task_id,
@@ -113,6 +114,7 @@ def test_progress_by_the_names_of_the_seed(
         "stage": "ai_fetching",
         "progress": 77,
         "completed": 7,
+        "failed": 0,
         "total": 9,
         "current_step": told["current_step"],
         "cache_sync_status": "synced",
@@ -122,7 +124,7 @@ def test_progress_by_the_names_of_the_seed(
     # AND an item that is wrong is told of, logged and repaired, and the row is what is shown
     item = live.read(task.task_id)
     assert item is not None
-    live.overwrite(replace(item, progress=7, steps_done=1))
+    live.overwrite([replace(item, progress=7, steps_done=1)])
     assert api("GET", place, cache_control="no-cache").body["cache_sync_status"] == "out_of_sync"
     assert "live item out of sync" in warnings
     assert api.get(place)["cache_sync_status"] == "synced"

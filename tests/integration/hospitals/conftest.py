@@ -8,21 +8,7 @@ import boto3
 import pytest
 
 from longhaul import llm, settings
-from tests import serving
 from tests.chatting import API_KEY, StandIn
-
-
-@pytest.fixture(scope="session")
-def served() -> Iterator[StandIn]:
-    with serving.served(StandIn, api_key=API_KEY) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def stand_in(served: StandIn) -> StandIn:
-    """The stand-in without faults and without memory of earlier calls."""
-    served.reset()
-    return served
 
 
 @pytest.fixture
@@ -35,6 +21,7 @@ def model(database: dict[str, Any], stand_in: StandIn) -> Iterator[StandIn]:
         LLM_MODEL=name,
         LLM_SECRET_ARN=secret["ARN"],
         LLM_TIMEOUT_SECONDS="5",
+        LLM_RESPONSE_FORMAT="auto",
         MAX_DISTRICTS_IN_FLIGHT="3",
         HOSPITALS_BATCH_SIZE="10",
     )

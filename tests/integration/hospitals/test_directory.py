@@ -12,6 +12,7 @@ from hospitals import store
 from hospitals.model import Division, Hospital, Level
 from longhaul import cache
 from longhaul.database import connection
+from longhaul.http import pages
 from tests.calling import Context
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -127,6 +128,61 @@ def test_search(get: Get, query: dict[str, str], names: list[str]) -> None:
     assert answer.status == 200
     assert [one["name"] for one in answer.body["items"]] == names
     assert answer.body["total"] == len(names)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/v1/hospitals", {}),
+        ("/api/v1/hospitals", {"province": "440000"}),
+        ("/api/v1/hospitals", {"q": "荔湾区"}),
+        ("/api/v1/hospitals", {"level": "二级"}),
+        ("/api/v1/districts/440103/hospitals", {}),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_cursors_walk_a_whole_list_in_its_order(get: Get, path: str, query: dict[str, str], size: int) -> None:
+    whole = get(path, **query).body
+    assert whole["next_cursor"] is None
+    walked: list[Any] = []
+    numbers, cursor = [], {}
+    while True:
+        page = get(path, **query, **cursor, page_size=str(size)).body
+        walked += page["items"]
+        numbers.append(page["page"])
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert walked == whole["items"]
+    assert numbers == list(range(1, whole["total"] // size + bool(whole["total"] % size) + 1))
+
+
+def test_a_cursor_continues_behind_a_hospital_that_is_gone(get: Get) -> None:
+    page = get("/api/v1/hospitals", page_size="3").body
+    assert page["items"][-1]["name"] == "荔湾区中医院"
+    with connection() as session:
+        store.save_hospitals(session, "t2", "440103", [hospital("荔湾区人民医院")])
+    following = get("/api/v1/hospitals", page_size="3", cursor=page["next_cursor"]).body
+    assert [one["name"] for one in following["items"]] == ["荔湾区人民医院"]
+
+
+@pytest.mark.parametrize("query", [{"q": "荔"}, {"level": "二级"}, {"province": "广东"}])
+def test_a_cursor_is_for_its_own_list(get: Get, query: dict[str, str]) -> None:
+    cursor = get("/api/v1/hospitals", page_size="1").body["next_cursor"]
+    refused = get("/api/v1/hospitals", cursor=cursor, **query)
+    assert (refused.status, refused.body["code"]) == (400, "invalid_cursor")
+    elsewhere = get("/api/v1/districts/440103/hospitals", cursor=cursor)
+    assert (elsewhere.status, elsewhere.body["code"]) == (400, "invalid_cursor")
+
+
+def test_pages_counts_the_pages_that_a_number_reaches(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MAX_OFFSET", 2)
+    listed = get("/api/v1/hospitals", page_size="1").body
+    assert (listed["total"], listed["pages"]) == (4, 3)
+    last = get("/api/v1/hospitals", page_size="1", page="3").body
+    assert get("/api/v1/hospitals", page_size="1", page="4").status == 400
+    beyond = get("/api/v1/hospitals", page_size="1", cursor=last["next_cursor"])
+    assert (beyond.status, beyond.body["page"]) == (200, 4)
 
 
 @pytest.mark.parametrize(

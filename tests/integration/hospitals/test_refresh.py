@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from hospitals import census
-from longhaul import cache, database
+from hospitals import district_refresh
+from local.providers.llm.hospitals import hospitals_of
+from longhaul import cache, database, settings
 from longhaul.cache import Namespace, Tier
 from longhaul.errors import BadAnswer, ProviderUnavailable, TaskStopped, TooManyFailures
-from longhaul.tasks import control, store
+from longhaul.tasks import lifecycle, store
 from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.model import Task, TaskError
-from longhaul.tasks.steps import PlannedStep, fail_step
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.steps import PlannedStep, fail_step, planned_step
+from longhaul.tasks.submission import Submission
 from tests.calling import Context
 from tests.chatting import StandIn
+from tests.submitting import submit
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -34,12 +36,12 @@ def refresh(task: Task) -> dict[str, Any]:
     """The whole workflow; steps that fail are recorded as `fail_step` does."""
     attempt = {"task_id": task.task_id, "attempt": task.attempt}
     for province in call("list_provinces", attempt)["provinces"]:
-        for city in call("list_cities", province)["cities"]:
-            for district in call("list_districts", city)["districts"]:
+        for city in call("list_cities", attempt | {"code": province["code"]})["cities"]:
+            for district in call("list_districts", attempt | {"code": city})["districts"]:
                 try:
-                    call("refresh_district", district)
+                    call("refresh_district", attempt | {"code": district})
                 except BadAnswer as error:
-                    planned = PlannedStep(f"district/{district['code']}", "district", district["name"])
+                    planned = planned_step(task.task_id, f"district/{district}", "district")
                     fail_step(task.task_id, task.attempt, planned, TaskError(error.code, str(error)))
     summary: dict[str, Any] = call("summarise_refresh", attempt)
     return summary
@@ -121,9 +123,12 @@ def test_a_district_is_paid_for_once(model: StandIn, running_task: Running) -> N
     assert model.calls("hospitals", "640104")["count"] == asked
 
 
-def test_three_statements_refresh_a_district(
-    model: StandIn, running_task: Running, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("batches", [1, 3])
+def test_four_statements_refresh_a_district_and_two_more_each_further_batch(
+    model: StandIn, running_task: Running, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
+    monkeypatch.setenv("HOSPITALS_BATCH_SIZE", str(-(-len(hospitals_of("640104", 1)) // batches)))
+    settings.of.cache_clear()
     task = running_task(province="宁夏")
     call("list_districts", district_event(task, "640100", "银川市"))
     names: list[str] = []
@@ -135,7 +140,9 @@ def test_three_statements_refresh_a_district(
 
     monkeypatch.setattr(database.Session, "run", noted)
     call("refresh_district", district_event(task))
-    assert names == ["begin_step", "save_hospitals", "finish_step"]
+    further = ["keep_batch", "read_step"] * (batches - 1)
+    forgotten = ["forget_batches"] if further else []
+    assert names == ["begin_step", "list_batches", *further, "save_hospitals", "list_names", *forgotten, "finish_step"]
 
 
 def test_the_cache_forgets_a_province_when_it_changed(model: StandIn, running_task: Running) -> None:
@@ -154,7 +161,7 @@ def test_the_cache_forgets_a_province_when_it_changed(model: StandIn, running_ta
 
 def test_a_stopped_task_is_asked_for_nothing(model: StandIn, running_task: Running) -> None:
     task = running_task(province="宁夏")
-    control.cancel(task.task_id, "acme")
+    lifecycle.cancel(task.task_id, "acme")
     for function in ("list_cities", "list_districts", "refresh_district"):
         with pytest.raises(TaskStopped):
             call(function, district_event(task))
@@ -171,10 +178,13 @@ def test_failed_districts_are_named(model: StandIn, running_task: Running) -> No
     assert "not a HospitalsAnswer" in summary["failed"][0]["error"]
     assert summary["districts"] == 20
 
+    # AND it says how many these are of how many, and how many may fail
+    assert (summary["planned_steps"], summary["failed_steps"], summary["tolerance"]) == (28, 2, 0.1)
+
 
 def test_too_many_failed_districts_fail_the_task(model: StandIn, running_task: Running) -> None:
     model.control(fail_keys={"640104": "wrong_schema", "640105": "wrong_schema", "640521": "wrong_schema"})
-    with pytest.raises(TooManyFailures, match="3 of 27 steps failed: 兴庆区、西夏区、中宁县"):
+    with pytest.raises(TooManyFailures, match="3 of 22 district steps failed, at most 10% may: 兴庆区、西夏区、中宁县"):
         refresh(running_task(province="宁夏"))
 
 
@@ -183,7 +193,7 @@ def test_a_failed_province_fails_its_refresh(model: StandIn, running_task: Runni
     attempt = {"task_id": task.task_id, "attempt": task.attempt}
     call("list_provinces", attempt)
     fail_step(task.task_id, 1, PlannedStep("province/640000", "province", "-"), TaskError("bad_answer", "no"))
-    with pytest.raises(TooManyFailures, match="1 of 1 steps failed: 宁夏回族自治区"):
+    with pytest.raises(TooManyFailures, match="1 of 1 province steps failed, at most 10% may: 宁夏回族自治区"):
         call("summarise_refresh", attempt)
 
 
@@ -213,7 +223,7 @@ def test_an_empty_answer_takes_nothing_away(
     model: StandIn, running_task: Running, monkeypatch: pytest.MonkeyPatch, sql: Sql
 ) -> None:
     before = call("refresh_district", district_event(running_task(province="宁夏")))["hospitals"]
-    monkeypatch.setattr(census, "ask_hospitals", lambda _: [])
+    monkeypatch.setattr(district_refresh, "ask_hospitals", lambda _: ([], False))
     assert call("refresh_district", district_event(running_task(province="宁夏"))) == {"hospitals": 0}
     [counted] = sql("SELECT COUNT(*) AS listed FROM hospitals WHERE listed = 1")
     assert counted["listed"] == before

@@ -6,24 +6,11 @@ from typing import Any
 
 import pytest
 
-from longhaul import settings, slots
+from longhaul import settings
+from longhaul.aws import dynamodb
 from longhaul.llm.client import Client
 from longhaul.observability import metrics
-from tests import serving
-from tests.chatting import API_KEY, StandIn, ai_models
-
-
-@pytest.fixture(scope="session")
-def served() -> Iterator[StandIn]:
-    with serving.served(StandIn, api_key=API_KEY) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def stand_in(served: StandIn) -> StandIn:
-    """The stand-in without faults and without memory of earlier calls."""
-    served.reset()
-    return served
+from tests.chatting import StandIn, ai_models
 
 
 @pytest.fixture
@@ -40,8 +27,9 @@ def configure(
     monkeypatch.setenv("LLM_MODEL", f"own/{os.urandom(4).hex()}")
     monkeypatch.setenv("LLM_SECRET_ARN", "arn:of:own")
     monkeypatch.setenv("LLM_TIMEOUT_SECONDS", "5")
+    monkeypatch.setenv("LLM_RESPONSE_FORMAT", "auto")
     monkeypatch.setitem(Client.__init__.__kwdefaults__, "sleep", lambda seconds: None)
-    monkeypatch.setattr(slots._Memory, "rest_until", 0.0)
+    monkeypatch.setattr(dynamodb._Memory, "rests", {})
     metrics.clear_metrics()
     yield set_models
     metrics.clear_metrics()

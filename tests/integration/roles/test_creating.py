@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from longhaul import database as longhaul_database
+from longhaul.aws.workflows import Attempt
 from longhaul.errors import BadAnswer, MissingMaterial, ProviderUnavailable, TaskStopped
-from longhaul.tasks import closing, control, step_store, store
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, steps, store
 from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError
-from longhaul.workflows import Attempt
 from roles.authoring import save, write
 from roles.kinds import KINDS
-from roles.trimming import MOST_CHARACTERS
+from roles.material import MAX_CHARACTERS
 from tests.calling import ask, at_once
-from tests.integration.hospitals.conftest import StandIn
+from tests.chatting import StandIn
 from tests.integration.roles.conftest import BASE_INFO, KNOWLEDGE, PRODUCTS, TALK_STYLE, create, put, step
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -109,11 +109,7 @@ def test_material_is_read_in_one_round_trip_and_then_from_the_cache(
     third = running(strategy_id="S-3")
     step("collect_material", third)
     assert ran.count("read_material") == 2
-    with longhaul_database.connection() as session:
-        row = step_store.begin_step(session, third.task_id, "collect_material")
-    assert row is not None
-    collected = json.loads(row["output"])
-    assert collected["material"] == {
+    assert steps.output_of(third.task_id, third.attempt, "collect_material")["material"] == {
         "base_info": {"industry": "", "audience": "", **BASE_INFO},
         "talk_style": TALK_STYLE,
         "products": PRODUCTS,
@@ -145,7 +141,7 @@ def test_without_base_info_the_task_fails_for_good_and_may_be_retried_once_it_is
     with pytest.raises(MissingMaterial, match="T-1 has no base_info"):
         step("collect_material", task)
     error = TaskError(MissingMaterial.code, "no base_info")
-    assert closing.close(task.task_id, task.attempt, Outcome(error=error))
+    assert lifecycle.close(task.task_id, task.attempt, Outcome(error=error))
 
     # THEN the task has failed, not to be tried again by itself, and nobody asked the model
     assert sql("SELECT status, error_code FROM tasks") == [{"status": "FAILED", "error_code": "missing_material"}]
@@ -153,7 +149,7 @@ def test_without_base_info_the_task_fails_for_good_and_may_be_retried_once_it_is
 
     # AND with base info a retry makes the role
     put("base-info", BASE_INFO)
-    control.retry(task.task_id, "acme")
+    lifecycle.retry(task.task_id, "acme")
     assert create(again(task))["version"] == 1
 
 
@@ -164,14 +160,14 @@ def test_a_resumed_attempt_does_not_pay_again(
     task = running()
     step("collect_material", task)
     step("write_role", task)
-    control.pause(task.task_id, "acme")
+    lifecycle.pause(task.task_id, "acme")
     with pytest.raises(TaskStopped):
         step("save_role", task)
     assert sql("SELECT * FROM roles") == []
 
     # WHEN it goes on, with other material there meanwhile
     put("base-info", BASE_INFO | {"role_name": "小光"})
-    control.resume(task.task_id, "acme")
+    lifecycle.resume(task.task_id, "acme")
     result = create(again(task))
 
     # THEN the model was asked once in all, and the role is of the material it was begun with
@@ -220,7 +216,7 @@ def test_each_creation_is_a_version_and_each_strategy_a_role(
     def made(**changes: str) -> dict[str, Any]:
         task = running(**changes)
         result = create(task)
-        closing.close(task.task_id, task.attempt, Outcome(result=result))
+        lifecycle.close(task.task_id, task.attempt, Outcome(result=result))
         return result
 
     first, second, other = made(), made(), made(strategy_id="S-2")
@@ -262,7 +258,7 @@ def test_too_much_material_makes_a_bounded_prompt_and_is_told(
     result = create(running())
     assert result["left_out"] == {"knowledge": [4, 5, 6, 7, 8, 9, 10]}
     (row,) = sql("SELECT prompt_tokens, left_out FROM role_versions")
-    assert MOST_CHARACTERS / 2 < row["prompt_tokens"] < MOST_CHARACTERS + 1_500, "a character is a token to it"
+    assert MAX_CHARACTERS / 2 < row["prompt_tokens"] < MAX_CHARACTERS + 1_500, "a character is a token to it"
     assert json.loads(row["left_out"]) == result["left_out"]
 
 

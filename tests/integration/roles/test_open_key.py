@@ -12,14 +12,15 @@ import pytest
 from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul.errors import AlreadyOpen, KeyReused
-from longhaul.tasks import closing, control, submission
-from longhaul.tasks.bulk.submitting import Joined, submit_many
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, submission
+from longhaul.tasks.batches import Deduplicated, submit_many
 from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError
-from longhaul.tasks.submission import Submission, place, submit
+from longhaul.tasks.submission import Submission
 from tests.calling import ask, at_once, call, records
 from tests.integration.roles.conftest import PARAMS
+from tests.submitting import submit
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -38,7 +39,7 @@ def asking(tenant_id: str = "acme", idempotency_key: str | None = None, **params
 
 
 def fail(task: Task) -> None:
-    assert closing.close(task.task_id, task.attempt, Outcome(error=TaskError("bad_answer", "no JSON")))
+    assert lifecycle.close(task.task_id, task.attempt, Outcome(error=TaskError("bad_answer", "no JSON")))
 
 
 def test_a_second_submit_is_answered_with_the_open_task(database: dict[str, Any], sql: Sql, sent: Sent) -> None:
@@ -51,7 +52,7 @@ def test_a_second_submit_is_answered_with_the_open_task(database: dict[str, Any]
     status, second, again = ask("serve_tasks", "POST", TASKS, BODY | {"priority": "high"}, idempotency_key="k1")
 
     # THEN it is that task, with 200, and nobody is woken for it
-    assert (status, second["task_id"], second["priority"]) == (200, first["task_id"], "normal")
+    assert (status, second["task_id"], second["priority"]) == (200, first["task_id"], "high")
     assert again["Location"] == headers["Location"]
     assert sent("dispatch") == []
 
@@ -63,30 +64,30 @@ def test_a_second_submit_is_answered_with_the_open_task(database: dict[str, Any]
 @pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
 def test_after_its_end_a_new_one_may_be_made(running: Running, end: str) -> None:
     task = running()
-    assert place(asking()).joined
+    assert submission.submit(asking()).deduplicated
     match end:
         case "succeeded":
-            closing.close(task.task_id, task.attempt, Outcome(result={}))
+            lifecycle.close(task.task_id, task.attempt, Outcome(result={}))
         case "failed":
             fail(task)
         case "cancelled":
-            control.cancel(task.task_id, "acme")
-    placed = place(asking())
-    assert (placed.joined, placed.task.task_id != task.task_id) == (False, True)
+            lifecycle.cancel(task.task_id, "acme")
+    placed = submission.submit(asking())
+    assert (placed.deduplicated, placed.task.task_id != task.task_id) == (False, True)
 
 
 def test_while_it_is_paused_it_is_open(running: Running) -> None:
     task = running()
-    control.pause(task.task_id, "acme")
-    assert place(asking()).task.task_id == task.task_id
+    lifecycle.pause(task.task_id, "acme")
+    assert submission.submit(asking()).task.task_id == task.task_id
 
 
 def test_twenty_submits_at_once_make_one_task(database: dict[str, Any], sql: Sql) -> None:
     placed: list[submission.Placed] = []
-    at_once(20, lambda: placed.append(place(asking())))
+    at_once(20, lambda: placed.append(submission.submit(asking())))
     assert len(placed) == 20
     assert len({one.task.task_id for one in placed}) == 1
-    assert [one.joined for one in placed].count(False) == 1
+    assert [one.deduplicated for one in placed].count(False) == 1
     assert sql(COUNT) == [{"n": 1}]
 
 
@@ -102,7 +103,7 @@ def test_a_key_that_made_an_earlier_task_still_names_that(running: Running, sql:
     # GIVEN a task made with a key, ended, and a newer one that is open
     first = submit(asking(idempotency_key="k1"))
     dispatch([KIND])
-    control.cancel(first.task_id, "acme")
+    lifecycle.cancel(first.task_id, "acme")
     newer = submit(asking())
 
     # THEN the key is answered as it was, and with another payload it is refused
@@ -125,12 +126,12 @@ def test_a_failed_task_whose_place_is_taken_is_not_retried(running: Running, sql
     assert (status, problem["code"], problem["open_task_id"]) == (409, "already_open", newer.task_id)
     assert sql("SELECT status FROM tasks WHERE task_id = %s", task.task_id) == [{"status": "FAILED"}]
     with pytest.raises(AlreadyOpen):
-        control.retry(task.task_id, "acme")
+        lifecycle.retry(task.task_id, "acme")
 
     # AND when that has ended it may be
-    control.cancel(newer.task_id, "acme")
-    assert control.retry(task.task_id, "acme").status == "PENDING"
-    assert place(asking()).task.task_id == task.task_id
+    lifecycle.cancel(newer.task_id, "acme")
+    assert lifecycle.retry(task.task_id, "acme").status == "PENDING"
+    assert submission.submit(asking()).task.task_id == task.task_id
 
 
 def test_a_batch_joins_what_is_open_and_what_it_opens_itself(database: dict[str, Any], sql: Sql) -> None:
@@ -151,7 +152,7 @@ def test_a_batch_joins_what_is_open_and_what_it_opens_itself(database: dict[str,
 
 def test_a_batch_makes_a_new_task_where_a_key_names_one_that_has_ended(running: Running, sql: Sql) -> None:
     task = submit(asking(idempotency_key="k1"))
-    control.cancel(task.task_id, "acme")
+    lifecycle.cancel(task.task_id, "acme")
     first, second = submit_many([asking(idempotency_key="k1"), asking(idempotency_key="k2")])
     assert first == task.task_id
     assert isinstance(second, str)
@@ -163,7 +164,7 @@ def test_the_same_batch_from_many_at_once_makes_its_tasks_once(database: dict[st
     asked = [asking(strategy_id=f"S-{n}") for n in range(10)]
     answers: list[list[Any]] = []
     at_once(4, lambda: answers.append(submit_many(asked)))
-    ids = [{told.task_id if isinstance(told, Joined) else told for told in each} for each in answers]
+    ids = [{told.task_id if isinstance(told, Deduplicated) else told for told in each} for each in answers]
     assert len(ids) == 4
     assert all(each == ids[0] and len(each) == 10 for each in ids)
     assert sql(COUNT) == [{"n": 10}]
@@ -223,5 +224,5 @@ def test_a_submit_is_two_statements_and_few_requests_and_one_that_joins_fewer(
         aws.client(service).meta.events.unregister("before-call", unique_id="count")
 
     # THEN it is one insert and one read; the quota, two scopes forgotten and one message, or the quota alone
-    assert (first, requests) == (["insert_task", "fetch_task"], ["UpdateItem"] * 3 + ["SendMessage"])
+    assert (first, requests) == (["insert_task", "fetch_task"], ["UpdateItem", "BatchWriteItem", "SendMessageBatch"])
     assert (ran, asked) == (["insert_task", "fetch_open_task"], ["UpdateItem"])

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from longhaul import database
-from longhaul.tasks.closing import Outcome, close
+from longhaul.tasks.lifecycle import Outcome, close
 from longhaul.tasks.model import Task
+from longhaul.validation import OWN_ID_RULE
 from roles.store import role_id_of
 from tests.calling import ask, call, sample
-from tests.integration.hospitals.conftest import StandIn
-from tests.integration.roles.conftest import BASE_INFO, KNOWLEDGE, PRODUCTS, TALK_STYLE, create, put
+from tests.chatting import StandIn
+from tests.integration.roles.conftest import BASE_INFO, KNOWLEDGE, PARAMS, PRODUCTS, TALK_STYLE, create, put
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -102,10 +103,29 @@ def test_the_most_that_may_be_put_is_kept_as_it_is(database: dict[str, Any]) -> 
     assert (found["products"], found["knowledge"]) == (products, knowledge)
 
 
-@pytest.mark.parametrize("task_id", ["a b", "x" * 65])
-def test_an_id_that_cannot_be_one_is_refused(database: dict[str, Any], task_id: str) -> None:
-    path = f"/api/v1/role-tasks/{task_id}/base-info"
-    assert ask("serve_material", "PUT", path, BASE_INFO, domain="roles")[0] == 400
+@pytest.mark.parametrize("own_id", ["a b", "a%41", "a?b", "a#b", 'a"b', "a\\b", "a\n", "a\u00a0", "..", "x" * 65])
+def test_an_id_that_cannot_be_one_is_refused_wherever_it_stands(database: dict[str, Any], own_id: str) -> None:
+    refusals = [
+        ask("serve_material", "PUT", f"/api/v1/role-tasks/{own_id}/{kind}", body, domain="roles")
+        for kind, body in (("base-info", BASE_INFO), ("talk-style", TALK_STYLE), ("products", {"items": []}))
+    ]
+    refusals.append(ask("serve_material", "GET", f"/api/v1/role-tasks/{own_id}", domain="roles"))
+    refusals.append(ask("serve_roles", "GET", ROLES, domain="roles", query=f"strategy_id={own_id}"))
+    for name in ("task_id", "strategy_id"):
+        submitted = {"kind": "role_creation", "params": PARAMS | {name: own_id}}
+        refusals.append(ask("serve_tasks", "POST", "/api/v1/tasks", submitted))
+    assert [status for status, _, _ in refusals] == [422] * 7
+    assert {error["detail"] for _, answer, _ in refusals for error in answer["errors"]} == {OWN_ID_RULE}
+
+
+@pytest.mark.parametrize("own_id", ["😀", "客户:1", "a.b~c", "a@b+c=d,e", "(x)!*'&;$[]{}|^`<>"])
+def test_an_id_that_can_be_one_is_taken_wherever_it_stands(database: dict[str, Any], sql: Sql, own_id: str) -> None:
+    path = f"/api/v1/role-tasks/{own_id}"
+    assert ask("serve_material", "PUT", f"{path}/base-info", BASE_INFO, domain="roles")[0] == 200
+    assert ask("serve_material", "GET", path, domain="roles")[1]["task_id"] == own_id
+    submitted = {"kind": "role_creation", "params": {"task_id": own_id, "strategy_id": own_id}}
+    assert ask("serve_tasks", "POST", "/api/v1/tasks", submitted)[0] == 202
+    assert sql("SELECT task_id FROM role_base_info") == [{"task_id": own_id}]
 
 
 def test_the_sample_events_are_answered(database: dict[str, Any]) -> None:
@@ -142,6 +162,10 @@ def test_roles_are_listed_by_page_and_strategy_and_read_by_version(
     assert (page["total"], page["pages"], page["page"]) == (3, 2, 1)
     assert get(ROLES, query="page_size=2", if_none_match=headers["ETag"])[0] == 304
     assert len(get(ROLES, query="page_size=2&page=2")[1]["items"]) == 1
+    following = get(ROLES, query=f"page_size=2&cursor={page['next_cursor']}")[1]
+    assert following["items"] == get(ROLES, query="page_size=2&page=2")[1]["items"]
+    assert (following["page"], following["next_cursor"]) == (2, None)
+    assert get(ROLES, query=f"strategy_id=S-1&cursor={page['next_cursor']}")[0] == 400
     of_strategy = get(ROLES, query="strategy_id=S-2")[1]
     assert [role["strategy_id"] for role in of_strategy["items"]] == ["S-2"]
     assert of_strategy["total"] == 1

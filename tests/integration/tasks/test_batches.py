@@ -12,10 +12,11 @@ import pytest
 
 from longhaul import aws
 from longhaul import database as longhaul_database
+from longhaul.database import Session
 from longhaul.errors import DatabaseUnavailable
-from longhaul.tasks.bulk import store
-from longhaul.tasks.bulk.changing import Change, change_many
-from longhaul.tasks.bulk.submitting import submit_many
+from longhaul.tasks import batches, lifecycle
+from longhaul.tasks.batches import Change, change_many, submit_many
+from longhaul.tasks.changes import Wish
 from longhaul.tasks.submission import Submission
 from tests.calling import ask, at_once, call, sample
 
@@ -74,7 +75,7 @@ def counted_requests() -> Iterator[list[str]]:
         client.meta.events.unregister("before-call", unique_id="count")
 
 
-def test_a_hundred_tasks_are_one_insert_one_read_and_one_message(
+def test_a_hundred_tasks_are_four_inserts_one_read_and_one_message(
     database: dict[str, Any], sql: Sql, sent: Sent, ran: Ran
 ) -> None:
     # GIVEN a hundred tasks of two kinds
@@ -95,8 +96,8 @@ def test_a_hundred_tasks_are_one_insert_one_read_and_one_message(
     assert [row["title"] for row in rows] == [f"第{n}个" for n in range(100)]
     assert {(row["status"], row["tenant_id"], row["user_id"]) for row in rows} == {("PENDING", "acme", "ada")}
     assert json.loads(rows[0]["params"])["province"] == "广东省"
-    assert ran == ["insert_tasks", "find_stored"]
-    assert asked == [QUOTA, "UpdateItem", "SendMessageBatch"]
+    assert ran == ["insert_tasks"] * 4 + ["find_stored", "fetch_tasks"]  # a statement has 16 KB at most
+    assert asked == [QUOTA, "BatchWriteItem", "SendMessageBatch"]
     assert sent("dispatch") == [{"kind": kind} for kind in sorted(kinds)]
 
 
@@ -203,14 +204,14 @@ def test_a_key_taken_between_the_look_and_the_insert_is_found(
     database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN that a first insert of the batch meets a key which another request has just taken
-    insert, failures = store.insert, [pymysql.IntegrityError(1062, "Duplicate entry")]
+    insert, failures = batches.insert, [pymysql.IntegrityError(1062, "Duplicate entry")]
 
     def late(*args: Any) -> None:
         if failures:
             raise failures.pop()
         insert(*args)
 
-    monkeypatch.setattr(store, "insert", late)
+    monkeypatch.setattr(batches, "insert", late)
     taken = GOOD | {"idempotency_key": "taken"}
     assert told(submit([taken, GOOD])) == [(202, None)] * 2
     assert (failures, len(sql("SELECT id FROM tasks"))) == ([], 2)
@@ -219,13 +220,15 @@ def test_a_key_taken_between_the_look_and_the_insert_is_found(
 def test_an_insert_whose_answer_was_lost_is_found_again(
     database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = store.insert
+    transaction = longhaul_database.transaction
 
-    def lose_the_answer(*args: Any) -> None:
-        insert(*args)
+    @contextmanager
+    def lose_the_answer() -> Iterator[Session]:
+        with transaction() as tx:
+            yield tx
         raise DatabaseUnavailable("connection lost (2013)")
 
-    monkeypatch.setattr(store, "insert", lose_the_answer)
+    monkeypatch.setattr(longhaul_database, "transaction", lose_the_answer)
     answer = submit([GOOD, GOOD | {"kind": "no_such"}, GOOD])
     assert told(answer) == [(202, None), (422, "unknown_kind"), (202, None)]
     assert {row["task_id"] for row in sql("SELECT task_id FROM tasks")} == {
@@ -240,7 +243,7 @@ def test_a_database_that_is_away_refuses_the_whole_batch(
     def away(*_: Any) -> None:
         raise DatabaseUnavailable("gone")
 
-    monkeypatch.setattr(store, "insert", away)
+    monkeypatch.setattr(batches, "insert", away)
     status, problem, _ = ask("serve_batches", "POST", PATH, {"items": [GOOD]})
     assert (status, problem["code"]) == (503, "database_unavailable")
     assert sql("SELECT id FROM tasks") == []
@@ -253,7 +256,7 @@ def test_a_process_that_dies_before_its_hint_loses_no_task(
         raise KeyboardInterrupt
 
     # GIVEN a process that dies between the insert and the hint
-    monkeypatch.setattr("longhaul.tasks.hints.hint_lanes", killed)
+    monkeypatch.setattr(lifecycle, "wake", killed)
     with pytest.raises(KeyboardInterrupt):
         submit([GOOD | {"idempotency_key": "k1"}])
 
@@ -282,9 +285,7 @@ def test_a_start_that_is_to_come_is_kept_and_hinted_at_when_a_message_can_wait(
 ) -> None:
     # GIVEN a start in ten minutes, in an hour, at once; and times that are too far off, or past
     hinted: list[tuple[list[str], int]] = []
-    monkeypatch.setattr(
-        "longhaul.tasks.hints.hint_lanes", lambda kinds, delay: hinted.append((sorted(kinds), round(delay / 60)))
-    )
+    monkeypatch.setattr(lifecycle, "wake", lambda kinds, *, delay: hinted.append((sorted(kinds), round(delay / 60))))
     now = datetime.now(UTC)
     times = [now + timedelta(minutes=minutes) for minutes in (10, 60)]
     answer = submit(
@@ -300,7 +301,7 @@ def test_a_start_that_is_to_come_is_kept_and_hinted_at_when_a_message_can_wait(
     assert told(answer) == [*[(202, None)] * 3, *[(422, "invalid_request")] * 2]
     assert answer["items"][3]["problem"]["errors"][0]["pointer"] == "/items/3/run_after"
     assert answer["items"][4]["problem"]["errors"][0]["pointer"] == "/items/4/deadline"
-    assert ran == ["fetch_time", "insert_tasks", "find_stored"]
+    assert ran == ["fetch_time", "insert_tasks", "find_stored", "fetch_tasks"]
     rows = sql("SELECT run_after, deadline, created_at FROM tasks ORDER BY id")
     assert [row["run_after"] for row in rows] == [*(time.replace(tzinfo=None) for time in times), rows[2]["created_at"]]
     assert [row["deadline"] for row in rows] == [datetime(2026, 12, 20, 2), datetime(2026, 12, 20, 2), None]
@@ -366,7 +367,7 @@ def test_changes_are_one_update_and_each_has_its_answer(database: dict[str, Any]
         (1, "广东省刷新"),
         (1, "广东省刷新"),
     ]
-    assert ran == ["lock_tasks", "change_tasks", "insert_changes"]
+    assert ran == ["lock_tasks", "change_tasks", "insert_events", "fetch_tasks"]
     events = sql("SELECT task_id, event, status, detail FROM task_events ORDER BY id")
     assert [(event["task_id"], event["event"], json.loads(event["detail"])) for event in events] == [
         (ids[0], "changed", {"priority": ["normal", "urgent"]}),
@@ -406,7 +407,7 @@ def test_many_who_change_the_same_tasks_at_once_do_not_deadlock(database: dict[s
 
     def once() -> None:
         order = orders.pop()
-        answers.append(change_many("acme", [Change(task_id, title=str(len(orders))) for task_id in order]))
+        answers.append(change_many("acme", [Change(task_id, Wish(title=str(len(orders)))) for task_id in order]))
 
     at_once(4, once)
     assert [sorted(answer) for answer in answers] == [sorted(ids)] * 4

@@ -9,9 +9,9 @@ import pytest
 from longhaul import cache
 from longhaul.cache import Namespace, Tier
 from longhaul.errors import IllegalTransition, NotFound, PermanentError
-from longhaul.tasks import control
-from longhaul.tasks.model import Priority, Task
-from longhaul.tasks.scopes import scope_of_task, scope_of_tenant
+from longhaul.tasks import lifecycle
+from longhaul.tasks.changes import Wish
+from longhaul.tasks.model import Priority, Task, task_tag, tenant_tag
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -25,10 +25,10 @@ def details(sql: Sql) -> list[dict[str, Any]]:
 
 def test_what_was_changed_is_written_down(running_task: Running, sql: Sql) -> None:
     task = running_task()
-    changed = control.change(task.task_id, "acme", priority=Priority.urgent)
+    changed = lifecycle.change(task.task_id, "acme", Wish(priority=Priority.urgent))
     assert (changed.priority, changed.title, changed.status) == (Priority.urgent, task.title, task.status)
     assert changed.updated_at > task.updated_at
-    changed = control.change(task.task_id, "acme", priority=Priority.low, title="珠三角")
+    changed = lifecycle.change(task.task_id, "acme", Wish(priority=Priority.low, title="珠三角"))
     assert (changed.priority, changed.title) == (Priority.low, "珠三角")
     assert details(sql) == [
         {"priority": ["normal", "urgent"]},
@@ -40,7 +40,7 @@ def test_what_was_changed_is_written_down(running_task: Running, sql: Sql) -> No
 
 def test_what_is_so_already_is_not_changed(running_task: Running, sql: Sql) -> None:
     task = running_task()
-    assert control.change(task.task_id, "acme", priority=task.priority, title=task.title) == task
+    assert lifecycle.change(task.task_id, "acme", Wish(priority=task.priority, title=task.title)) == task
     assert details(sql) == []
 
 
@@ -51,18 +51,18 @@ def test_of_what_has_ended_the_title_may_change_and_the_priority_may_not(
     task = running_task()
     sql("UPDATE tasks SET status = %s", status)
     with pytest.raises(IllegalTransition, match=f"a {status} task cannot be reprioritised") as refused:
-        control.change(task.task_id, "acme", priority=Priority.high, title="x")
+        lifecycle.change(task.task_id, "acme", Wish(priority=Priority.high, title="x"))
     assert refused.value.allowed_actions == (["retry"] if status == "FAILED" else [])
-    assert control.change(task.task_id, "acme", title="2026年").title == "2026年"
+    assert lifecycle.change(task.task_id, "acme", Wish(title="2026年")).title == "2026年"
     assert details(sql) == [{"title": ["广东省刷新", "2026年"]}]
 
 
 def test_another_tenants_task_is_not_changed(running_task: Running, sql: Sql) -> None:
     task = running_task()
     with pytest.raises(NotFound):
-        control.change(task.task_id, "another", title="x")
+        lifecycle.change(task.task_id, "another", Wish(title="x"))
     with pytest.raises(NotFound):
-        control.change(task.task_id + " ", "acme", title="x")
+        lifecycle.change(task.task_id + " ", "acme", Wish(title="x"))
     assert details(sql) == []
 
 
@@ -76,16 +76,16 @@ def test_a_check_that_fails_leaves_the_task_as_it_was(running_task: Running, sql
 
     task = running_task()
     with pytest.raises(Stale):
-        control.change(task.task_id, "acme", title="x", check=check)
-    assert (control.change(task.task_id, "acme"), details(sql)) == (task, [])
+        lifecycle.change(task.task_id, "acme", Wish(title="x"), check=check)
+    assert (lifecycle.change(task.task_id, "acme", Wish()), details(sql)) == (task, [])
 
 
-@pytest.mark.parametrize("scope", [scope_of_task, lambda _: scope_of_tenant("acme")])
+@pytest.mark.parametrize("scope", [task_tag, lambda _: tenant_tag("acme")])
 def test_readers_do_not_see_what_was_cached_before(running_task: Running, scope: Callable[[str], str]) -> None:
     kept = Namespace("test", 1, Tier.short)
     task = running_task()
     assert cache.read(kept, "k", scope(task.task_id), lambda: "before").value == "before"
-    control.change(task.task_id, "acme", title="x")
+    lifecycle.change(task.task_id, "acme", Wish(title="x"))
     assert cache.read(kept, "k", scope(task.task_id), lambda: "after").value == "after"
-    control.pause(task.task_id, "acme")
+    lifecycle.pause(task.task_id, "acme")
     assert cache.read(kept, "k", scope(task.task_id), lambda: "paused").value == "paused"

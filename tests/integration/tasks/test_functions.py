@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from database import schema
+from longhaul.aws import workflows
+from longhaul.errors import WorkflowUnavailable
 from longhaul.tasks.model import Task
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import Submission
 from tests.calling import call, records, sample
+from tests.submitting import submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -92,17 +95,53 @@ def test_recover_tasks_has_nothing_to_do(database: dict[str, Any]) -> None:
     assert call("tasks", "recover_tasks", sample("tasks", "recover_tasks")) == {"overdue": 0, "recovered": 0}
 
 
+def test_recover_tasks_looks_at_a_task_just_started_only_when_all_else_was_started_anew(
+    running_task: Running, sql: Sql
+) -> None:
+    task = running_task()
+    sql("UPDATE tasks SET execution_arn = CONCAT(execution_arn, '-forgotten')")
+    assert call("tasks", "recover_tasks", sample("tasks", "recover_tasks")) == {"overdue": 0, "recovered": 0}
+    assert call("tasks", "recover_tasks", {"restarted": True}) == {"overdue": 0, "recovered": 1}
+    assert workflows.describe(f"{task.execution_arn}-forgotten") is not None
+
+
 def test_migrate_twice_applies_nothing_and_keeps_the_lanes(database: dict[str, Any], sql: Sql) -> None:
     sql("UPDATE lanes SET max_concurrent = 9")
     assert call("database", "migrate", {}) == {"applied": []}
     assert {row["max_concurrent"] for row in sql("SELECT max_concurrent FROM lanes")} == {9}
 
 
-def test_migrate_goes_on_after_a_migration_that_was_killed(
-    database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sql("DELETE FROM _yoyo_migration")  # nothing was noted, though its tables are there, and its lock is still taken
+def test_migrate_goes_on_after_a_migration_that_was_killed(database: dict[str, Any], sql: Sql) -> None:
+    # The first was killed before any migration was noted, and left the lock that yoyo keeps as a row.
+    sql("DELETE FROM _yoyo_migration WHERE migration_id <> '0007_baseline'")
     sql("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, UTC_TIMESTAMP(), 1)")
-    monkeypatch.setattr("database.schema.LOCK_SECONDS", 1)
     assert call("database", "migrate", {}) == {"applied": sorted(path.stem for path in schema.MIGRATIONS.glob("*.sql"))}
     assert sql("SELECT COUNT(*) AS n FROM provinces") == [{"n": 34}]
+
+
+def test_a_function_reads_no_settings_that_it_does_not_require(database: dict[str, Any]) -> None:
+    from longhaul import settings
+    from tasks import fail_step
+    from tests.deployed import deployed
+
+    with deployed(fail_step):
+        assert settings.of(settings.ProgressQueue).progress_queue_url
+        with pytest.raises(settings.SettingsError, match=r"tasks.fail_step reads \['live_table'\]: add settings.Live"):
+            settings.of(settings.Live)
+
+
+def test_a_task_whose_workflow_is_away_waits_for_its_next_attempt(
+    running_task: Running, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the dispatcher does then, it may do: it requires the settings for it."""
+    running_task()
+    sql("UPDATE tasks SET status = 'PENDING'")
+
+    def away(*_: Any) -> None:
+        raise WorkflowUnavailable("Step Functions is away")
+
+    monkeypatch.setattr(workflows, "start", away)
+    assert call("tasks", "dispatch_tasks", sample("tasks", "recover_tasks")) == {"started": 1}
+    assert sql("SELECT status, attempt, error_code FROM tasks") == [
+        {"status": "PENDING", "attempt": 2, "error_code": "workflow_unavailable"}
+    ]

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from longhaul import database as longhaul_database
-from longhaul import live, workflows
-from longhaul.database import Session
+from longhaul.aws import workflows
+from longhaul.aws.workflows import Attempt
 from longhaul.errors import IllegalTransition, NotFound, TaskStopped, WorkflowUnavailable
-from longhaul.tasks import closing, control, recovery, transition_store
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, live, recovery, store
 from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Status, Task, TaskError
 from longhaul.tasks.steps import PlannedStep, fail_step, step
-from longhaul.tasks.submission import Submission, submit
-from longhaul.workflows import Attempt
+from longhaul.tasks.submission import Submission
+from tests.submitting import submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -59,11 +59,11 @@ def test_a_paused_task_keeps_its_steps_and_its_next_attempt_goes_on_from_them(
     sent("dispatch")
 
     # WHEN it is paused
-    paused = control.pause(task.task_id, "acme")
+    paused = lifecycle.pause(task.task_id, "acme")
 
     # THEN its attempt is stopped, readers see it, and its lane's next one may start
     assert (paused.status, paused.attempt, paused.finished_at) == (Status.PAUSED, 1, None)
-    assert stopped == [(task.execution_arn, Attempt(task_id=task.task_id, attempt=1), "paused")]
+    assert stopped == [(task.execution_arn, Attempt(task_id=task.task_id, attempt=1), "PAUSED")]
     item = live.read(task.task_id)
     assert item is not None
     assert item.status == "PAUSED"
@@ -79,7 +79,7 @@ def test_a_paused_task_keeps_its_steps_and_its_next_attempt_goes_on_from_them(
     assert steps_of(sql) == {DONE.key: "SUCCEEDED", FAILED.key: "FAILED", IN_FLIGHT.key: "PENDING"}
 
     # WHEN it is resumed
-    resumed = control.resume(task.task_id, "acme")
+    resumed = lifecycle.resume(task.task_id, "acme")
 
     # THEN it waits to be started at once, as another attempt, and what failed is to be tried anew
     assert (resumed.status, resumed.attempt, resumed.retries) == (Status.PENDING, 1, 0)
@@ -89,7 +89,7 @@ def test_a_paused_task_keeps_its_steps_and_its_next_attempt_goes_on_from_them(
     assert dispatch() == 1
     (row,) = sql("SELECT status, attempt, execution_arn FROM tasks")
     assert (row["status"], row["attempt"]) == ("RUNNING", 2)
-    assert row["execution_arn"].endswith(f"{task.id}-2")
+    assert f":{task.id}-2-" in row["execution_arn"]
     assert steps_of(sql) == {DONE.key: "SUCCEEDED", FAILED.key: "PENDING", IN_FLIGHT.key: "PENDING"}
 
     # AND the step that was done is not done again, the others are
@@ -99,7 +99,7 @@ def test_a_paused_task_keeps_its_steps_and_its_next_attempt_goes_on_from_them(
         with open_step(task, planned, 2) as anew:
             assert not anew.done
             anew.complete({})
-    assert closing.close(task.task_id, 2, Outcome(result={}))
+    assert lifecycle.close(task.task_id, 2, Outcome(result={}))
     assert events_of(sql, task) == [
         ("started", 1, "RUNNING"),
         ("paused", 1, "PAUSED"),
@@ -116,27 +116,27 @@ def test_pausing_frees_a_place_and_resuming_waits_for_one(running_task: Running,
     second = submit(Submission("acme", "ada", KIND, {"province": "海南省"}))
 
     # WHEN the first is paused, the second takes its place, and the first is resumed
-    control.pause(first.task_id, "acme")
+    lifecycle.pause(first.task_id, "acme")
     assert dispatch() == 1
-    assert control.resume(first.task_id, "acme").status == Status.PENDING
+    assert lifecycle.resume(first.task_id, "acme").status == Status.PENDING
 
     # THEN it waits until the second has ended
     assert dispatch() == 0
-    closing.close(second.task_id, 1, Outcome(result={}))
+    lifecycle.close(second.task_id, 1, Outcome(result={}))
     assert dispatch() == 1
     assert sql("SELECT task_id FROM tasks WHERE status = 'RUNNING'") == [{"task_id": first.task_id}]
 
 
 def test_asking_for_what_is_so_already_changes_nothing(running_task: Running, sql: Sql, sent: Sent) -> None:
     task = running_task()
-    running = control.resume(task.task_id, "acme")
+    running = lifecycle.resume(task.task_id, "acme")
     assert (running.status, running.attempt) == (Status.RUNNING, 1)
-    paused = control.pause(task.task_id, "acme")
+    paused = lifecycle.pause(task.task_id, "acme")
     sent("dispatch")
-    assert control.pause(task.task_id, "acme") == paused
+    assert lifecycle.pause(task.task_id, "acme") == paused
     assert sent("dispatch") == []
-    pending = control.resume(task.task_id, "acme")
-    assert control.resume(task.task_id, "acme") == pending
+    pending = lifecycle.resume(task.task_id, "acme")
+    assert lifecycle.resume(task.task_id, "acme") == pending
     assert sent("dispatch") == [HINT]
     assert [event for event, *_ in events_of(sql, task)] == ["started", "paused", "resumed"]
 
@@ -159,12 +159,12 @@ def test_what_the_status_does_not_allow_is_refused_and_says_what_it_does(
     task = running_task()
     sql("UPDATE tasks SET status = %s", status)
     with pytest.raises(IllegalTransition, match=f"a {status} task cannot be {action}d") as refused:
-        getattr(control, action)(task.task_id, "acme")
+        getattr(lifecycle, action)(task.task_id, "acme")
     assert (refused.value.task_status, refused.value.allowed_actions) == (status, allowed)
     assert [event for event, *_ in events_of(sql, task)] == ["started"]
 
 
-@pytest.mark.parametrize("action", [control.pause, control.resume])
+@pytest.mark.parametrize("action", [lifecycle.pause, lifecycle.resume])
 def test_another_tenants_task_is_neither_paused_nor_resumed(
     running_task: Running, sql: Sql, action: Callable[[str, str], Task]
 ) -> None:
@@ -176,8 +176,8 @@ def test_another_tenants_task_is_neither_paused_nor_resumed(
 
 def test_a_paused_task_can_be_cancelled(running_task: Running, sql: Sql) -> None:
     task = running_task()
-    control.pause(task.task_id, "acme")
-    cancelled = control.cancel(task.task_id, "acme")
+    lifecycle.pause(task.task_id, "acme")
+    cancelled = lifecycle.cancel(task.task_id, "acme")
     assert cancelled.status == Status.CANCELLED
     assert cancelled.finished_at is not None
     assert [event for event, *_ in events_of(sql, task)] == ["started", "paused", "cancelled"]
@@ -191,7 +191,7 @@ def test_an_execution_that_cannot_be_stopped_does_not_keep_its_task_from_being_p
 
     task = running_task()
     monkeypatch.setattr(workflows, "stop", away)
-    assert control.pause(task.task_id, "acme").status == Status.PAUSED
+    assert lifecycle.pause(task.task_id, "acme").status == Status.PAUSED
     assert warnings == ["execution not stopped"]
 
 
@@ -201,14 +201,14 @@ def test_a_count_that_comes_late_does_not_show_a_paused_task_as_running(running_
     late = replace(live.item_of(task), steps_done=3, progress=12)
 
     # WHEN the task is paused before it arrives, THEN it changes nothing
-    control.pause(task.task_id, "acme")
+    lifecycle.pause(task.task_id, "acme")
     live.write(late)
     item = live.read(task.task_id)
     assert item is not None
     assert (item.status, item.progress) == ("PAUSED", 0)
 
     # AND when it runs again, the counts of its next attempt are stored
-    control.resume(task.task_id, "acme")
+    lifecycle.resume(task.task_id, "acme")
     live.write(replace(late, attempt=2, progress=15))
     item = live.read(task.task_id)
     assert item is not None
@@ -217,9 +217,9 @@ def test_a_count_that_comes_late_does_not_show_a_paused_task_as_running(running_
 
 def test_a_dead_attempts_end_does_not_wake_a_paused_task(running_task: Running, sql: Sql) -> None:
     task = running_task()
-    control.pause(task.task_id, "acme")
+    lifecycle.pause(task.task_id, "acme")
     aborted = TaskError("Execution.ABORTED", "paused")
-    assert not closing.close_dead(task.execution_arn or "", task.task_id, 1, aborted)
+    assert not lifecycle.close(task.task_id, 1, Outcome(error=aborted), execution_arn=task.execution_arn or "")
     assert sql("SELECT status, retries FROM tasks") == [{"status": "PAUSED", "retries": 0}]
 
 
@@ -230,17 +230,17 @@ def test_pausing_a_task_that_meanwhile_came_to_its_next_attempt_stops_that_one(
     task = running_task()
     stopped: list[Any] = []
     monkeypatch.setattr(workflows, "stop", lambda *told: stopped.append(told))
-    pause = transition_store.stop
+    lock = store.lock
 
-    def restart_first(tx: Session, paused: Task, *rest: Any, **counted: Any) -> bool:
+    def restart_first(*arguments: Any) -> Task | None:
         sql("UPDATE tasks SET attempt = 2, execution_arn = 'the-second'")
-        return pause(tx, paused, *rest, **counted)
+        return lock(*arguments)
 
-    monkeypatch.setattr(transition_store, "stop", restart_first)
+    monkeypatch.setattr(store, "lock", restart_first)
 
     # WHEN, THEN
-    assert control.pause(task.task_id, "acme").attempt == 2
-    assert stopped == [("the-second", Attempt(task_id=task.task_id, attempt=2), "paused")]
+    assert lifecycle.pause(task.task_id, "acme").attempt == 2
+    assert stopped == [("the-second", Attempt(task_id=task.task_id, attempt=2), "PAUSED")]
 
 
 @pytest.mark.parametrize("first", ["close", "pause"])
@@ -249,14 +249,14 @@ def test_pausing_and_completing_have_one_winner_whoever_is_first(
 ) -> None:
     task = running_task()
     if first == "close":
-        overtake(monkeypatch, "stop", lambda: closing.close(task.task_id, 1, Outcome(result={})))
+        overtake(monkeypatch, "lock", lambda: lifecycle.close(task.task_id, 1, Outcome(result={})))
         with pytest.raises(IllegalTransition) as refused:
-            control.pause(task.task_id, "acme")
+            lifecycle.pause(task.task_id, "acme")
         assert (refused.value.task_status, refused.value.allowed_actions) == ("SUCCEEDED", [])
         assert [event for event, *_ in events_of(sql, task)] == ["started", "succeeded"]
     else:
-        overtake(monkeypatch, "finish", lambda: control.pause(task.task_id, "acme"))
-        assert not closing.close(task.task_id, 1, Outcome(result={}))
+        overtake(monkeypatch, "finish", lambda: lifecycle.pause(task.task_id, "acme"))
+        assert not lifecycle.close(task.task_id, 1, Outcome(result={}))
         assert [event for event, *_ in events_of(sql, task)] == ["started", "paused"]
     item = live.read(task.task_id)
     assert item is not None
@@ -265,7 +265,7 @@ def test_pausing_and_completing_have_one_winner_whoever_is_first(
 
 def overtake(monkeypatch: pytest.MonkeyPatch, write: str, rival: Callable[[], object]) -> None:
     """Just before this write of the store, the rival does its work in a thread with a connection of its own."""
-    original = getattr(transition_store, write)
+    original = getattr(store, write)
 
     def wait(*arguments: Any, **named: Any) -> Any:
         thread = threading.Thread(target=lambda: (rival(), longhaul_database.close()))
@@ -273,7 +273,7 @@ def overtake(monkeypatch: pytest.MonkeyPatch, write: str, rival: Callable[[], ob
         thread.join()
         return original(*arguments, **named)
 
-    monkeypatch.setattr(transition_store, write, wait)
+    monkeypatch.setattr(store, write, wait)
 
 
 def test_pausing_and_completing_at_once_have_one_winner(running_task: Running, sql: Sql) -> None:
@@ -284,13 +284,13 @@ def test_pausing_and_completing_at_once_have_one_winner(running_task: Running, s
 
         def close(task: Task = task, barrier: threading.Barrier = barrier, said: dict[str, Any] = said) -> None:
             barrier.wait()
-            said["closed"] = closing.close(task.task_id, 1, Outcome(result={"added": 3}))
+            said["closed"] = lifecycle.close(task.task_id, 1, Outcome(result={"added": 3}))
             longhaul_database.close()
 
         def pause(task: Task = task, barrier: threading.Barrier = barrier, said: dict[str, Any] = said) -> None:
             barrier.wait()
             try:
-                said["paused"] = control.pause(task.task_id, "acme").status
+                said["paused"] = lifecycle.pause(task.task_id, "acme").status
             except IllegalTransition as error:
                 said["refused"] = error.task_status
             longhaul_database.close()

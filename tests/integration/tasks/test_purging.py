@@ -1,19 +1,21 @@
 """Purging (serve_batches, purge_tasks): what ended long ago goes, with all that hangs on it, and nothing else does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from itertools import count
 from typing import Any
 
 import pytest
 
 from longhaul import database as longhaul_database
-from longhaul import live
 from longhaul.errors import NotFound
-from longhaul.tasks import control, reading, store
-from longhaul.tasks.bulk import purge_store, purging
+from longhaul.http import waiting
+from longhaul.tasks import following, lifecycle, live, purging, store
 from longhaul.tasks.model import Status, Task
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import Submission
 from tests.calling import ask, at_once, call, sample
+from tests.submitting import submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Ended = Callable[..., str]
@@ -89,6 +91,22 @@ def test_only_the_tenants_own_that_ended_long_ago_go(ended: Ended, sql: Sql) -> 
     assert left(sql) == [*active, theirs]
 
 
+def test_what_was_made_long_ago_and_ended_lately_stays_in_every_purge(ended: Ended, sql: Sql) -> None:
+    # GIVEN a task that was made long ago, ran for a month and has just ended; and one that also ended long ago
+    lately = ended(40)
+    ended(40)
+    sql("UPDATE tasks SET finished_at = TIMESTAMPADD(DAY, -1, UTC_TIMESTAMP(6)) WHERE task_id = %s", lately)
+
+    # WHEN its tenant deletes what ended a week ago, THEN it stays
+    assert delete("older_than_days=7") == {"deleted": 1, "more": False}
+    assert left(sql) == [lately]
+
+    # AND so it does when what every tenant ended long ago is purged
+    ended(40)
+    assert call("tasks", "purge_tasks", sample("tasks", "purge_tasks")) == {"deleted": 1, "more": False}
+    assert left(sql) == [lately]
+
+
 @pytest.mark.parametrize(
     "query", ["older_than_days=-1", "older_than_days=3651", "older_than_days=x", "status=PENDING", "tenant=other"]
 )
@@ -151,7 +169,7 @@ def test_a_purge_without_time_says_that_there_is_more_and_the_next_goes_on(
     assert len(left(sql)) == 5
     assert ask("serve_lists", "GET", "/api/v1/tasks")[1]["total"] == 3
     with pytest.raises(NotFound):
-        reading.read_task("task_00001", "acme")
+        following.read_task("task_00001", "acme")
     assert purging.purge(7, tenant_id="acme", seconds=60) == (3, False)
 
     # AND the purge of all tenants finds what was left behind
@@ -161,11 +179,11 @@ def test_a_purge_without_time_says_that_there_is_more_and_the_next_goes_on(
 
 
 PLACES = [
-    (purge_store, "condemn"),
+    (purging, "condemn"),
     (purging, "_forget"),
-    (purge_store, "delete_steps"),
-    (purge_store, "delete_events"),
-    (purge_store, "delete_tasks"),
+    (purging, "delete_steps"),
+    (purging, "delete_events"),
+    (purging, "delete_tasks"),
 ]
 
 
@@ -206,7 +224,7 @@ def test_a_retry_that_races_a_purge_has_one_winner(ended: Ended, sql: Sql, _: in
 
     def retry() -> None:
         try:
-            retried.append(control.retry(task_id, "acme").status == Status.PENDING)
+            retried.append(lifecycle.retry(task_id, "acme").status == Status.PENDING)
         except NotFound:
             retried.append(False)
 
@@ -222,15 +240,35 @@ def test_a_retry_that_races_a_purge_has_one_winner(ended: Ended, sql: Sql, _: in
 
 def test_a_purged_task_is_gone_at_once_and_its_key_is_free(running_task: Callable[..., Task], sql: Sql) -> None:
     task = running_task()
-    control.cancel(task.task_id, "acme")
+    lifecycle.cancel(task.task_id, "acme")
     sql("UPDATE tasks SET idempotency_key = 'k1'")
     assert live.read(task.task_id)
     assert delete("older_than_days=0") == {"deleted": 1, "more": False}
     assert live.read(task.task_id) is None
-    assert ask("serve_tasks", "GET", f"/api/v1/tasks/{task.task_id}")[0] == 404
+    assert ask("read_task", "GET", f"/api/v1/tasks/{task.task_id}")[0] == 404
     again = submit(Submission("acme", "ada", KIND, {"province": "广东省"}, idempotency_key="k1"))
     with longhaul_database.connection() as session:
         assert store.fetch(session, again.task_id)
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_deleting_is_brief_where_too_many_hold_the_function(
+    database: dict[str, Any], monkeypatch: pytest.MonkeyPatch, placed: bool
+) -> None:
+    serve_batches = import_module("tasks.serve_batches")
+
+    @contextmanager
+    def place(tenant_id: str, seconds: float) -> Iterator[bool]:
+        assert (tenant_id, seconds) == ("acme", serve_batches.FUNCTION_SECONDS)
+        yield placed
+
+    def purge(*_: Any, seconds: float, **__: Any) -> purging.Purged:
+        assert seconds == (serve_batches.PURGE_SECONDS if placed else serve_batches.BRIEF_SECONDS)
+        return purging.Purged(3, more=True)
+
+    monkeypatch.setattr(waiting, "place", place)
+    monkeypatch.setattr(serve_batches, "purge", purge)
+    assert delete("older_than_days=0") == {"deleted": 3, "more": True}
 
 
 def test_a_campaign_goes_with_its_leads_but_for_their_follow_ups(ended: Ended, sql: Sql) -> None:

@@ -1,5 +1,7 @@
 """Tasks that a queue runs: what the queue is told, what keeps such a task alive, and how its work is counted."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,17 +10,18 @@ import boto3
 import pytest
 from pydantic import BaseModel
 
-from longhaul import live, settings, workflows
+from longhaul import settings
+from longhaul.aws import workflows
 from longhaul.database import Session
-from longhaul.progress import ProgressEvent
-from longhaul.tasks import closing, control, recovery, store
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, live, recovery, store
 from longhaul.tasks.dispatch import dispatch
-from longhaul.tasks.heartbeat import beat
+from longhaul.tasks.following import record_progress
 from longhaul.tasks.kinds import Kind, kinds
-from longhaul.tasks.model import Status, Tally, Task
-from longhaul.tasks.submission import Submission, submit
-from longhaul.tasks.tally import recount
+from longhaul.tasks.lifecycle import Outcome
+from longhaul.tasks.model import Progress, Status, Task
+from longhaul.tasks.steps import ProgressEvent, beat
+from longhaul.tasks.submission import Submission
+from tests.submitting import submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -37,11 +40,11 @@ class Counters:
     total: int = 40
     asked: list[str] = field(default_factory=list)
 
-    def read(self, session: Session, task_id: str) -> Tally:
+    def read(self, session: Session, task_id: str) -> Progress:
         assert isinstance(session, Session)
         self.asked.append(task_id)
         progress = min(99, 100 * self.done // self.total)
-        return Tally(progress, self.done / self.total, self.done, self.done == self.total, {"jobs_final": self.done})
+        return Progress(progress, self.done / self.total, self.done, self.done == self.total, {"jobs_final": self.done})
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def queue(database: dict[str, Any], sql: Sql, counters: Counters, monkeypatch: p
         workflow="RunCampaigns",
         title=lambda params: f"{params.leads} leads",
         slug=lambda _: "campaign",
-        tally=counters.read,
+        count=counters.read,
         seconds_allowed=86_400,
         stale_seconds=120,
     )
@@ -90,28 +93,40 @@ def test_the_queue_is_told_which_task_to_look_at_and_nothing_else(
     task = running_task("campaign", leads=40)
     assert task.status == Status.RUNNING
     assert sent("campaign") == [{"task_id": task.task_id, "attempt": 1}]
-    assert task.execution_arn == f"{queue}#{task.id}-1"
+    assert task.execution_arn is not None
+    assert re.fullmatch(rf"{re.escape(queue)}#{task.id}-1-[0-9a-f]{{16}}", task.execution_arn)
     assert workflows.describe(task.execution_arn) == "RUNNING"
+
+
+def test_after_a_restart_the_queue_is_told_again_and_the_history_says_so(campaign: Task, sql: Sql, sent: Sent) -> None:
+    sent("campaign")
+    assert recovery.recover()["recovered"] == 0
+    assert sent("campaign") == []
+    assert recovery.recover(restarted=True)["recovered"] == 1
+    assert sent("campaign") == [{"task_id": campaign.task_id, "attempt": 1}]
+    events = sql("SELECT event, detail FROM task_events ORDER BY id")
+    assert [event["event"] for event in events] == ["started", "recovered"]
+    assert json.loads(events[1]["detail"]) == {"reason": recovery.UNHEARD}
 
 
 def test_every_change_a_caller_makes_is_the_same_message(campaign: Task, sent: Sent) -> None:
     first = {"task_id": campaign.task_id, "attempt": 1}
     second = {"task_id": campaign.task_id, "attempt": 2}
 
-    control.pause(campaign.task_id, "acme")
+    lifecycle.pause(campaign.task_id, "acme")
     assert sent("campaign") == [first]
-    control.pause(campaign.task_id, "acme")
-    control.resume(campaign.task_id, "acme")
+    lifecycle.pause(campaign.task_id, "acme")
+    lifecycle.resume(campaign.task_id, "acme")
     assert sent("campaign") == []
     dispatch(["campaign"])
     assert sent("campaign") == [second]
-    control.cancel(campaign.task_id, "acme")
+    lifecycle.cancel(campaign.task_id, "acme")
     assert sent("campaign") == [second]
 
 
 def test_a_campaign_that_never_began_has_no_message(queue: str, sent: Sent) -> None:
     task = submit(Submission("acme", "ada", "campaign", {"leads": 40}))
-    control.cancel(task.task_id, "acme")
+    lifecycle.cancel(task.task_id, "acme")
     assert sent("campaign") == []
 
 
@@ -130,7 +145,7 @@ def test_a_queue_that_is_away_does_not_keep_a_task_from_being_cancelled(
     campaign: Task, sql: Sql, warnings: list[str]
 ) -> None:
     sql("UPDATE tasks SET execution_arn = REPLACE(execution_arn, '#', '-gone#')")
-    assert control.cancel(campaign.task_id, "acme").status == Status.CANCELLED
+    assert lifecycle.cancel(campaign.task_id, "acme").status == Status.CANCELLED
     assert warnings == ["execution not stopped"]
 
 
@@ -206,14 +221,14 @@ def test_its_own_counters_make_its_progress_by_the_rule_of_every_kind(
     writes: list[int] = []
     write = store.write_progress
     monkeypatch.setattr(
-        store, "write_progress", lambda session, seen: writes.append(seen.steps_done) or write(session, seen)
+        store, "write_progress", lambda *args, **more: writes.append(args[2].steps_done) or write(*args, **more)
     )
 
     # WHEN its calls end, a few at a time
     event = ProgressEvent(task_id=campaign.task_id, attempt=1, level="job", label="第40通电话")
     seen = []
     for counters.done in (4, 5, 9, 12, 39, 40):
-        recount([event])
+        record_progress([event])
         item = live.read(campaign.task_id)
         assert item is not None
         seen.append((item.progress, item.steps_done, item.statistics))
@@ -231,9 +246,9 @@ def test_its_own_counters_make_its_progress_by_the_rule_of_every_kind(
 @pytest.mark.parametrize(
     ("end", "progress"),
     [
-        (lambda task: closing.close(task.task_id, 1, Outcome(result={"calls": 40})), 100),
-        (lambda task: control.cancel(task.task_id, "acme"), 77),
-        (lambda task: control.pause(task.task_id, "acme"), 77),
+        (lambda task: lifecycle.close(task.task_id, 1, Outcome(result={"calls": 40})), 100),
+        (lambda task: lifecycle.cancel(task.task_id, "acme"), 77),
+        (lambda task: lifecycle.pause(task.task_id, "acme"), 77),
     ],
     ids=["closed", "cancelled", "paused"],
 )

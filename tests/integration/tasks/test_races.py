@@ -8,11 +8,13 @@ import pytest
 
 from longhaul import database as longhaul_database
 from longhaul.errors import IllegalTransition
-from longhaul.tasks import closing, control, store
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, store
+from longhaul.tasks.changes import Wish
 from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Priority, Task, TaskError
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import Submission
+from tests.submitting import submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -51,22 +53,22 @@ def story(sql: Sql, task: Task) -> tuple[str, list[str]]:
 def test_retry_twice_at_once_has_one_winner(running_task: Running, sql: Sql, sent: Any) -> None:
     for _ in range(ROUNDS):
         task = running_task()
-        closing.close(task.task_id, 1, Outcome(error=TaskError("bad_answer", "…")))
+        lifecycle.close(task.task_id, 1, Outcome(error=TaskError("bad_answer", "…")))
         sent("dispatch")
-        said = at_once(*[lambda task=task: control.retry(task.task_id, "acme")] * 3)
+        said = at_once(*[lambda task=task: lifecycle.retry(task.task_id, "acme")] * 3)
         assert sorted(said, key=str) == [("refused", "PENDING"), ("refused", "PENDING"), "PENDING"]
         assert story(sql, task) == ("PENDING", ["started", "failed", "retried"])
         assert len(sent("dispatch")) == 1
-        control.cancel(task.task_id, "acme")
+        lifecycle.cancel(task.task_id, "acme")
 
 
 def test_resume_and_cancel_at_once(running_task: Running, sql: Sql) -> None:
     for _ in range(ROUNDS):
         task = running_task()
-        control.pause(task.task_id, "acme")
+        lifecycle.pause(task.task_id, "acme")
         resumed, cancelled = at_once(
-            lambda task=task: control.resume(task.task_id, "acme"),
-            lambda task=task: control.cancel(task.task_id, "acme"),
+            lambda task=task: lifecycle.resume(task.task_id, "acme"),
+            lambda task=task: lifecycle.cancel(task.task_id, "acme"),
         )
         # To cancel is possible before and after; to resume only before.
         assert cancelled == "CANCELLED"
@@ -79,14 +81,14 @@ def test_resume_and_cancel_at_once(running_task: Running, sql: Sql) -> None:
 @pytest.mark.parametrize("end", ["succeeds", "fails", "is cancelled"])
 def test_pause_and_the_end_at_once(running_task: Running, sql: Sql, end: str) -> None:
     ends: dict[str, Callable[[Task], Any]] = {
-        "succeeds": lambda task: closing.close(task.task_id, 1, Outcome(result={})),
-        "fails": lambda task: closing.close(task.task_id, 1, Outcome(error=TaskError("bad_answer", "…"))),
-        "is cancelled": lambda task: control.cancel(task.task_id, "acme"),
+        "succeeds": lambda task: lifecycle.close(task.task_id, 1, Outcome(result={})),
+        "fails": lambda task: lifecycle.close(task.task_id, 1, Outcome(error=TaskError("bad_answer", "…"))),
+        "is cancelled": lambda task: lifecycle.cancel(task.task_id, "acme"),
     }
     for _ in range(ROUNDS):
         task = running_task()
         paused, ended = at_once(
-            lambda task=task: control.pause(task.task_id, "acme"), lambda task=task: ends[end](task)
+            lambda task=task: lifecycle.pause(task.task_id, "acme"), lambda task=task: ends[end](task)
         )
         status, events = story(sql, task)
         if end == "is cancelled":
@@ -102,14 +104,15 @@ def test_pause_and_the_end_at_once(running_task: Running, sql: Sql, end: str) ->
                 (("refused", target), True, target, ["started", target.lower()]),
             ]
             if status == "PAUSED":
-                control.cancel(task.task_id, "acme")
+                lifecycle.cancel(task.task_id, "acme")
 
 
 def test_a_change_of_priority_and_the_start_at_once(database: dict[str, Any], sql: Sql) -> None:
     for _ in range(ROUNDS):
         task = submit(Submission("acme", "ada", KIND, {"province": "海南省"}))
         changed, started = at_once(
-            lambda task=task: control.change(task.task_id, "acme", priority=Priority.urgent), lambda: dispatch([KIND])
+            lambda task=task: lifecycle.change(task.task_id, "acme", Wish(priority=Priority.urgent)),
+            lambda: dispatch([KIND]),
         )
         # Either may come first, and neither is lost or done twice.
         status, events = story(sql, task)
@@ -119,15 +122,15 @@ def test_a_change_of_priority_and_the_start_at_once(database: dict[str, Any], sq
         assert (status, now.priority, now.attempt, started) == ("RUNNING", Priority.urgent, 1, 1)
         assert changed in ("PENDING", "RUNNING")
         assert sorted(events) == ["changed", "started"]
-        control.cancel(task.task_id, "acme")
+        lifecycle.cancel(task.task_id, "acme")
 
 
 def test_a_change_of_priority_and_the_end_at_once(running_task: Running, sql: Sql) -> None:
     for _ in range(ROUNDS):
         task = running_task()
         changed, closed = at_once(
-            lambda task=task: control.change(task.task_id, "acme", priority=Priority.urgent),
-            lambda task=task: closing.close(task.task_id, 1, Outcome(result={})),
+            lambda task=task: lifecycle.change(task.task_id, "acme", Wish(priority=Priority.urgent)),
+            lambda task=task: lifecycle.close(task.task_id, 1, Outcome(result={})),
         )
         assert closed
         assert (changed, story(sql, task)) in [
@@ -145,9 +148,9 @@ def test_lanes_hold_whatever_is_done_at_once(database: dict[str, Any], sql: Sql)
     for _ in range(3):
         at_once(
             *[lambda: dispatch([KIND])] * 3,
-            lambda: control.pause(running[0], owner[running[0]]),
-            lambda: control.cancel(running[1], owner[running[1]]),
-            lambda: control.resume(running[0], owner[running[0]]),
+            lambda: lifecycle.pause(running[0], owner[running[0]]),
+            lambda: lifecycle.cancel(running[1], owner[running[1]]),
+            lambda: lifecycle.resume(running[0], owner[running[0]]),
         )
         (row,) = sql("SELECT COUNT(*) AS n FROM tasks WHERE status = 'RUNNING'")
         assert row["n"] <= 3

@@ -1,16 +1,19 @@
 """Recovery: executions that are gone, dead or stale, and tasks past their deadline."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from longhaul import workflows
+from longhaul.aws import workflows
+from longhaul.aws.workflows import Attempt
 from longhaul.errors import WorkflowUnavailable
-from longhaul.tasks import closing, recovery
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, live, recovery
+from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError
-from longhaul.workflows import Attempt
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -22,6 +25,12 @@ def quiet(running_task: Running, sql: Sql) -> Task:
     task = running_task()
     sql("UPDATE tasks SET heartbeat_at = TIMESTAMPADD(HOUR, -1, UTC_TIMESTAMP(6))")
     return task
+
+
+def history(sql: Sql) -> list[tuple[str, dict[str, Any]]]:
+    """What happened, in order, with what is said of it."""
+    rows = sql("SELECT event, detail FROM task_events ORDER BY id")
+    return [(row["event"], json.loads(row["detail"] or "{}")) for row in rows]
 
 
 def told(monkeypatch: pytest.MonkeyPatch, status: str | None) -> tuple[list[str], list[str]]:
@@ -41,6 +50,100 @@ def test_an_execution_that_is_gone_is_started_again_as_the_same_attempt(
     assert recovery.recover() == {"overdue": 0, "recovered": 1}
     assert started == [quiet.execution_arn]
     assert sql("SELECT status, attempt FROM tasks") == [{"status": "RUNNING", "attempt": 1}]
+
+    # AND its history says why, and the next sweep finds it neither quiet nor stale
+    assert history(sql) == [("started", {}), ("recovered", {"reason": recovery.GONE})]
+    assert recovery.recover() == {"overdue": 0, "recovered": 0}
+
+
+def test_after_a_restart_a_task_that_was_heard_of_just_now_goes_on_at_once(
+    running_task: Running, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = running_task()
+    live.write(live.item_of(task))
+    started, _ = told(monkeypatch, None)
+    assert recovery.recover(restarted=True) == {"overdue": 0, "recovered": 1}
+    assert started == [task.execution_arn]
+    assert history(sql) == [("started", {}), ("recovered", {"reason": recovery.GONE})]
+
+
+def test_a_restart_leaves_an_execution_that_still_runs_alone(
+    running_task: Running, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running_task()
+    started, stopped = told(monkeypatch, "RUNNING")
+    assert recovery.recover(restarted=True) == {"overdue": 0, "recovered": 0}
+    assert (started, stopped, history(sql)) == ([], [], [("started", {})])
+
+
+@pytest.mark.parametrize("change", ["attempt = 2", "status = 'PAUSED'", "status = 'SUCCEEDED'"])
+@pytest.mark.parametrize("found", [None, "FAILED", "RUNNING"])
+def test_the_attempt_that_recovery_looked_at_is_the_only_one_it_touches(
+    quiet: Task, sql: Sql, monkeypatch: pytest.MonkeyPatch, change: str, found: str | None
+) -> None:
+    # GIVEN a task that moves on while its execution is looked at
+    started, stopped = told(monkeypatch, None)
+
+    def describe(arn: str) -> str | None:
+        sql(f"UPDATE tasks SET {change}")
+        return found
+
+    monkeypatch.setattr(workflows, "describe", describe)
+
+    # WHEN recovery would start it again, close it or give it to its next attempt
+    assert recovery.recover() == {"overdue": 0, "recovered": 0}
+
+    # THEN it does nothing
+    assert (started, stopped, history(sql)) == ([], [], [("started", {})])
+    (row,) = sql("SELECT status, attempt FROM tasks")
+    assert f"attempt = {row['attempt']}" == change or f"status = '{row['status']}'" == change
+
+
+@pytest.mark.parametrize(("attempt", "recovered"), [(1, 0), (0, 1)])
+def test_a_stale_task_is_kept_by_a_sign_of_life_of_its_own_attempt_alone(
+    quiet: Task, monkeypatch: pytest.MonkeyPatch, attempt: int, recovered: int
+) -> None:
+    told(monkeypatch, "RUNNING")
+    live.overwrite([replace(live.item_of(quiet), attempt=attempt)])
+    assert recovery.recover()["recovered"] == recovered
+
+
+def test_an_attempt_that_goes_back_to_its_lane_says_why(
+    running_task: Running, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a task whose attempts come to nothing one after the other, each for another reason
+    task = running_task()
+
+    def away(arn: str, attempt: Attempt) -> None:
+        raise WorkflowUnavailable("no route to Step Functions")
+
+    def again() -> None:
+        sql("UPDATE tasks SET run_after = TIMESTAMPADD(SECOND, -1, UTC_TIMESTAMP(6)), retries = 0")
+        dispatch()
+        sql("UPDATE tasks SET heartbeat_at = TIMESTAMPADD(HOUR, -1, UTC_TIMESTAMP(6))")
+
+    lifecycle.close(task.task_id, 1, Outcome(error=TaskError.from_cause("States.Timeout", "")))
+    again()
+    told(monkeypatch, "RUNNING")
+    recovery.recover()
+    again()
+    told(monkeypatch, "ABORTED")
+    recovery.recover()
+    monkeypatch.setattr(workflows, "start", away)
+    again()
+
+    # THEN each says which, in its history and to who reads the task
+    requeued = [detail for event, detail in history(sql) if event == "requeued"]
+    assert [(detail["code"], detail["error"]) for detail in requeued] == [
+        ("States.Timeout", "States.Timeout"),
+        ("stale", "nothing has been heard of it for 1200 s"),
+        ("Execution.ABORTED", "the execution ended as ABORTED and left the task running"),
+        ("workflow_unavailable", "no route to Step Functions"),
+    ]
+    assert all(detail["delay_seconds"] > 0 for detail in requeued)
+    assert sql("SELECT error_code, error_message FROM tasks") == [
+        {"error_code": "workflow_unavailable", "error_message": "no route to Step Functions"}
+    ]
 
 
 def test_a_real_execution_that_does_not_exist_is_told_from_one_that_does(quiet: Task) -> None:
@@ -96,9 +199,11 @@ def test_late_news_of_a_dead_execution_does_not_fail_the_task_that_waits_for_its
     task = running_task()
     sql("UPDATE tasks SET retries = 2")
     error = TaskError("provider_unavailable", "away")
-    assert closing.close(task.task_id, 1, Outcome(error=error))
-    assert not closing.close_dead(task.execution_arn or "", task.task_id, 1, error)
-    assert not closing.close_dead(task.execution_arn or "", task.task_id, 1, TaskError("bad_answer", "no"))
+    assert lifecycle.close(task.task_id, 1, Outcome(error=error))
+    assert not lifecycle.close(task.task_id, 1, Outcome(error=error), execution_arn=task.execution_arn or "")
+    assert not lifecycle.close(
+        task.task_id, 1, Outcome(error=TaskError("bad_answer", "no")), execution_arn=task.execution_arn or ""
+    )
     assert sql("SELECT status, retries FROM tasks") == [{"status": "PENDING", "retries": 3}]
 
 
@@ -114,7 +219,7 @@ def test_step_functions_away_changes_nothing(quiet: Task, sql: Sql, monkeypatch:
 def test_the_end_of_a_part_of_an_execution_does_not_close_the_task(running_task: Running, sql: Sql) -> None:
     task = running_task()
     error = TaskError("Execution.FAILED", "a child of a distributed map")
-    assert not closing.close_dead(f"{task.execution_arn}/map:child", task.task_id, 1, error)
+    assert not lifecycle.close(task.task_id, 1, Outcome(error=error), execution_arn=f"{task.execution_arn}/map:child")
     assert sql("SELECT status FROM tasks") == [{"status": "RUNNING"}]
-    assert closing.close_dead(task.execution_arn or "", task.task_id, 1, error)
+    assert lifecycle.close(task.task_id, 1, Outcome(error=error), execution_arn=task.execution_arn or "")
     assert sql("SELECT status FROM tasks") == [{"status": "PENDING"}]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from longhaul import live
 from longhaul.errors import IllegalTransition, NotFound
-from longhaul.tasks import closing, control, recovery
-from longhaul.tasks.closing import Outcome
+from longhaul.tasks import lifecycle, live, recovery
+from longhaul.tasks.changes import Wish
 from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Status, Task, TaskError
 from longhaul.tasks.steps import PlannedStep, fail_step, step
 
@@ -40,12 +40,12 @@ class Asked(list[str]):
 
 
 def failed(task: Task) -> None:
-    assert closing.close(task.task_id, task.attempt, Outcome(error=TaskError("too_many_failures", "3 of 10")))
+    assert lifecycle.close(task.task_id, task.attempt, Outcome(error=TaskError("too_many_failures", "3 of 10")))
 
 
 def started_again(task: Task) -> Task:
     assert dispatch() == 1
-    return control.change(task.task_id, "acme")
+    return lifecycle.change(task.task_id, "acme", Wish())
 
 
 def test_a_failed_task_that_is_retried_does_what_failed_and_nothing_again(
@@ -61,7 +61,7 @@ def test_a_failed_task_that_is_retried_does_what_failed_and_nothing_again(
     sent("dispatch")
 
     # WHEN it is retried
-    retried = control.retry(task.task_id, "acme")
+    retried = lifecycle.retry(task.task_id, "acme")
 
     # THEN it waits to be started at once as a new task would, and its readers see it
     assert (retried.status, retried.attempt, retried.retries) == (Status.PENDING, 1, 0)
@@ -85,7 +85,7 @@ def test_a_failed_task_that_is_retried_does_what_failed_and_nothing_again(
     asked.clear()
     asked.work(again, set())
     assert asked == sorted(refused)
-    assert closing.close(task.task_id, 2, Outcome(result={"failed": []}))
+    assert lifecycle.close(task.task_id, 2, Outcome(result={"failed": []}))
     events = sql("SELECT event, attempt, status FROM task_events ORDER BY id")
     assert [(row["event"], row["attempt"], row["status"]) for row in events] == [
         ("started", 1, "RUNNING"),
@@ -100,8 +100,8 @@ def test_a_task_that_is_paused_and_resumed_asks_no_finished_step_again(running_t
     asked = Asked()
     task = running_task()
     asked.work(task, {KEYS[7]})
-    control.pause(task.task_id, "acme")
-    control.resume(task.task_id, "acme")
+    lifecycle.pause(task.task_id, "acme")
+    lifecycle.resume(task.task_id, "acme")
     asked.work(started_again(task), set())
     assert asked == [*KEYS, KEYS[7]]
 
@@ -109,34 +109,34 @@ def test_a_task_that_is_paused_and_resumed_asks_no_finished_step_again(running_t
 def test_a_retried_task_has_all_its_retries_again(running_task: Running, sql: Sql) -> None:
     task = running_task()
     sql("UPDATE tasks SET retries = max_retries")
-    assert closing.close(task.task_id, 1, Outcome(error=TaskError("provider_unavailable", "away")))
+    assert lifecycle.close(task.task_id, 1, Outcome(error=TaskError("provider_unavailable", "away")))
     assert sql("SELECT status FROM tasks") == [{"status": "FAILED"}]
-    control.retry(task.task_id, "acme")
+    lifecycle.retry(task.task_id, "acme")
     again = started_again(task)
-    assert closing.close(task.task_id, again.attempt, Outcome(error=TaskError("provider_unavailable", "away")))
+    assert lifecycle.close(task.task_id, again.attempt, Outcome(error=TaskError("provider_unavailable", "away")))
     assert sql("SELECT status, retries FROM tasks") == [{"status": "PENDING", "retries": 1}]
 
 
 @pytest.mark.parametrize(
-    ("error", "retried"),
+    ("error", "seconds"),
     [
-        ("provider_unavailable", True),
-        ("Execution.TIMED_OUT", True),
-        ("Lambda.Unknown", True),
-        ("bad_answer", False),
-        ("too_many_failures", False),
-        ("SomethingElse", False),
+        ("provider_unavailable", 15),
+        ("Execution.TIMED_OUT", 1),
+        ("Lambda.Unknown", 15),
+        ("bad_answer", None),
+        ("too_many_failures", None),
+        ("SomethingElse", None),
     ],
 )
 def test_only_what_is_transient_is_tried_again_by_itself(
-    running_task: Running, sql: Sql, sent: Sent, error: str, retried: bool
+    running_task: Running, sql: Sql, sent: Sent, error: str, seconds: int | None
 ) -> None:
     task = running_task()
     sent("dispatch")
-    closing.close(task.task_id, 1, Outcome(error=TaskError(error, "…")))
+    lifecycle.close(task.task_id, 1, Outcome(error=TaskError(error, "…")))
     (row,) = sql("SELECT status, retries, TIMESTAMPDIFF(MICROSECOND, updated_at, run_after) AS delay FROM tasks")
-    if retried:
-        assert (row["status"], row["retries"], row["delay"]) == ("PENDING", 1, 1_000_000)
+    if seconds:
+        assert (row["status"], row["retries"], row["delay"]) == ("PENDING", 1, seconds * 1_000_000)
     else:
         assert (row["status"], row["retries"]) == ("FAILED", 0)
 
@@ -146,7 +146,7 @@ def test_only_what_has_failed_is_retried(running_task: Running, sql: Sql, status
     task = running_task()
     sql("UPDATE tasks SET status = %s", status)
     with pytest.raises(IllegalTransition, match=f"a {status} task cannot be retried") as refused:
-        control.retry(task.task_id, "acme")
+        lifecycle.retry(task.task_id, "acme")
     assert refused.value.task_status == status
     assert "retry" not in refused.value.allowed_actions
     assert sql("SELECT status FROM tasks") == [{"status": status}]
@@ -156,15 +156,15 @@ def test_another_tenants_task_is_not_retried(running_task: Running, sql: Sql) ->
     task = running_task()
     failed(task)
     with pytest.raises(NotFound):
-        control.retry(task.task_id, "another")
+        lifecycle.retry(task.task_id, "another")
     assert sql("SELECT status FROM tasks") == [{"status": "FAILED"}]
 
 
 def test_a_task_whose_deadline_passes_while_it_waits_or_is_paused_fails(running_task: Running, sql: Sql) -> None:
     paused, waiting = running_task(), running_task()
-    control.pause(paused.task_id, "acme")
-    control.pause(waiting.task_id, "acme")
-    control.resume(waiting.task_id, "acme")
+    lifecycle.pause(paused.task_id, "acme")
+    lifecycle.pause(waiting.task_id, "acme")
+    lifecycle.resume(waiting.task_id, "acme")
     sql("UPDATE tasks SET deadline = TIMESTAMPADD(SECOND, -1, UTC_TIMESTAMP(6))")
     assert dispatch() == 0, "it is too late to start it"
     assert recovery.recover() == {"overdue": 2, "recovered": 0}

@@ -1,5 +1,6 @@
 """The lists of serve_lists: filters, orders, pages and cursors, caching, conditional reads."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -8,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -19,13 +20,15 @@ from hypothesis import strategies as st
 
 from longhaul import cache
 from longhaul import database as longhaul_database
-from longhaul.http import PageParams
-from longhaul.tasks import reading
-from longhaul.tasks.finding import lists, store
-from longhaul.tasks.finding.model import Order, Place, Question, Sort
+from longhaul.aws import dynamodb
+from longhaul.http import pages
+from longhaul.http.cursors import InvalidCursor, seal
+from longhaul.tasks import following, listing
+from longhaul.tasks.listing import Order, Place, Question, Sort, TaskFilter
 from longhaul.tasks.model import Status, Task
-from tasks.answers import page_answer
-from tasks.documents import document
+from tasks.page_answers import page_answer, place_of
+from tasks.page_wire import PageQuery
+from tasks.wire import TaskDocument, document
 from tests.calling import sample
 from tests.gateway import Api
 
@@ -130,7 +133,7 @@ def test_a_page_reads_no_more_rows_the_deeper_it_is(api: Api, sql: Sql, sort: So
     for place in (None, *(Place(rows[at]["value"], rows[at]["id"]) for at in (700, 1_000, 1_300))):
         with longhaul_database.connection() as session:
             before = reads(session)
-            tasks = store.list_tasks(session, Question("acme", sort=sort, order=order), limit=20, after=place)
+            tasks = listing.list_tasks(session, Question("acme", sort=sort, order=order), limit=20, after=place)
             assert len(tasks) == 20
             assert reads(session) - before < 200
 
@@ -172,6 +175,74 @@ def test_a_filter_selects(api: Api, sql: Sql, query: str, chosen: Callable[[int]
     assert walk(api, query, limit=3) == wanted
 
 
+def end(sql: Sql) -> None:
+    """What has ended did so a minute after it was created."""
+    sql(
+        "UPDATE tasks SET finished_at = TIMESTAMPADD(MINUTE, 1, created_at), updated_at = finished_at"
+        " WHERE status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        ("ended_after=2026-11-20T08:08:00.000007Z", lambda n: n // 2 >= 7),
+        ("ended_after=2026-11-20T16:08:00.000007%2B08:00", lambda n: n // 2 >= 7),
+        ("ended_after=2026-11-20T08:08:00.000008Z", lambda n: n // 2 >= 8),
+        ("ended_before=2026-11-20T08:08:00.000007Z", lambda n: n // 2 < 7),
+        ("ended_before=2026-11-20T08:08:00.000008Z", lambda n: n // 2 <= 7),
+        ("ended_after=2026-11-20T08:03:00Z&ended_before=2026-11-20T08:09:00Z", lambda n: 2 <= n // 2 < 8),
+        ("ended_after=2026-11-20T08:03:00Z&status=FAILED,PENDING", lambda n: n // 2 >= 2 and n % 6 == 4),
+        ("ended_before=2026-11-20T08:09:00Z&status=PENDING", lambda n: False),
+        ("ended_after=9999-12-31T00:00:00Z", lambda n: False),
+        (f"ended_after=2026-11-20T08:03:00Z&title={quote('1')}", lambda n: n // 2 >= 2 and "1" in str(n)),
+    ],
+)
+def test_tasks_are_found_by_when_they_ended(api: Api, sql: Sql, query: str, chosen: Callable[[int], bool]) -> None:
+    insert(sql, range(24))
+    insert(sql, range(24), "other")
+    end(sql)
+    rows = sql("SELECT * FROM tasks WHERE tenant_id = 'acme' ORDER BY id")
+    found = [row for number, row in enumerate(rows) if number % 6 > 2 and chosen(number)]
+    for sort, order in (("created_at", "desc"), ("updated_at", "asc"), ("priority", "desc")):
+        wanted, asked = by(found, sort, order), f"{query}&sort_by={sort}&sort_order={order}"
+        page = api.get(LIST, f"{asked}&page_size=24")
+        assert (ids(page), page["total"]) == (wanted, len(wanted))
+        assert walk(api, asked, limit=4) == wanted
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
+@pytest.mark.parametrize(("sort", "order"), [(Sort.created_at, Order.desc), (Sort.priority, Order.asc)])
+def test_what_ended_lately_is_found_without_reading_what_ended_before(
+    api: Api, sql: Sql, sort: Sort, order: Order
+) -> None:
+    insert(sql, range(2_000))
+    end(sql)
+    sql("ANALYZE TABLE tasks")
+    filters = TaskFilter.model_construct(ended_after=(BEGIN + timedelta(minutes=990)).replace(tzinfo=UTC))
+    with longhaul_database.connection() as session:
+        before = reads(session)
+        question = Question("acme", filters, sort, order)
+        tasks = listing.list_tasks(session, question, limit=20)
+        assert len(tasks) == listing.count_tasks(session, question) == 11
+        assert reads(session) - before < 200
+
+
+def test_a_cursor_from_before_there_was_a_filter_is_good(database: dict[str, Any]) -> None:
+    failed = TaskFilter.model_construct(status=[Status.FAILED])
+    # As it was written before tasks could be found by when they ended.
+    text = (
+        "Question(tenant_id='acme', filters=Filters(statuses=(<Status.FAILED: 'FAILED'>,), kinds=(), priorities=(), "
+        "created_after=None, created_before=None, title=None), sort=<Sort.created_at: 'created_at'>, "
+        "order=<Order.desc: 'desc'>)"
+    )
+    cursor = seal({"of": hashlib.sha256(text.encode()).hexdigest()[:16], "after": ["2026-11-20T08:00:00", 7]})
+    assert place_of(Question("acme", failed), cursor) == Place(BEGIN, 7)
+    ended = failed.model_copy(update={"ended_after": datetime.now(UTC)})
+    with pytest.raises(InvalidCursor):
+        place_of(Question("acme", ended), cursor)
+
+
 def test_signs_that_a_pattern_knows_are_signs_like_others_in_a_title(api: Api, sql: Sql) -> None:
     insert(sql, range(6))
     for number, title in enumerate(("100%", "100", "a_b", "a!b", r"a\b", "Größe, klein")):
@@ -191,6 +262,8 @@ def test_signs_that_a_pattern_knows_are_signs_like_others_in_a_title(api: Api, s
         ("created_after=2026-11-25T08:00:00", "query/created_after"),
         ("created_before=2026-11-25T08:00:00+08:00", "query/created_before"),
         ("created_before=0001-01-01T00:00:00%2B14:00", "query/created_before"),
+        ("ended_after=yesterday", "query/ended_after"),
+        ("ended_before=2026-11-25T08:00:00", "query/ended_before"),
         ("title=", "query/title"),
         (f"title={'x' * 101}", "query/title"),
         (f"kind={'x' * 65}", "query/kind/0"),
@@ -224,6 +297,17 @@ def test_active_tasks_are_those_that_have_not_ended(api: Api, sql: Sql) -> None:
     rows = inserted(sql, 24)
     active = [row for row in rows if row["status"] in ("PENDING", "RUNNING", "PAUSED")]
     assert ids(api.get(ACTIVE)) == by(active, "created_at", "desc")
+    assert api.get(ACTIVE)["more"] is False
+
+
+@pytest.mark.parametrize(("limit", "more"), [(11, True), (12, False)])
+def test_active_tasks_say_when_they_are_not_all(
+    api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch, limit: int, more: bool
+) -> None:
+    monkeypatch.setattr(listing, "MAX_ACTIVE", limit)
+    insert(sql, range(24))
+    answer = api.get(ACTIVE)
+    assert (len(answer["items"]), answer["more"]) == (limit, more)
 
 
 # ------------------------------------------------------------------------------------------------------------ cursors
@@ -287,11 +371,11 @@ def test_pages_are_stable_while_tasks_are_added_and_changed(
     this holds for the tasks whose value did not."""
     sql("DELETE FROM tasks")
     traffic, question = Traffic(sql, chance, sort), Question("acme", sort=sort, order=order)
-    tasks, after = lists.find_after(question, None, limit)
+    tasks, after = listing.find_after(question, None, limit)
     seen = [task.task_id for task in tasks]
     while after:
         traffic.goes_on()
-        tasks, after = lists.find_after(question, after, limit)
+        tasks, after = listing.find_after(question, after, limit)
         seen += [task.task_id for task in tasks]
     still = [task_id for task_id in seen if task_id not in traffic.moved]
     assert len(still) == len(set(still)), "a task came twice"
@@ -346,15 +430,17 @@ def test_steps_come_by_key_and_are_filtered(api: Api, stepped: Task) -> None:
     assert api.get(place, "level=province") == {"items": [], "next_cursor": None}
     assert api.get(place, "status=FAILED&level=city")["items"] == [
         {
-            "key": "city/4", "level": "city", "label": "区4", "status": "FAILED", "attempt": 1, "units": 4,
-            "error": {"code": "bad", "message": "no"},
-            "created_at": "2026-11-20T08:00:00.000Z", "finished_at": "2026-11-20T08:00:04.000Z",
+            "key": "city/4", "level": "city", "label": "区4", "status": "FAILED", "attempt": 1, "attempts": 0,
+            "units": 4, "error": {"code": "bad", "message": "no"},
+            "created_at": "2026-11-20T08:00:00.000Z", "started_at": None,
+            "finished_at": "2026-11-20T08:00:04.000Z", "duration_seconds": None,
         }
     ]  # fmt: skip
     cursor = api.get(place, "limit=2")["next_cursor"]
     assert api("GET", place, None, f"status=FAILED&cursor={cursor}").body["code"] == "invalid_cursor"
     assert api("GET", place.replace("steps", "events"), None, f"cursor={cursor}").body["code"] == "invalid_cursor"
-    assert api("GET", place, None, "status=RUNNING").status == 400
+    assert api.get(place, "status=RUNNING")["items"] == []
+    assert api("GET", place, None, "status=PAUSED").status == 400
 
 
 def test_the_history_comes_oldest_first(api: Api, running_task: Callable[..., Task]) -> None:
@@ -366,9 +452,9 @@ def test_the_history_comes_oldest_first(api: Api, running_task: Callable[..., Ta
     told = [(item["event"], item["status"], item["attempt"], item["detail"]) for item in whole["items"]]
     assert told == [
         ("started", "RUNNING", 1, {}),
-        ("paused", "PAUSED", 1, {}),
-        ("resumed", "PENDING", 1, {}),
-        ("cancelled", "CANCELLED", 1, {}),
+        ("paused", "PAUSED", 1, {"reason": "a caller paused it"}),
+        ("resumed", "PENDING", 1, {"reason": "a caller resumed it"}),
+        ("cancelled", "CANCELLED", 1, {"reason": "a caller cancelled it"}),
     ]
     first = api.get(f"{place}/events", "limit=3")
     rest = api.get(f"{place}/events", f"limit=3&cursor={first['next_cursor']}")
@@ -387,19 +473,6 @@ def test_steps_and_history_of_a_task_that_is_not_there_are_not_there(api: Api, s
 
 
 # ------------------------------------------------------------------------------------------ caching, conditional reads
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the statements that are run."""
-    run, seen = longhaul_database.Session.run, list[str]()
-
-    def counted(session: longhaul_database.Session, name: str, sql: str, parameters: Any) -> Any:
-        seen.append(name)
-        return run(session, name, sql, parameters)
-
-    monkeypatch.setattr(longhaul_database.Session, "run", counted)
-    return seen
 
 
 @pytest.mark.parametrize("path", [LIST, SUMMARY, CURSOR, ACTIVE, "events"])
@@ -455,6 +528,29 @@ def test_pages_link_to_the_next(api: Api, sql: Sql) -> None:
         assert len(seen) == len(set(seen)) == (3 if path == LIST else 7)
 
 
+@pytest.mark.parametrize("path", [LIST, SUMMARY])
+@pytest.mark.parametrize(
+    "query", ["", "status=PENDING,RUNNING", "sort_by=progress&sort_order=asc", "sort_by=updated_at"]
+)
+def test_numbered_pages_go_on_by_cursor_where_numbers_end(
+    api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch, path: str, query: str
+) -> None:
+    monkeypatch.setattr(pages, "MAX_OFFSET", 2)
+    insert(sql, range(9))
+    whole = api.get(path, f"{query}&page_size=100")
+    answer = api("GET", path, None, f"{query}&page_size=2")
+    assert answer.body["pages"] == 2
+    walked, addresses = ids(answer.body), []
+    while "Link" in answer.headers:
+        addresses.append(answer.headers["Link"].split(">")[0].split("?")[1])
+        answer = api("GET", path, None, addresses[-1])
+        walked += ids(answer.body)
+    assert (walked, answer.body["next_cursor"]) == (ids(whole), None)
+    assert ["cursor=" in address for address in addresses[:2]] == [False, True][: len(addresses)]
+    other = api("GET", path, None, f"title=x&{addresses[-1]}") if len(addresses) > 1 else None
+    assert other is None or (other.status, other.body["code"]) == (400, "invalid_cursor")
+
+
 def test_long_lists_are_compressed_when_asked(api: Api, sql: Sql) -> None:
     insert(sql, range(20))
     packed = api("GET", LIST, accept_encoding="gzip")
@@ -471,14 +567,14 @@ def test_without_dynamodb_lists_are_the_same(
         api.get(path, "page_size=4" if path in (LIST, SUMMARY) else "") for path in (LIST, SUMMARY, CURSOR, ACTIVE)
     ]
     monkeypatch.setattr(cache, "_table", lambda: "no-such-table")
-    monkeypatch.setattr(cache._Rest, "until", 0.0)
+    monkeypatch.setattr(dynamodb._Memory, "rests", {})
     without = [
         api.get(path, "page_size=4" if path in (LIST, SUMMARY) else "") for path in (LIST, SUMMARY, CURSOR, ACTIVE)
     ]
     assert without == with_cache
     assert api.get(f"/api/v1/tasks/{task['task_id']}")["progress"] == task["progress"]
     assert "cache not read" in warnings
-    cache._Rest.until = 0.0
+    dynamodb._Memory.rests.clear()
 
 
 def test_nothing_is_stale_after_a_write_of_the_tenants_own(api: Api) -> None:
@@ -515,9 +611,9 @@ def reading_all_the_while(readers: int) -> Iterator[None]:
     def read() -> None:
         try:
             while not done.wait(0.05):
-                page = page_answer(cast(Any, Asked()), Question("acme"), PageParams(1, 3), document)
+                page = page_answer(cast(Any, Asked()), Question("acme"), PageQuery(page_size=3), document, TaskDocument)
                 for task in json.loads(str(page.body))["items"]:
-                    reading.read_task(task["task_id"], "acme")
+                    following.read_task(task["task_id"], "acme")
         finally:
             longhaul_database.close()
 

@@ -6,17 +6,26 @@ from typing import Any
 
 import pytest
 
-from longhaul.tasks import control
+from longhaul.tasks import lifecycle
 from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.model import Task
-from longhaul.tasks.submission import Submission, submit
+from longhaul.tasks.submission import Submission
 from tests.calling import call, sample
+from tests.submitting import submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Sent = Callable[[str], list[dict[str, Any]]]
 
 KIND = "hospital_province_refresh"
-LANES = ["brand_diagnosis", "bulk_action", "call_campaign", "hospital_full_refresh", KIND, "role_creation"]
+LANES = [
+    "brand_diagnosis",
+    "bulk_action",
+    "call_campaign",
+    "hospital_full_refresh",
+    KIND,
+    "role_creation",
+    "text_summaries",
+]
 
 
 def ask(
@@ -63,25 +72,29 @@ def test_the_queue_says_what_waits_and_runs_and_how_much_of_it_is_yours(database
     assert seen.pop("oldest_waiting_at").endswith("Z")
     assert seen == {
         "kind": KIND,
-        "waiting": 3,
+        "waiting": 2,
+        "scheduled": 1,
         "running": 2,
         "max_concurrent": 2,
         "max_queued": 70,
+        "max_scheduled": 1000,
         "paused": False,
-        "yours": {"waiting": 2, "running": 1},
+        "yours": {"waiting": 1, "scheduled": 1, "running": 1},
         "weights": None,
     }
-    assert lane(tenant_id="other")["yours"] == {"waiting": 1, "running": 1}
+    assert lane(tenant_id="other")["yours"] == {"waiting": 1, "scheduled": 0, "running": 1}
     assert lane("call_campaign") | {"weights": None} == {
         "kind": "call_campaign",
         "waiting": 0,
+        "scheduled": 0,
         "running": 0,
         "max_concurrent": 20,
         "max_queued": 1000,
+        "max_scheduled": 1000,
         "paused": False,
         "oldest_waiting_at": None,
         "oldest_waiting_seconds": None,
-        "yours": {"waiting": 0, "running": 0},
+        "yours": {"waiting": 0, "scheduled": 0, "running": 0},
         "weights": None,
     }
 
@@ -115,7 +128,7 @@ def test_a_lower_limit_stops_nothing_that_runs(database: dict[str, Any]) -> None
     tasks = [put() for _ in range(4)]
     dispatch([KIND])
     assert steer({"max_concurrent": 1})[1]["running"] == 4
-    control.cancel(tasks[0].task_id, "acme")
+    lifecycle.cancel(tasks[0].task_id, "acme")
     put()
     assert dispatch([KIND]) == 0
     assert lane()["running"] == 3
@@ -130,7 +143,15 @@ def test_a_lower_limit_stops_nothing_that_runs(database: dict[str, Any]) -> None
         ({"max_concurrent": 1001}, "/max_concurrent"),
         ({"max_queued": -1}, "/max_queued"),
         ({"max_queued": 20_001}, "/max_queued"),
+        ({"max_scheduled": -1}, "/max_scheduled"),
+        ({"max_scheduled": 100_001}, "/max_scheduled"),
         ({"paused": "perhaps"}, "/paused"),
+        ({"paused": 0}, "/paused"),
+        ({"paused": "yes"}, "/paused"),
+        ({"max_concurrent": True}, "/max_concurrent"),
+        ({"max_concurrent": "5"}, "/max_concurrent"),
+        ({"max_queued": 70.0}, "/max_queued"),
+        ({"weights": {"acme": "3"}}, "/weights/acme"),
         ({"weights": {}}, "/weights"),
         ({"weights": {"acme": 0}}, "/weights/acme"),
         ({"weights": {"acme": 101}}, "/weights/acme"),

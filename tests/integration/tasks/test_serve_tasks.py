@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import pytest
 
-from longhaul import cache, connections
+from longhaul import cache
 from longhaul import database as longhaul_database
+from longhaul.database import connections
 from longhaul.errors import DatabaseUnavailable
 from longhaul.http import rfc3339
-from longhaul.tasks import transition_store
-from longhaul.tasks.model import Task
-from longhaul.tasks.scopes import scope_of_task
+from longhaul.tasks import store
+from longhaul.tasks.model import Task, task_tag
 from tests.gateway import Api
 
 type Sql = Callable[..., list[dict[str, Any]]]
@@ -37,6 +37,23 @@ def test_submitting_answers_at_once_with_the_place_to_look(api: Api, sent: Calla
     assert (status, read["task_id"]) == (200, task["task_id"])
     assert read["cache_sync_status"] == "cache_miss"
     assert read["created_at"].endswith("Z")
+
+
+def test_a_task_that_is_read_alone_shows_what_it_was_submitted_with(api: Api, engine: dict[str, Any]) -> None:
+    # GIVEN a task of a few params, and one of more than an answer should repeat each time
+    _, small, _ = api("POST", "/api/v1/tasks", SUBMIT | {"params": {"province": "广东"}})
+    leads = [
+        {"leads_id": f"L-{number}", "phone": f"1380013{number:04}", "extras": {"about": "词" * 1_000}}
+        for number in range(30)
+    ]
+    campaign = {"kind": "call_campaign", "params": {"name": "秋季回访", "script_id": "s", "leads": leads}}
+    _, large, _ = api("POST", "/api/v1/tasks", campaign)
+
+    # THEN the one shows them as its kind took them, the other none, and no list does
+    assert api.get(f"/api/v1/tasks/{quote(small['task_id'])}")["params"] == {"province": "广东省"}
+    assert api.get(f"/api/v1/tasks/{quote(small['task_id'])}")["params"] == {"province": "广东省"}, "from the cache"
+    assert api.get(f"/api/v1/tasks/{quote(large['task_id'])}")["params"] is None
+    assert [task["params"] for task in api.get("/api/v1/tasks")["items"]] == [None, None]
 
 
 def test_a_path_may_arrive_decoded(api: Api) -> None:
@@ -257,9 +274,10 @@ def test_a_delayed_task_says_when_it_may_start_and_has_no_place_until_then(api: 
     times = {"run_after": later.isoformat(), "deadline": last.astimezone(timezone(timedelta(hours=8))).isoformat()}
     status, document, headers = api("POST", "/api/v1/tasks", SUBMIT | times)
     assert (status, document["run_after"], document["deadline"]) == (202, rfc3339(later), rfc3339(last))
-    assert api("GET", headers["Location"])[1] | {"cache_sync_status": None} == document
+    shown = api("GET", headers["Location"])[1]
+    assert shown | {"cache_sync_status": None, "params": None} == document
     sql("UPDATE tasks SET run_after = UTC_TIMESTAMP(6)")
-    cache.invalidate(scope_of_task(document["task_id"]))
+    cache.invalidate(task_tag(document["task_id"]))
     seen = api("GET", headers["Location"])[1]
     assert (seen["run_after"], seen["queue_position"]) == (None, 1)
 
@@ -274,6 +292,7 @@ def test_a_change_is_made_only_of_the_version_that_its_caller_has_seen(api: Api)
     for tag in (seen, '"other"', f"W/{api('GET', place).headers['ETag']}", "nonsense"):
         status, problem, _ = api("PATCH", place, {"title": "更新"}, if_match=tag)
         assert (status, problem["code"]) == (412, "precondition_failed")
+    assert api("PATCH", place, {"title": "更新"}, if_match="")[0] == 400
     assert api("GET", place)[1]["title"] == "新"
 
 
@@ -282,12 +301,12 @@ def test_a_change_that_comes_between_the_look_and_the_lock_is_found(
 ) -> None:
     place = api("POST", "/api/v1/tasks", SUBMIT)[2]["Location"]
     seen = api("GET", place).headers["ETag"]
-    lock = transition_store.lock
+    lock = store.lock
 
     def changed_first(*asked: Any) -> Task | None:
         sql("UPDATE tasks SET title = '别人的'")
         return lock(*asked)
 
-    monkeypatch.setattr(transition_store, "lock", changed_first)
+    monkeypatch.setattr(store, "lock", changed_first)
     assert api("PATCH", place, {"title": "我的"}, if_match=seen)[0] == 412
     assert sql("SELECT title FROM tasks") == [{"title": "别人的"}]

@@ -1,4 +1,4 @@
-"""A task's status over HTTP: from the cache until it changes, conditional, and held for those who wait."""
+"""A task's status over HTTP: from the cache until it changes, conditional, and held for those who wait. (read_task)"""
 
 import threading
 import time
@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
-from longhaul import cache, live
-from longhaul import database as longhaul_database
-from longhaul.http import prefer
-from longhaul.tasks import control, scopes
+from longhaul import cache
+from longhaul import settings as longhaul_settings
+from longhaul.aws import dynamodb
+from longhaul.http import prefer, waiting
+from longhaul.tasks import lifecycle, live, model
 from longhaul.tasks.model import Task
 from tests.gateway import Api
 
@@ -22,19 +23,6 @@ type Sql = Callable[..., list[dict[str, Any]]]
 TASKS = "/api/v1/tasks"
 SUBMIT = {"kind": "hospital_province_refresh", "params": {"province": "广东省"}}
 SUCCEED = "UPDATE tasks SET status = 'SUCCEEDED', progress = 100, finished_at = UTC_TIMESTAMP(6)"
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the statements that are run."""
-    run, seen = longhaul_database.Session.run, list[str]()
-
-    def counted(session: longhaul_database.Session, name: str, sql: str, parameters: Any) -> Any:
-        seen.append(name)
-        return run(session, name, sql, parameters)
-
-    monkeypatch.setattr(longhaul_database.Session, "run", counted)
-    return seen
 
 
 @pytest.fixture
@@ -52,7 +40,7 @@ def test_a_task_that_has_not_changed_is_304_without_the_database(
 ) -> None:
     task = running_task()
     if ended:
-        control.cancel(task.task_id, "acme")
+        lifecycle.cancel(task.task_id, "acme")
     first = api("GET", place_of(task))
     assert {"ETag", "Last-Modified"} <= first.headers.keys()
     assert first.headers["Vary"] == "Authorization, Accept-Encoding, Prefer"
@@ -105,7 +93,7 @@ def test_a_cached_row_that_is_behind_repairs_nothing(
     task = running_task()
     api.get(place_of(task))
     item = replace(live.item_of(task), progress=60, steps_done=40)
-    live.overwrite(item)
+    live.overwrite([item])
     sql("UPDATE tasks SET progress = 60, steps_done = 40")
     seen = api.get(place_of(task))
     assert (seen["progress"], seen["cache_sync_status"], warnings) == (60, "synced", [])
@@ -117,7 +105,7 @@ def test_a_row_that_is_behind_is_out_of_sync_whether_it_was_cached_or_not(
 ) -> None:
     task = running_task()
     for _ in range(2):  # from the database, and from the cache
-        live.overwrite(replace(live.item_of(task), progress=60, steps_done=40))
+        live.overwrite([replace(live.item_of(task), progress=60, steps_done=40)])
         assert api.get(place_of(task))["cache_sync_status"] == "out_of_sync"
         repaired = live.read(task.task_id)
         assert (repaired and repaired.progress, warnings.pop(), warnings) == (0, "live item out of sync", [])
@@ -129,7 +117,7 @@ def test_without_dynamodb_the_row_is_all_there_is(
     task = running_task()
     with_cache = api.get(place_of(task))
     monkeypatch.setattr(cache, "_table", lambda: "no-such-table")
-    monkeypatch.setattr(cache._Rest, "until", 0.0)
+    monkeypatch.setattr(dynamodb._Memory, "rests", {})
     monkeypatch.setattr(live, "read", lambda task_id: None)
     assert api.get(place_of(task)) == with_cache | {"cache_sync_status": "cache_miss"}
     assert warnings == ["cache not read"]
@@ -156,7 +144,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def end(sql: Sql, task: Task) -> None:
     sql(SUCCEED)
-    scopes.changed(task)
+    lifecycle.after_change([task])
 
 
 @pytest.mark.usefixtures("quick")
@@ -170,7 +158,7 @@ def test_who_waits_hears_of_the_end(
         answer = api("GET", place_of(task), prefer="respond-async, wait=15")
     assert (answer.status, answer.body["status"]) == (200, "SUCCEEDED")
     assert answer.headers["Preference-Applied"] == "wait=15"
-    assert statements == ["fetch_found_task"], "while nothing changes the database is asked nothing"
+    assert statements == ["fetch_task_to_show"], "while nothing changes the database is asked nothing"
 
 
 def test_a_wait_that_is_over_says_how_the_task_stands(api: Api, running_task: Callable[..., Task]) -> None:
@@ -209,7 +197,7 @@ def test_who_submits_may_wait_for_the_end(api: Api, sql: Sql) -> None:
     def end_it() -> None:
         (row,) = sql("SELECT task_id FROM tasks")
         sql(SUCCEED)
-        cache.invalidate(scopes.scope_of_task(row["task_id"]))
+        cache.invalidate(model.task_tag(row["task_id"]))
 
     with meanwhile(0.5, end_it):
         answer = api("POST", TASKS, SUBMIT, prefer="wait=15")
@@ -224,3 +212,39 @@ def test_who_waited_in_vain_has_submitted_all_the_same(api: Api) -> None:
         assert (answer.status, answer.body["status"], answer.headers["Retry-After"]) == (202, "PENDING", "2")
         assert answer.headers.get("Preference-Applied") == applied
         assert "Prefer" in answer.headers["Vary"]
+
+
+@pytest.fixture
+def no_place(database: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As many requests of the tenant's wait as may."""
+    monkeypatch.setenv("WAITS_PER_TENANT", "1")
+    monkeypatch.setattr(waiting._Memory, "full_until", {})
+    longhaul_settings.of.cache_clear()
+    assert waiting._take("acme", 60)
+    yield
+    longhaul_settings.of.cache_clear()
+
+
+@pytest.mark.usefixtures("no_place")
+def test_where_no_more_may_wait_the_answer_comes_at_once(api: Api, running_task: Callable[..., Task]) -> None:
+    task = running_task()
+    tag = api("GET", place_of(task)).headers["ETag"]
+    started = time.monotonic()
+    for headers, status in (({}, 200), ({"if_none_match": tag}, 304)):
+        answer = api("GET", place_of(task), prefer="wait=20", **headers)
+        assert (answer.status, "Preference-Applied" in answer.headers) == (status, False)
+        assert "Prefer" in answer.headers["Vary"]
+    submitted = api("POST", TASKS, SUBMIT, prefer="wait=20")
+    assert (submitted.status, submitted.body["status"], submitted.headers["Retry-After"]) == (202, "PENDING", "2")
+    assert "Preference-Applied" not in submitted.headers
+    assert time.monotonic() - started < 10
+    # AND what needs no wait is told as what was waited for
+    lifecycle.cancel(task.task_id, "acme")
+    assert api("GET", place_of(task), prefer="wait=20").headers["Preference-Applied"] == "wait=20"
+
+
+@pytest.mark.usefixtures("no_place")
+def test_another_tenant_waits_all_the_same(running_task: Callable[..., Task]) -> None:
+    task = running_task(tenant_id="beta")
+    answer = Api("beta")("GET", place_of(task), prefer="wait=1")
+    assert (answer.status, answer.headers["Preference-Applied"]) == (200, "wait=1")

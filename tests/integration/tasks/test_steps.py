@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from longhaul import connections
 from longhaul import database as longhaul_database
-from longhaul.database import Session
+from longhaul.database import Session, connections
 from longhaul.errors import TaskStopped
-from longhaul.tasks import control, steps
-from longhaul.tasks.lanes import store as lane_store
-from longhaul.tasks.model import Task, TaskError
+from longhaul.tasks import lanes as lane_store
+from longhaul.tasks import lifecycle, steps
+from longhaul.tasks.model import StepStatus, Task, TaskError
 from longhaul.tasks.steps import PlannedStep, Step, step
 
 type Sql = Callable[..., list[dict[str, Any]]]
@@ -85,7 +84,7 @@ def test_many_twins_at_once_have_one_winner(running_task: Running, sql: Sql) -> 
 def test_no_step_starts_after_a_cancel_and_a_late_worker_changes_nothing(running_task: Running, sql: Sql) -> None:
     task = running_task()
     with pytest.raises(TaskStopped), open_step(task) as late:
-        control.cancel(task.task_id, "acme")
+        lifecycle.cancel(task.task_id, "acme")
         late.complete({"late": True}, save=lambda tx: lane_store.create_lane(tx, "too_late", 1, 1))
     with pytest.raises(TaskStopped), open_step(task):
         pytest.fail("a step of a cancelled task began")
@@ -101,6 +100,39 @@ def test_an_older_attempt_is_fenced_off(running_task: Running, sql: Sql) -> None
     with open_step(task, attempt=2) as new:
         new.complete({"new": True})
     assert new.output == {"new": True}
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_step_says_which_attempt_finished_it(running_task: Running, sql: Sql, failed: bool) -> None:
+    # GIVEN a step that was planned by the first attempt
+    task = running_task()
+    with longhaul_database.connection() as session:
+        steps.plan_steps(session, task.task_id, 1, [DISTRICT])
+    assert sql("SELECT attempt FROM task_steps") == [{"attempt": 1}]
+
+    # WHEN the second finishes it, or gives it up
+    sql("UPDATE tasks SET attempt = 2")
+    if failed:
+        assert steps.fail_step(task.task_id, 2, DISTRICT, TaskError("bad_answer", "no"))
+    else:
+        with open_step(task, attempt=2) as run:
+            run.complete({})
+
+    # THEN the step says so
+    assert sql("SELECT attempt FROM task_steps") == [{"attempt": 2}]
+
+
+@pytest.mark.parametrize("change", ["attempt = 2", "status = 'PAUSED'"])
+def test_the_finishing_update_alone_fences_an_attempt_that_the_task_runs_no_longer(
+    running_task: Running, sql: Sql, change: str
+) -> None:
+    task = running_task()
+    with longhaul_database.connection() as session:
+        steps.plan_steps(session, task.task_id, 1, [DISTRICT])
+        sql(f"UPDATE tasks SET {change}")
+        for status in StepStatus.SUCCEEDED, StepStatus.FAILED:
+            assert not steps.finish_step(session, task.task_id, 1, DISTRICT.key, status=status)
+    assert sql("SELECT status FROM task_steps") == [{"status": "PENDING"}]
 
 
 def test_a_failed_step_is_named_and_a_finished_one_stays_finished(running_task: Running, sql: Sql) -> None:

@@ -9,23 +9,13 @@ import pytest
 
 from longhaul import database as longhaul_database
 from longhaul.errors import DatabaseUnavailable, InvalidRequest, KeyReused, LaneFull, UnknownKind
-from longhaul.tasks import hints as hinting
-from longhaul.tasks import store
+from longhaul.tasks import lifecycle, store
 from longhaul.tasks.dispatch import dispatch
+from longhaul.tasks.kinds import kinds
 from longhaul.tasks.model import Priority
-from longhaul.tasks.submission import Submission, submit
+from tests.submitting import asking, submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
-
-
-def asking(**changes: Any) -> Submission:
-    values: dict[str, Any] = {
-        "tenant_id": "acme",
-        "user_id": "ada",
-        "kind": "hospital_province_refresh",
-        "params": {"province": "广东省"},
-    }
-    return Submission(**values | changes)
 
 
 def test_the_same_key_makes_one_task_and_another_payload_is_refused(database: dict[str, Any], sql: Sql) -> None:
@@ -64,6 +54,14 @@ def test_a_full_lane_refuses_and_stores_nothing(database: dict[str, Any], sql: S
         submit(asking())
     assert refused.value.retry_after == 30
     assert sql("SELECT COUNT(*) AS n FROM tasks") == [{"n": 2}]
+
+
+def test_a_kind_that_came_after_the_migration_gets_its_lane(database: dict[str, Any], sql: Sql) -> None:
+    kind = kinds()[asking().kind]
+    sql("DELETE FROM lanes WHERE kind = %s", kind.name)
+    submit(asking())
+    limits = {"max_concurrent": kind.max_concurrent, "max_queued": kind.max_queued}
+    assert sql("SELECT max_concurrent, max_queued FROM lanes WHERE kind = %s", kind.name) == [limits]
 
 
 @pytest.mark.parametrize(
@@ -142,15 +140,15 @@ def ahead(**units: float) -> datetime:
 def test_a_delayed_task_waits_and_the_dispatcher_is_woken_when_it_may_start(
     database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch, seconds: int, hinted: int | None
 ) -> None:
-    hints: list[tuple[str, float]] = []
-    monkeypatch.setattr(hinting, "hint_dispatch", lambda kind, delay=0.0: hints.append((kind, delay)))
+    wakeups: list[tuple[str, float]] = []
+    monkeypatch.setattr(lifecycle, "wake", lambda kinds, *, delay: wakeups.extend((kind, delay) for kind in kinds))
     task = submit(asking(run_after=ahead(seconds=seconds), deadline=ahead(days=2)))
     assert abs(times(sql)["run_after"] - max(0, seconds)) <= 2
     assert abs(times(sql)["deadline"] - 2 * 86_400) <= 2
     if hinted is None:
-        assert hints == []
+        assert wakeups == []
     else:
-        ((kind, delay),) = hints
+        ((kind, delay),) = wakeups
         assert (kind, hinted - 2 <= delay <= hinted + 1) == (task.kind, True)
     assert dispatch() == (0 if seconds > 0 else 1)
     # A second ago: two connections of the embedded engine do not agree about the microsecond.
@@ -210,3 +208,12 @@ def test_a_task_without_times_is_not_asked_the_time_for(
 ) -> None:
     monkeypatch.setattr(store, "now", None)
     assert submit(asking()).deadline is None
+
+
+def test_a_replay_of_what_no_longer_waits_changes_nothing_anywhere(
+    database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = submit(asking(idempotency_key="k"))
+    lifecycle.cancel(task.task_id, "acme")
+    monkeypatch.setattr(lifecycle, "after_change", None)  # called, it would fail
+    assert submit(asking(idempotency_key="k")).status == "CANCELLED"

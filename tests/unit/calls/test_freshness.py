@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from calls.freshness import Freshness, age_of
-from calls.scopes import mark_of
+from calls.freshness import Freshness, age_of, sync_mark
 from longhaul import settings
 
 NOW = 10_000.0
@@ -20,7 +19,7 @@ def thirty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def marks(block: int, **moments: float) -> dict[str, Mapping[str, float]]:
-    return {mark_of(TASK, block): moments}
+    return {sync_mark(TASK, block): moments}
 
 
 @pytest.mark.parametrize(

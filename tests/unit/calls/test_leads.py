@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from calls.leads import NewLead, dialled, duplicates, parse_phone
+from calls.leads import NewLead, dial_form, duplicates, parse_phone
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from calls.leads import NewLead, dialled, duplicates, parse_phone
 )
 def test_a_number_is_kept_in_one_form_and_dialled_in_another(given: str, kept: str, as_dialled: str) -> None:
     assert parse_phone(given) == kept
-    assert dialled(kept) == as_dialled
+    assert dial_form(kept) == as_dialled
 
 
 @pytest.mark.parametrize("text", ["", "12345", "喂", "☎", "1380013800", "138001380000", "'; DROP TABLE x", "+999 1"])

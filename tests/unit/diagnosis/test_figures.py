@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diagnosis.extraction import Extraction
-from diagnosis.figures import Heard, figures, findings, rivals
+from diagnosis.figures import AnsweredCell, figures, findings, rivals
+from diagnosis.model import Extraction
 
 COMPETITORS = ["小鹏", "理想", "问界"]
 
@@ -27,34 +27,34 @@ def extractions(draw: st.DrawFn) -> Extraction:
 
 
 @st.composite
-def grids(draw: st.DrawFn) -> list[Heard]:
+def grids(draw: st.DrawFn) -> list[AnsweredCell]:
     """Some of the cells of four questions and three models."""
     keys = [(f"q0{number}", model) for number in range(1, 5) for model in ("deepseek", "qwen", "kimi")]
     answered = draw(st.lists(st.sampled_from(keys), unique=True))
-    return [Heard(f"{question}/{model}", question, model, draw(extractions())) for question, model in answered]
+    return [AnsweredCell(f"{question}/{model}", question, model, draw(extractions())) for question, model in answered]
 
 
-def heard(
+def answered(
     key: str, *, named: bool, rank: int | None = None, mood: float | None = None, too: list[str] | None = None
-) -> Heard:
+) -> AnsweredCell:
     question, model = key.split("/")
-    said = Extraction(
+    extraction = Extraction(
         named=named, rank=rank, sentiment=mood, named_too=too or [], others=[], sources=[], disputed=False
     )
-    return Heard(key, question, model, said)
+    return AnsweredCell(key, question, model, extraction)
 
 
 def test_figures_of_answers_that_are_known() -> None:
     cells = [
-        heard("q01/qwen", named=True, rank=1, mood=0.5, too=["小鹏"]),
-        heard("q01/kimi", named=True, rank=4, mood=-0.25, too=["小鹏", "理想", "问界"]),
-        heard("q02/qwen", named=False, too=["理想"]),
-        heard("q02/kimi", named=False),
+        answered("q01/qwen", named=True, rank=1, mood=0.5, too=["小鹏"]),
+        answered("q01/kimi", named=True, rank=4, mood=-0.25, too=["小鹏", "理想", "问界"]),
+        answered("q02/qwen", named=False, too=["理想"]),
+        answered("q02/kimi", named=False),
     ]
-    told = figures(cells)
-    assert (told.mention_rate, told.share_of_voice) == (0.5, round(2 / 7, 4))
-    assert (told.mean_rank, told.sentiment) == (2.5, 0.125)
-    assert told.named_in == ["q01/qwen", "q01/kimi"]
+    whole = figures(cells)
+    assert (whole.mention_rate, whole.share_of_voice) == (0.5, round(2 / 7, 4))
+    assert (whole.mean_rank, whole.sentiment) == (2.5, 0.125)
+    assert whole.named_in == ["q01/qwen", "q01/kimi"]
     assert [(rival.name, rival.mention_rate, rival.share_of_voice) for rival in rivals(cells, COMPETITORS)] == [
         ("小鹏", 0.5, round(2 / 7, 4)),
         ("理想", 0.5, round(2 / 7, 4)),
@@ -71,20 +71,20 @@ def test_of_no_answers_nothing_is_known() -> None:
 
 
 @given(grids())
-def test_shares_are_shares_and_add_up(cells: list[Heard]) -> None:
-    told, others = figures(cells), rivals(cells, COMPETITORS)
-    shares = [told.share_of_voice, *(rival.share_of_voice for rival in others)]
-    if any(cell.said.named or cell.said.named_too for cell in cells):
+def test_shares_are_shares_and_add_up(cells: list[AnsweredCell]) -> None:
+    whole, others = figures(cells), rivals(cells, COMPETITORS)
+    shares = [whole.share_of_voice, *(rival.share_of_voice for rival in others)]
+    if any(cell.extraction.named or cell.extraction.named_too for cell in cells):
         assert sum(share or 0 for share in shares) == pytest.approx(1, abs=1e-3)
     else:
         assert set(shares) == {None}
-    for figure, least, most in ((told.mention_rate, 0, 1), (told.mean_rank, 1, 4), (told.sentiment, -1, 1)):
+    for figure, least, most in ((whole.mention_rate, 0, 1), (whole.mean_rank, 1, 4), (whole.sentiment, -1, 1)):
         assert figure is None or least <= figure <= most
-    assert set(told.named_in) <= set(told.answered) == {cell.key for cell in cells}
+    assert set(whole.named_in) <= set(whole.answered) == {cell.key for cell in cells}
 
 
 @given(grids())
-def test_the_whole_is_the_sum_of_its_models_and_of_its_questions(cells: list[Heard]) -> None:
+def test_the_whole_is_the_sum_of_its_models_and_of_its_questions(cells: list[AnsweredCell]) -> None:
     whole = figures(cells)
     for part in ("model", "question"):
         parts = [
@@ -97,7 +97,7 @@ def test_the_whole_is_the_sum_of_its_models_and_of_its_questions(cells: list[Hea
 
 
 @given(grids(), st.randoms(use_true_random=False))
-def test_the_order_of_answers_does_not_matter(cells: list[Heard], random: object) -> None:
+def test_the_order_of_answers_does_not_matter(cells: list[AnsweredCell], random: object) -> None:
     shuffled = sorted(cells, key=lambda _: random.random())  # type: ignore[attr-defined]
     one, other = figures(cells), figures(shuffled)
     assert (one.mention_rate, one.share_of_voice) == (other.mention_rate, other.share_of_voice)
@@ -106,10 +106,10 @@ def test_the_order_of_answers_does_not_matter(cells: list[Heard], random: object
 
 
 @given(grids())
-def test_a_question_is_a_strength_or_a_gap_or_neither(cells: list[Heard]) -> None:
+def test_a_question_is_a_strength_or_a_gap_or_neither(cells: list[AnsweredCell]) -> None:
     found = findings(cells, {f"q0{number}": "" for number in range(1, 5)}, COMPETITORS)
     strong, weak = ({one.question for one in kind} for kind in (found.strengths, found.gaps))
     assert not strong & weak
     assert strong | weak <= {cell.question for cell in cells}
     for question in {cell.question for cell in cells} - weak:
-        assert any(cell.said.named for cell in cells if cell.question == question)
+        assert any(cell.extraction.named for cell in cells if cell.question == question)

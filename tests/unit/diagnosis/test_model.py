@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from diagnosis.budget import fits
+from diagnosis.budget import worst_question, worst_reading
 from diagnosis.kinds import KINDS
-from diagnosis.model import Budget, Diagnosis, kept
-from diagnosis.prices import NOTHING, Sum, most_of_question, most_of_reading
+from diagnosis.model import NOTHING, Budget, Diagnosis, Sum, common_cells
 from longhaul.settings import Model
 
 GOOD: dict[str, Any] = {
@@ -73,14 +72,14 @@ def test_params_survive_being_stored() -> None:
 
 def test_only_cells_asked_alike_are_taken_over() -> None:
     old = Diagnosis(**GOOD)
-    assert kept(old, Diagnosis(**GOOD | {"questions": ["一？", "三？"]})) == ["q01/qwen", "q01/kimi"]
-    assert kept(old, Diagnosis(**GOOD | {"questions": ["二？", "一？"]})) == []  # other keys
-    assert kept(old, Diagnosis(**GOOD | {"models": ["kimi"], "max_cost": 1})) == ["q01/kimi", "q02/kimi"]
+    assert common_cells(old, Diagnosis(**GOOD | {"questions": ["一？", "三？"]})) == ["q01/qwen", "q01/kimi"]
+    assert common_cells(old, Diagnosis(**GOOD | {"questions": ["二？", "一？"]})) == []  # other keys
+    assert common_cells(old, Diagnosis(**GOOD | {"models": ["kimi"], "max_cost": 1})) == ["q01/kimi", "q02/kimi"]
     for changed in ({"brand": "问界"}, {"competitors": []}, {"language": "en"}):
-        assert kept(old, Diagnosis(**GOOD | changed)) == []
+        assert common_cells(old, Diagnosis(**GOOD | changed)) == []
 
 
-def test_the_stages_are_the_seeds() -> None:
+def test_the_stages_have_their_public_names() -> None:
     (kind,) = KINDS
     assert (list(kind.weights), kind.final_stage) == (["ai_fetching"], "completed")
     assert kind.title(Diagnosis(**GOOD | {"brand": "名" * 200})).startswith("品牌诊断：名")
@@ -94,17 +93,17 @@ SUMS = st.builds(Sum, st.integers(0, 10_000), st.decimals(0, 100, places=6))
 def test_what_fits_never_passes_the_budget(requests: list[Sum], max_tokens: int, max_cost: Decimal) -> None:
     budget, spent = Budget(max_tokens=max_tokens, max_cost=max_cost), NOTHING
     for request in requests:
-        if fits(budget, spent, request):
+        if budget.allows(spent + request):
             spent += request
     assert spent.tokens <= max_tokens
     assert spent.cost <= max_cost
-    assert fits(Budget(), spent, Sum(10**12, Decimal(10**12)))
+    assert Budget().allows(spent + Sum(10**12, Decimal(10**12)))
 
 
 def test_the_worst_case_is_no_less_than_tokens_can_be() -> None:
     model = Model(
         name="m", base_url="http://x", model="m", secret_arn="s", prompt_price=Decimal(2), completion_price=Decimal(3)
     )
-    most = most_of_question(model, "问" * 10)
+    most = worst_question(model, "问" * 10)
     assert most == Sum(30 + 4096, (30 * Decimal(2) + 4096 * Decimal(3)) / 1_000_000)
-    assert most_of_reading(model, "问" * 10).tokens > 2 * (30 + 1024)
+    assert worst_reading(model, "问" * 10).tokens > 2 * (30 + 1024)

@@ -10,13 +10,15 @@ from pydantic import BaseModel, create_model
 
 from docs import document, published
 from longhaul.http import make_app
+from longhaul.validation import OWN_ID_PATTERN
 from tests.openapi import DOCUMENT, Operation, complaints, example_of, is_bounded, operations, resolved
 
+FOUND_BY_BODY = {"query_page", "submit_task"}  # a campaign; the task that is waited for
 QUESTIONS = {"/api/query-task-execution", "/api/v1/diagnoses/estimate"}  # POSTs that change nothing
 
 
 def test_it_is_up_to_date() -> None:
-    assert published.openapi() == document.render(document.make()), "run `make openapi`"
+    assert published.kept() == document.render(document.make()), "run `make openapi`"
 
 
 def test_it_covers_the_http_functions_and_not_itself() -> None:
@@ -37,7 +39,10 @@ def test_nothing_points_nowhere_and_nothing_is_unused() -> None:
         for name in members
         if kind != "securitySchemes"
     }
-    assert set(re.findall(r'"\$ref": "([^"]+)"', published.openapi())) == components
+    assert set(re.findall(r'"\$ref": "([^"]+)"', published.kept())) == components
+
+
+OPEN = ("/api/v1/callbacks/{token}",)  # whoever knows the path may
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
@@ -47,11 +52,21 @@ def test_every_operation_is_told_in_full(operation: Operation) -> None:
     assert not told["summary"].startswith(operation.method.upper())
     assert re.fullmatch(r"[a-z_]+", told["operationId"])
     assert set(told["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
-    assert operation.scopes
+    assert bool(operation.scopes) == (operation.path not in OPEN)
     answers = told["responses"]
-    assert {"400", "401", "403", "429", "500", "503"} <= answers.keys()
-    assert ("404" in answers) == ("{" in operation.path)
-    assert ("422" in answers) == ("415" in answers) == ("requestBody" in told)
+    assert {"400", "414", "431", "500", "503"} <= answers.keys()
+    assert ({"401", "403", "429"} <= answers.keys()) == bool(operation.scopes)
+    assert ("404" in answers) == ("{" in operation.path or str(operation) in FOUND_BY_BODY)
+    assert ("415" in answers) == ("requestBody" in told)
+    schemas = [parameter["schema"] for parameter in told.get("parameters", ())]
+    options = [option for schema in schemas for option in (schema, *schema.get("anyOf", ()))]
+    own_ids = any(option.get("pattern") == OWN_ID_PATTERN for option in options)
+    lists = any("items" in option for option in options)
+    keyed = [p for p in operation.parameters("header") if p["name"].lower() == "idempotency-key"]
+    assert ("422" in answers) == bool("requestBody" in told or lists or keyed or own_ids)
+    assert all(
+        ("Idempotency-Replayed" in answers[status]["headers"]) == bool(keyed) for status in answers if status < "300"
+    )
     assert ("412" in answers) == any(p["name"].lower() == "if-match" for p in operation.parameters("header"))
     good = [answers[status] for status in answers if status < "300"]
     assert good
@@ -85,7 +100,12 @@ def test_every_operation_has_its_limit_and_its_answers_tell_it(operation: Operat
     many = operation.method == "delete" or operation.path.endswith(("/batch", "/actions"))
     reads = operation.method == "get" or operation.path in QUESTIONS
 
-    # THEN it counts as that, and whether it goes on or is refused, the caller can see the quota
+    # THEN one that is open to all counts as nobody's
+    if "security" not in operation.told:
+        assert "x-rate-limit" not in operation.told
+        return
+
+    # AND any other counts as that, and whether it goes on or is refused, the caller can see the quota
     assert operation.told["x-rate-limit"] == ("read" if reads else "bulk" if many else "write")
     for status in operation.told["responses"]:
         if status < "300" or status == "429":
@@ -102,6 +122,23 @@ def test_what_an_answer_carries_is_told_with_it() -> None:
             assert ("content" in operation.answer(int(status))) == (status != "304")
         if "304" in operation.told["responses"]:
             assert "ETag" in operation.answer(200)["headers"]
+
+
+@pytest.mark.parametrize("name", ["SubmitRequest", "SubmitItem"])
+def test_what_each_kind_takes_is_told_where_a_task_is_submitted(name: str) -> None:
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    kinds = [option["title"] for option in resolved(schema)["oneOf"]]
+    assert sorted(kinds) == sorted(kind.name for _, kind in document.kinds())
+    assert document.BY_KIND not in published.kept()
+
+    # THEN a kind with its own params is valid, and one with another's, with none, or that is none, is not
+    full, province = "hospital_full_refresh", {"province": "广东省"}
+    good = [{"kind": full}, {"kind": full, "params": {}}, {"kind": "hospital_province_refresh", "params": province}]
+    wrong = [{"kind": full, "params": province}, {"kind": "role_creation", "params": province}]
+    assert [complaints(schema, body) for body in good] == [[], [], []]
+    assert all(
+        complaints(schema, body) for body in [*wrong, {"kind": "hospital_province_refresh"}, {"kind": "no_such"}]
+    )
 
 
 def test_operation_ids_are_unique() -> None:
@@ -132,6 +169,7 @@ def _app(path: str, model: type[BaseModel]) -> Any:
 def test_a_clash_between_functions_is_refused(
     monkeypatch: pytest.MonkeyPatch, path: str, fields: dict[str, Any], complaint: str
 ) -> None:
+    monkeypatch.setattr(document, "workload", lambda domain: {})
     modules = {
         "one.serve_one": _app("/a", create_model("Thing", x=(int, 1))),
         "two.serve_two": _app(path, create_model("Thing", **fields)),

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from hospitals.kinds import KINDS, FullRefresh, ProvinceRefresh
 from hospitals.provinces import PROVINCES, find_province, province_of, short_name
-from local.providers import divisions
+from local.providers.llm import divisions
 
 PROVINCE, FULL = KINDS
 

@@ -1,11 +1,13 @@
 """What may be stored, what makes a hospital different, and what the model is asked for."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from hospitals import census, divisions, prompts
+from hospitals import district_refresh, divisions
+from hospitals.divisions import DivisionStep
 from hospitals.model import (
     CitiesAnswer,
     Division,
@@ -15,7 +17,6 @@ from hospitals.model import (
     HospitalsAnswer,
     Level,
 )
-from hospitals.requests import DivisionStep
 from longhaul.errors import BadAnswer
 
 GUANGDONG = Division(code="440000", name="广东省")
@@ -58,7 +59,7 @@ def batch(*hospitals: HospitalAnswer, has_more: bool = False) -> HospitalsAnswer
 def test_a_wrong_row_is_left_out(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         stored(**changes)
-    assert census.valid_hospitals([said(**changes), said()]) == [stored()]
+    assert district_refresh.valid_hospitals([said(**changes), said()]) == [stored()]
 
 
 @pytest.mark.parametrize(
@@ -78,13 +79,14 @@ def test_what_makes_a_hospital_different(changes: dict[str, Any], different: boo
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[HospitalsAnswer]:
-    """The model's answers, in order; the last one for ever."""
+    """The model's answers, in order; the last one for ever. What is stored of them is the integration tests' matter."""
     answers: list[HospitalsAnswer] = []
 
-    def ask(district: DivisionStep, number: int, known: list[str]) -> HospitalsAnswer:
-        return answers[min(number, len(answers)) - 1]
+    def asked(*_: Any) -> Iterator[HospitalsAnswer]:
+        return (answers[min(number, len(answers) - 1)] for number in range(district_refresh.MAX_BATCHES))
 
-    monkeypatch.setattr(census, "_ask_batch", ask)
+    monkeypatch.setattr(district_refresh, "_batches", asked)
+    monkeypatch.setattr(district_refresh, "_bad_batches", lambda _, reason: BadAnswer(reason))
     return answers
 
 
@@ -96,30 +98,32 @@ def test_batches_are_one_list_without_repetitions(batches: list[HospitalsAnswer]
         batch(said(name="甲医院"), said(name="乙医院"), has_more=True),
         batch(said(name="乙医院", phone=""), said(name="丙医院")),
     ]
-    hospitals = census.ask_hospitals(DISTRICT)
+    hospitals, stored_too = district_refresh.ask_hospitals(DISTRICT)
+    assert stored_too
     assert [one.name for one in hospitals] == ["甲医院", "乙医院", "丙医院"]
     assert hospitals[1].phone == "0000-20000001"
 
 
 def test_a_model_that_repeats_itself_has_no_more(batches: list[HospitalsAnswer]) -> None:
     batches += [batch(said(), has_more=True)]
-    assert [one.name for one in census.ask_hospitals(DISTRICT)] == ["荔湾区人民医院"]
+    assert [one.name for one in district_refresh.ask_hospitals(DISTRICT)[0]] == ["荔湾区人民医院"]
 
 
-def test_a_model_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(census, "_ask_batch", lambda _, n, known: batch(said(name=f"第{n}医院"), has_more=True))
+def test_a_model_that_never_ends_is_given_up(batches: list[HospitalsAnswer]) -> None:
+    batches += [batch(said(name=f"第{n}医院"), has_more=True) for n in range(district_refresh.MAX_BATCHES)]
     with pytest.raises(BadAnswer, match="50 batches"):
-        census.ask_hospitals(DISTRICT)
+        district_refresh.ask_hospitals(DISTRICT)
 
 
 @pytest.mark.parametrize(("right", "wrong", "taken"), [(4, 1, True), (8, 2, True), (3, 1, False), (0, 1, False)])
 def test_a_fifth_of_the_rows_may_be_wrong(batches: list[HospitalsAnswer], right: int, wrong: int, taken: bool) -> None:
     batches += [batch(*(said(name=f"第{n}医院") for n in range(right)), *[said(level="?")] * wrong)]
     if taken:
-        assert len(census.ask_hospitals(DISTRICT)) == right
+        hospitals, stored_too = district_refresh.ask_hospitals(DISTRICT)
+        assert (len(hospitals), stored_too) == (right, False)
     else:
         with pytest.raises(BadAnswer, match=f"{wrong} of {right + wrong} hospitals of 荔湾区"):
-            census.ask_hospitals(DISTRICT)
+            district_refresh.ask_hospitals(DISTRICT)
 
 
 def test_divisions_come_once_and_in_order() -> None:
@@ -145,6 +149,7 @@ def test_a_place_is_named_in_full_and_once(within: str, name: str, place: str) -
 
 
 def test_a_prompt_says_it_for_people_and_for_programs() -> None:
+    prompts = divisions._prompts
     prompt = prompts.render("cities", {"province": "440000"}, place="广东省", code="440000")
     assert "列出广东省（代码 440000）" in prompt
     assert prompt.splitlines()[-1] == '{"ask": "cities", "province": "440000"}'

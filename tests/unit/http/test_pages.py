@@ -33,3 +33,11 @@ def test_the_bound_itself_is_reached() -> None:
     assert PageParams(11, 1000).offset == 10_000
     with pytest.raises(PageTooDeep, match="cursor"):
         PageParams(12, 1000)
+
+
+@given(total=st.integers(0, 10**6), page_size=st.integers(1, 1000))
+def test_pages_promises_no_page_that_is_refused(total: int, page_size: int) -> None:
+    pages = page_of([], total, PageParams(1, page_size)).pages
+    if pages:
+        PageParams(pages, page_size)
+    assert pages == -(-total // page_size) or (pages * page_size > 10_000)

@@ -7,7 +7,7 @@ import pytest
 
 from local import demo
 from local.__main__ import main
-from local.issuer import AUDIENCE, Issuer
+from local.gateway.tokens import AUDIENCE, Issuer
 from local.logs import log_path
 
 
@@ -20,6 +20,12 @@ def test_the_token_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     claims = jwt.decode(token, Issuer(tmp_path, 4000).public_key, ["RS256"], audience=AUDIENCE)
     assert (claims["tenant_id"], claims["sub"], claims["scope"]) == ("t-3", "u-4", "ops tasks:read")
     assert claims["exp"] - claims["iat"] == 7200
+
+
+def test_a_token_needs_a_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--state", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"local: no stack has run on {tmp_path}; ")
+    assert not list(tmp_path.iterdir()), "a key that no stack has opens nothing"
 
 
 def test_the_logs_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +56,8 @@ def test_a_pair_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["--workload", "sms"],
-            "argument --workload: invalid choice: 'sms' (choose from 'hospitals', 'calls', 'role', 'diagnosis')",
+            "argument --workload: invalid choice: 'sms' "
+            "(choose from 'hospitals', 'calls', 'role', 'diagnosis', 'summaries')",
         ),
         (["--workload", "calls", "--leads", "0"], "argument --leads: '0' is not between 1 and 2000"),
         (["--workload", "calls", "--leads", "2001"], "argument --leads: '2001' is not between 1 and 2000"),
@@ -77,14 +84,15 @@ def test_a_demo_that_cannot_be_is_refused_on_one_line(
         (["--workload", "calls", "--leads", "2000"], demo.Calls(2_000)),
         (["--workload", "calls", "--leads", "1"], demo.Calls(1)),
         (["--workload", "diagnosis"], demo.Diagnosis()),
+        (["--workload", "summaries"], demo.Summaries()),
     ],
 )
-def test_a_demo_runs_the_workload_it_was_asked_for(
+def test_a_demo_runs_the_workload_that_was_chosen(
     arguments: list[str], workload: demo.Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(demo, "run", lambda *given: asked.append(given) or 0)
+    started: list[object] = []
+    monkeypatch.setattr(demo, "run", lambda *given: started.append(given) or 0)
 
     assert main(["demo", "--state", str(tmp_path), "--port", "4000", *arguments]) == 0
 
-    assert asked == [(tmp_path, 4000, workload)]
+    assert started == [(tmp_path, 4000, workload, {})]

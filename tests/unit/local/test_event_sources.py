@@ -1,15 +1,15 @@
 """Queues, schedules and execution events of the sample stack: what makes functions run without a caller."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from local.aws import status_event
-from local.model import Schedule
-from local.running import RunningStack
-from local.schedules import matches, minutes, tick
-from local.testing import eventually
+from local.aws.eventbridge import matches, minutes, tick
+from local.aws.server import status_event
+from local.running import RunningStack, eventually
+from local.template.model import ACCOUNT, REGION, Schedule
 
 
 def url(stack: RunningStack, name: str) -> str:
@@ -72,7 +72,7 @@ def test_a_schedule_fires(stack: RunningStack) -> None:
 
 def execute(stack: RunningStack, name: str, modes: list[str]) -> str:
     states = stack.aws("stepfunctions")
-    machine = states.list_state_machines()["stateMachines"][0]["stateMachineArn"]
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:longhaul-Flow"
     started: str = states.start_execution(stateMachineArn=machine, name=name, input=json.dumps({"modes": modes}))[
         "executionArn"
     ]
@@ -144,14 +144,16 @@ def test_a_function_over_its_reserved_concurrency_is_refused_with_a_request_id(s
         try:
             functions.invoke(FunctionName="longhaul-Note", Payload=b'{"id": "other"}')
         except functions.exceptions.TooManyRequestsException as error:
-            metadata: dict[str, Any] = error.response["ResponseMetadata"]
-            return metadata
+            response: dict[str, Any] = error.response
+            return response
         return None
 
     # THEN they are refused, in the way that the state machine needs
     refused = eventually(refusal)
-    assert refused["HTTPStatusCode"] == 429
-    assert refused["RequestId"]
+    assert refused["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert refused["ResponseMetadata"]["RequestId"]
+    assert refused["Error"]["Message"] == "Rate Exceeded."
+    assert refused["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
 @pytest.mark.parametrize(
@@ -195,3 +197,19 @@ def test_a_schedulers_event_differs_from_a_rules() -> None:
 def test_a_status_event_of_an_execution_without_an_end_is_an_error() -> None:
     with pytest.raises(KeyError):
         status_event({"executionArn": "a", "status": "RUNNING"})
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "included"),
+    [
+        ("x" * 1000, "y" * 1000, [True, True]),
+        ('"' * 100_000, "y" * 100_000, [False, True]),
+        ("x" * 1000, '"' * 127_000, [True, False]),
+    ],
+)
+def test_a_status_event_leaves_out_what_is_too_large_for_it(given: str, output: str, included: list[bool]) -> None:
+    now = datetime.now(UTC)
+    execution = {"executionArn": "a", "status": "SUCCEEDED", "startDate": now, "stopDate": now}
+    detail = status_event({**execution, "input": given, "output": output})["detail"]
+    assert [detail["inputDetails"]["included"], detail["outputDetails"]["included"]] == included
+    assert [detail["input"], detail["output"]] == [given if included[0] else None, output if included[1] else None]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.intrinsics import Resolver, parameter_values
+from local.template.intrinsics import Resolver, parameter_values
 
 TEMPLATE = {
     "Mappings": {"Sizes": {"small": {"memory": 256}, "large": {"memory": 1024}}},
@@ -57,19 +57,23 @@ def test_a_parameter_is_chosen_or_has_its_default_or_a_dummy_of_its_type() -> No
         "Chosen": {"Type": "String", "Default": "no"},
         "Default": {"Type": "Number", "Default": 7},
         "Allowed": {"Type": "String", "AllowedValues": ["first", "second"]},
+        "DefaultOfAllowed": {"Type": "String", "AllowedValues": ["first", "second"], "Default": "second"},
+        "ChosenOfAllowed": {"Type": "String", "AllowedValues": ["first", "second", "third"], "Default": "second"},
         "Subnets": {"Type": "List<AWS::EC2::Subnet::Id>"},
         "Origins": {"Type": "CommaDelimitedList", "Default": "a, b"},
         "Dummy": {"Type": "String"},
     }
 
     # WHEN they get values
-    values = parameter_values(declared, {"Chosen": "yes", "Unknown": "x"})
+    values = parameter_values(declared, {"Chosen": "yes", "ChosenOfAllowed": "third", "Unknown": "x"})
 
     # THEN each has the first that there is, and lists are lists
     assert values == {
         "Chosen": "yes",
         "Default": 7,
         "Allowed": "first",
+        "DefaultOfAllowed": "second",
+        "ChosenOfAllowed": "third",
         "Subnets": ["local-1", "local-2"],
         "Origins": ["a", "b"],
         "Dummy": "local",

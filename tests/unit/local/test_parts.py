@@ -8,15 +8,13 @@ from typing import Any
 import jwt
 import pytest
 
-from local.authorization import JwtAuthorizer
-from local.issuer import AUDIENCE, Issuer
-from local.model import Authorizer, Route
-from local.outcomes import exited
-from local.payloads import http_response, is_text
-from local.problems import Problem
-from local.routing import Routes
-from local.sources import Sources
-from local.throttling import Bucket
+from local.gateway.payloads import http_response, is_text
+from local.gateway.routes import Routes, TokenBucket
+from local.gateway.server import Problem
+from local.gateway.tokens import AUDIENCE, Issuer, JwtAuthorizer
+from local.runtime.api import exited
+from local.runtime.pool import Sources
+from local.template.model import Authorizer, Route
 
 ROUTE = Route("GET", "/a", "F", authorizer="Jwt", scopes=("tasks:read", "ops"))
 
@@ -36,7 +34,21 @@ def test_a_good_token_gives_its_claims_and_the_scopes_that_match(tmp_path: Path)
     assert authorizer(issuer).identify(Route("GET", "/b", "F"), None) is None
 
 
-@pytest.mark.parametrize("change", [{"aud": "other"}, {"iss": "http://other"}, {"exp": None}])
+@pytest.mark.parametrize(
+    ("change", "scopes"),
+    [({"scp": ["ops", "x"]}, ("ops",)), ({"scp": "tasks:read"}, ("tasks:read",)), ({"scope": ["ops"]}, ("ops",))],
+)
+def test_scopes_are_a_text_or_a_list_in_either_claim(
+    tmp_path: Path, change: dict[str, Any], scopes: tuple[str]
+) -> None:
+    issuer = Issuer(tmp_path, 4000)
+    claims = jwt.decode(issuer.token("t", "u", []), issuer.public_key, ["RS256"], audience=AUDIENCE)
+    identity = authorizer(issuer).identify(ROUTE, f"Bearer {jwt.encode(claims | change, issuer._key, 'RS256')}")
+    assert identity is not None
+    assert identity.scopes == scopes
+
+
+@pytest.mark.parametrize("change", [{"aud": "other"}, {"iss": "http://other"}, {"exp": None}, {"tenant_id": "\ud800"}])
 def test_a_token_with_a_wrong_claim_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     # GIVEN a token of the right key, one of whose claims is wrong or missing
     issuer = Issuer(tmp_path, 4000)
@@ -65,7 +77,7 @@ def test_the_key_is_kept_and_private(tmp_path: Path) -> None:
 def test_a_bucket_refills_up_to_its_burst() -> None:
     # GIVEN two requests at once and one in two seconds
     now = 100.0
-    bucket = Bucket(0.5, 2, clock=lambda: now)
+    bucket = TokenBucket(0.5, 2, clock=lambda: now)
 
     assert [bucket.take() for _ in range(3)] == [True, True, False]
     now = 102.0
@@ -75,7 +87,7 @@ def test_a_bucket_refills_up_to_its_burst() -> None:
 
 
 def test_no_rate_is_no_limit() -> None:
-    bucket = Bucket(0, 0)
+    bucket = TokenBucket(0, 0)
     assert all(bucket.take() for _ in range(1000))
 
 
@@ -135,10 +147,10 @@ def test_what_has_no_status_is_the_body(payload: bytes, body: bytes) -> None:
     "payload",
     [b"\xff", b'{"statusCode": "much"}', b'{"statusCode": 200, "body": 7}', b'{"statusCode": 200, "headers": [1]}'],
 )
-def test_an_odd_answer_is_a_bad_gateway(payload: bytes) -> None:
+def test_an_odd_answer_is_an_internal_error(payload: bytes) -> None:
     with pytest.raises(Problem) as odd:
         http_response(payload)
-    assert odd.value.status == 502
+    assert odd.value.status == 500
 
 
 def test_text_and_binary_bodies() -> None:
@@ -152,7 +164,7 @@ def test_how_a_process_ended(code: int, how: str) -> None:
 
 
 def test_sources_count_a_change_an_addition_and_a_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.sources.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("local.runtime.pool.SCAN_SECONDS", 0.0)
     (tmp_path / "a.py").write_text("1")
     sources = Sources([tmp_path, tmp_path / "nowhere"])
     versions = [sources.version(), sources.version()]

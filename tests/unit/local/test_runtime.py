@@ -1,44 +1,18 @@
 """Functions in real processes under the real runtime client: what comes of them, and when they end."""
 
 import asyncio
-import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.logs import log_path
-from local.model import Function
-from local.outcomes import Outcome, Throttled, UnknownFunction
-from local.runtime import Runtime, Settings
-
-HANDLERS = Path(__file__).parent / "sample" / "handlers.py"
-
-
-def run(root: Path, work: Callable[[Runtime], Awaitable[None]], *functions: Function, **settings: Any) -> None:
-    """Run `work` with a runtime of `functions`, whose code is in `root`."""
-    (root / "functions").mkdir(exist_ok=True)
-    if not (root / "functions" / "app.py").exists():
-        (root / "functions" / "app.py").write_text(HANDLERS.read_text())
-
-    async def go() -> None:
-        chosen = Settings(root, root / "logs", "http://127.0.0.1:1", {"OVERRIDE": "yes"}, **settings)
-        runtime = Runtime({function.name: function for function in functions}, {"Physical-1": "Echo"}, chosen)
-        try:
-            await work(runtime)
-        finally:
-            await runtime.close()
-
-    asyncio.run(go())
-
-
-def payload(outcome: Outcome) -> Any:
-    return json.loads(outcome.payload)
+from local.runtime.limits import UnknownFunction
+from local.runtime.runtime import Runtime
+from local.template.model import Function
+from tests.runtime import payload, run
 
 
 def test_an_answer_and_the_environment_a_function_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,18 +135,65 @@ def test_events_at_once_have_processes_of_their_own_up_to_a_limit(tmp_path: Path
         outcomes = await asyncio.gather(*calls)
         assert len({payload(outcome) for outcome in outcomes}) == 2
 
-    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=10), at_once=2)
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=10), concurrency=2)
 
 
-def test_reserved_concurrency_throttles(tmp_path: Path) -> None:
+SLOW_TO_START = """
+import os, time
+from pathlib import Path
+
+mark = Path(os.environ["MARK"])
+if mark.exists():
+    time.sleep(20)
+mark.touch()
+
+
+def handler(event, context):
+    time.sleep(event["seconds"])
+    return os.getpid()
+"""
+
+
+def test_a_process_that_gets_free_takes_the_event_that_waits_for_one_that_starts(tmp_path: Path) -> None:
+    # GIVEN a function with one warm process; another one takes 20 seconds to start
+    slow = Function("Slow", "slow.handler", timeout=10, environment={"MARK": str(tmp_path / "mark")})
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "slow.py").write_text(SLOW_TO_START)
+
     async def work(runtime: Runtime) -> None:
-        first = asyncio.create_task(runtime.invoke("Sleep", b'{"seconds": 0.5}'))
-        await asyncio.sleep(0.05)
-        with pytest.raises(Throttled):
-            await runtime.invoke("Sleep", b"{}")
-        assert not (await first).failed
+        warm = payload(await runtime.invoke("Slow", b'{"seconds": 0}'))
 
-    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=10, reserved=1))
+        # WHEN three events come at once
+        began = time.monotonic()
+        outcomes = await asyncio.gather(*(runtime.invoke("Slow", b'{"seconds": 0.2}') for _ in range(3)))
+
+        # THEN the warm process runs them one after the other, before another has started
+        assert time.monotonic() - began < 10
+        assert [payload(outcome) for outcome in outcomes] == [warm] * 3
+
+    run(tmp_path, work, slow)
+
+
+def test_an_event_that_is_given_up_while_it_waits_takes_no_process(tmp_path: Path) -> None:
+    # GIVEN a busy process, and an event that waits for another one to start
+    slow = Function("Slow", "slow.handler", timeout=10, environment={"MARK": str(tmp_path / "mark")})
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "slow.py").write_text(SLOW_TO_START)
+
+    async def work(runtime: Runtime) -> None:
+        warm = payload(await runtime.invoke("Slow", b'{"seconds": 0}'))
+        busy = asyncio.create_task(runtime.invoke("Slow", b'{"seconds": 0.5}'))
+        waiting = asyncio.create_task(runtime.invoke("Slow", b'{"seconds": 0}'))
+        await asyncio.sleep(0.1)
+
+        # WHEN nobody waits for it any longer
+        waiting.cancel()
+        await busy
+
+        # THEN the process that got free runs the next event
+        assert payload(await runtime.invoke("Slow", b'{"seconds": 0}')) == warm
+
+    run(tmp_path, work, slow)
 
 
 def test_a_changed_source_is_run_by_the_next_event(tmp_path: Path) -> None:
@@ -183,16 +204,6 @@ def test_a_changed_source_is_run_by_the_next_event(tmp_path: Path) -> None:
         assert payload(await runtime.invoke("Echo", b"{}")) == "changed"
 
     run(tmp_path, work, Function("Echo", "app.echo"))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's data")
-def test_the_memory_setting_limits_a_process(tmp_path: Path) -> None:
-    async def work(runtime: Runtime) -> None:
-        assert not (await runtime.invoke("Hoard", b'{"megabytes": 20}')).failed
-        outcome = await runtime.invoke("Hoard", b'{"megabytes": 200}')
-        assert payload(outcome)["errorType"] == "MemoryError"
-
-    run(tmp_path, work, Function("Hoard", "app.hoard", memory=128))
 
 
 def test_idle_processes_end(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from local.definitions import definition_string
-from local.intrinsics import Resolver
-from local.model import Authorizer, EventRule, QueueMapping, Schedule
 from local.options import ROOT
-from local.template import TemplateError, read
+from local.template.intrinsics import Resolver
+from local.template.model import Authorizer, EventRule, QueueMapping, Schedule, TemplateError
+from local.template.template import definition_string, read
 
 
 @pytest.fixture(autouse=True)

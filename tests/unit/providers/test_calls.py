@@ -1,4 +1,4 @@
-"""The world behind the OutboundBot stand-in, by a clock of ours: when calls are made, how they end, what is said."""
+"""OutboundBot's stand-in under a clock of the test: when calls are made, how they end, what is said in them."""
 
 from collections import Counter
 from datetime import date
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from local.providers.calls import CALLING_NUMBER, ENDINGS, Contact, Group, Job, ending
-from local.providers.conversations import WHENS, conversation, mood, verdict
+from local.providers.conversations import WHENS, analysis, conversation, mood
 from local.providers.faults import Outbound
-from local.providers.lines import Instance, World
+from local.providers.outbound.calls import CALLING_NUMBER, ENDINGS, Contact, Group, Job, ending
+from local.providers.outbound.lines import Instance, World
 
 CONNECTED = [one.status for one in ENDINGS if not one.failure]
 TODAY = date(2026, 11, 24)  # a Tuesday
@@ -106,11 +106,11 @@ def test_the_model_reads_a_conversation_as_it_was_meant(status: str) -> None:
         assert 6 <= len(lines) <= 12
         assert [speaker for speaker, _ in lines] == ["Robot", "Contact"] * (len(lines) // 2)
         assert not any(mark in text for _, text in lines for mark in "{}")
-        wants, told = mood(f"said-{n}", status), verdict(lines, TODAY)
-        assert told["is_interested"] == (wants in ("visit", "callback", "keen"))
-        assert told["is_arrive"] == (wants == "visit")
-        assert (told["next_follow_time"] is not None) == (wants in ("visit", "callback"))
-        assert told["leads_remark"].endswith("。")
+        wants, result = mood(f"said-{n}", status), analysis(lines, TODAY)
+        assert result["is_interested"] == (wants in ("visit", "callback", "keen"))
+        assert result["is_arrive"] == (wants == "visit")
+        assert (result["next_follow_time"] is not None) == (wants in ("visit", "callback"))
+        assert result["leads_remark"].endswith("。")
 
 
 def test_two_in_five_are_interested() -> None:
@@ -129,5 +129,5 @@ def test_two_in_five_are_interested() -> None:
     ],
 )
 def test_times_are_as_people_mean_them(today: date, times: list[str]) -> None:
-    asked = [verdict([("Contact", f"{when.phrase}我到店里看看。")], today)["next_follow_time"] for when in WHENS]
-    assert asked == [f"2026-{time}:00:00" for time in times]
+    found = [analysis([("Contact", f"{when.phrase}我到店里看看。")], today)["next_follow_time"] for when in WHENS]
+    assert found == [f"2026-{time}:00:00" for time in times]

@@ -1,4 +1,4 @@
-"""The models' stand-ins: their tempers come out as told, their words can be read back, answers fit what is asked."""
+"""The models' stand-ins: their frequencies hold, their prose can be read back, answers fit their schemas."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from local.providers.models import BRANDS, BY_NAME, PERSONAS, Persona, opinion
-from local.providers.opinions import read, words
-from local.providers.roles import role
-from local.providers.shapes import fit
+from local.providers.llm.knowledge import role
+from local.providers.llm.models import BRANDS, BY_NAME, PERSONAS, Persona, extract, opinion, prose
+from local.providers.llm.schemas import fit
 from tests import serving
 
 QUESTIONS = [f"第 {number} 个问题" for number in range(1000)]
@@ -50,30 +49,30 @@ BRAND = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_
 )
 def test_what_is_said_can_be_read(question: str, brands: list[str], language: str, name: str) -> None:
     brands = [brand for brand in dict.fromkeys(brands) if brand]
-    told = opinion(name, question, brands)
-    answer = words(told, language)
+    expected = opinion(name, question, brands)
+    answer = prose(expected, language)
     for brand in brands:
-        reading = read(answer, brand, [other for other in brands if other != brand])
-        mention = told.of(brand)
+        reading = extract(answer, brand, [other for other in brands if other != brand])
+        mention = expected.of(brand)
         if mention is None:
-            assert reading["named"] is False or not told.mentions
+            assert reading["named"] is False or not expected.mentions
             continue
         assert (reading["named"], reading["rank"]) == (True, mention.rank)
         assert reading["sentiment"] == mention.sentiment
-        assert reading["competitors"] == [one.brand for one in told.mentions if one.brand != brand]
-        assert tuple(reading["sources"]) == told.sources
+        assert reading["competitors"] == [one.brand for one in expected.mentions if one.brand != brand]
+        assert tuple(reading["sources"]) == expected.sources
 
 
 def test_brands_that_nobody_asked_about_are_read_too() -> None:
     answer = "1. 甲：很好（+0.40）\n2. 乙：一般（-0.10）"
-    reading = read(answer, "乙", [])
+    reading = extract(answer, "乙", [])
     assert (reading["rank"], reading["sentiment"], reading["competitors"]) == (2, -0.1, ["甲"])
 
 
 def test_an_answer_of_another_hand_is_searched() -> None:
-    reading = read("我推荐 Vela，其次是 Lumo。", "Lumo", ["Vela", "星野"])
+    reading = extract("我推荐 Vela，其次是 Lumo。", "Lumo", ["Vela", "星野"])
     assert reading == {"named": True, "rank": 2, "sentiment": 0.0, "competitors": ["Vela"], "sources": []}
-    assert read("今天天气不错。", "Lumo", ["Vela"])["named"] is False
+    assert extract("今天天气不错。", "Lumo", ["Vela"])["named"] is False
 
 
 class Objection(BaseModel):
@@ -109,8 +108,8 @@ def test_a_role_is_made_of_the_material_and_fits_its_schema() -> None:
         st.none() | st.booleans() | st.integers() | st.text(max_size=20), lambda part: st.lists(part, max_size=3)
     )
 )
-def test_whatever_is_told_fits(told: Any) -> None:
-    Document.model_validate(fit(Document.model_json_schema(), told))
+def test_any_value_is_made_to_fit(value: Any) -> None:
+    Document.model_validate(fit(Document.model_json_schema(), value))
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +140,14 @@ def test_a_stream_says_the_same_in_pieces(stand_in: serving.StandIn) -> None:
     assert end == "[DONE]"
     chunks = [json.loads(event) for event in events]
     pieces = [choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"]]
-    assert "".join(pieces) == whole["choices"][0]["message"]["content"] == words(opinion("qwen", "哪个好？"), "en")
+    assert "".join(pieces) == whole["choices"][0]["message"]["content"] == prose(opinion("qwen", "哪个好？"), "en")
     assert chunks[-1]["usage"] == whole["usage"]
 
 
 def test_the_controls_tell_the_brands(stand_in: serving.StandIn) -> None:
     stand_in.control(latency_ms=0, brands=["Alpha", "Beta", "Gamma"])
     content = ask(stand_in, "deepseek", f"{KEY}-deepseek").json()["choices"][0]["message"]["content"]
-    assert content == words(opinion("deepseek", "哪个好？", ["Alpha", "Beta", "Gamma"]), "en")
+    assert content == prose(opinion("deepseek", "哪个好？", ["Alpha", "Beta", "Gamma"]), "en")
     stand_in.control(latency_ms=0)
 
 

@@ -25,8 +25,8 @@ from darabonba.exceptions import UnretryableException
 from darabonba.request import DaraRequest
 
 from local.providers.app import make_app
-from local.providers.calls import CALLING_NUMBER, ENDINGS, ending
 from local.providers.conversations import conversation
+from local.providers.outbound.calls import CALLING_NUMBER, ENDINGS, ending
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # the SDK's own
 
@@ -261,8 +261,8 @@ def test_progress_adds_up_to_the_jobs_there_are(bot: StandIn) -> None:
     bot.sdk.cancel_jobs(models.CancelJobsRequest(instance_id=INSTANCE, all=False, job_id=waiting[3:]))
     bot.sdk.suspend_jobs(models.SuspendJobsRequest(instance_id=INSTANCE, all=False, job_id=waiting[2:3]))
     described = bot.described(group)
-    told = {name: value for name, value in described.progress.to_map().items() if value}
-    assert told == {
+    result = {name: value for name, value in described.progress.to_map().items() if value}
+    assert result == {
         "TotalJobs": 8,
         "TotalCompleted": 1,
         "Failed": 3,
@@ -562,9 +562,9 @@ def test_who_is_assigned_twice_is_dialled_twice(bot: StandIn) -> None:
 
 def test_a_recording_plays(bot: StandIn) -> None:
     task = bot.connected()
-    told = bot.recording(task.task_id)
-    assert (told.success, told.download_params.file_name) == (True, f"{task.task_id}.wav")
-    url = urlsplit(told.download_params.signature_url)
+    result = bot.recording(task.task_id)
+    assert (result.success, result.download_params.file_name) == (True, f"{task.task_id}.wav")
+    url = urlsplit(result.download_params.signature_url)
     expires = int(parse_qs(url.query)["Expires"][0])
     assert expires == pytest.approx(time.time() + 3600, abs=5)
     answer = bot.http("GET", f"{url.path}?{url.query}")

@@ -1,4 +1,4 @@
-"""The stand-in's data and faults: real divisions, hospitals that are the same every time, faults that can be told."""
+"""The stand-in's data and faults: real divisions, hospitals that never vary, faults that tests control."""
 
 import json
 from collections import Counter
@@ -6,11 +6,11 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from local.providers import divisions
-from local.providers.completions import Question
 from local.providers.faults import Controls, Faults
-from local.providers.hospitals import hospitals_of, hospitals_page
 from local.providers.journal import Call, Journal
+from local.providers.llm import divisions
+from local.providers.llm.completions import Question
+from local.providers.llm.hospitals import hospitals_of, hospitals_page
 
 DISTRICTS = [one.code for found in divisions.districts().values() for one in found]
 
@@ -84,7 +84,7 @@ def test_batches_are_the_whole() -> None:
     ],
 )
 def test_the_latest_question_is_answered(messages: list[str], ask: str) -> None:
-    assert Question("m", tuple(messages), None, False, None).asked()["ask"] == ask
+    assert Question("m", tuple(messages), None, False, None).fields()["ask"] == ask
 
 
 def test_faults_come_at_their_rates_and_the_same_every_time() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from roles import prompts
+from roles.authoring import _prompts as prompts
 from roles.kinds import KINDS
 from roles.model import RoleDocument
 
@@ -55,11 +55,11 @@ def test_what_is_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_the_prompts_version_is_that_of_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    version = prompts.version()
+    version = prompts.version("system", "role")
     assert len(version) == 12
-    assert prompts.version() == version
-    monkeypatch.setattr(prompts._prompts, "_template", lambda name: Template(f"{name}, anew"))
-    assert prompts.version() != version
+    assert prompts.version("system", "role") == version
+    monkeypatch.setattr(prompts, "_template", lambda name: Template(f"{name}, anew"))
+    assert prompts.version("system", "role") != version
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,6 @@ def test_pairs_of_ids_are_told_apart() -> None:
     assert kind.open_key is not None
     keys = {
         kind.open_key(kind.params.model_validate({"task_id": t, "strategy_id": s}))
-        for t, s in [("a", "b"), ("b", "a"), ('a","b', "c"), ("a", 'b","c')]
+        for t, s in [("a", "b"), ("b", "a"), ("a','b", "c"), ("a", "b','c")]
     }
     assert len(keys) == 4

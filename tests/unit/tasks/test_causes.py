@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from longhaul.tasks.causes import is_transient, read_cause
+from longhaul.errors import is_transient
+from longhaul.tasks.model import TaskError
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from longhaul.tasks.causes import is_transient, read_cause
     ],
 )
 def test_a_cause_becomes_our_code_and_a_message(error: str, cause: str, code: str, message: str | None) -> None:
-    read = read_cause(error, cause)
+    read = TaskError.from_cause(error, cause)
     assert read.code == code
     assert read.message == (message or cause)
 

@@ -5,13 +5,17 @@
     |  +- ProviderThrottled, ProviderUnavailable
     |  +- DatabaseUnavailable    MySQL is away, out of connections, or kept deadlocking
     |  +- WorkflowUnavailable    Step Functions does not answer, or the queue that runs the task
+    |  +- AwsUnavailable         any other service of AWS is away or throttles us
     |  +- LaneFull               the kind's lane holds as many waiting tasks as it may
+    |  +- OutOfTime              the function's call ends before a model could answer: the next call goes on
+    |  +- StepTimeout            a step of a code-first workload took longer than it may
     +- PermanentError            trying again gives the same: the state machine's Catch takes it
        +- InvalidRequest         the caller's input, with the field's place
        |  +- UnknownKind, KeyReused
-       +- NotFound, Conflict (IllegalTransition, AlreadyOpen)
+       +- NotFound, Conflict (IllegalTransition, AlreadyOpen, TooManyScheduled)
        +- MissingMaterial        what the task would be made from is not there
        +- BadAnswer              a provider's answer broke its contract twice
+       |  +- AnswerCut           it was cut at its limit of tokens
        +- TooManyFailures        more steps failed than a task tolerates
        +- TaskStopped            the task was cancelled, paused or superseded: end quietly
 
@@ -55,9 +59,7 @@ class LonghaulError(Exception):
 class TransientError(LonghaulError):
     """It did not work this time; try again later."""
 
-    code = "temporarily_unavailable"
-    status = 503
-    retryable = True
+    code, status, retryable = "temporarily_unavailable", 503, True
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -88,10 +90,28 @@ class WorkflowUnavailable(TransientError):
     code = "workflow_unavailable"
 
 
+class AwsUnavailable(TransientError):
+    """A service of AWS does not answer."""
+
+    code = "aws_unavailable"
+
+
 class LaneFull(TransientError):
     """As many tasks of this kind wait as may wait; submit again later."""
 
     code = "lane_full"
+
+
+class OutOfTime(TransientError):
+    """The function's time is nearly over; its next call goes on."""
+
+    code = "out_of_time"
+
+
+class StepTimeout(TransientError):
+    """The step took longer than its timeout."""
+
+    code = "step_timeout"
 
 
 class PermanentError(LonghaulError):
@@ -101,8 +121,7 @@ class PermanentError(LonghaulError):
 class InvalidRequest(PermanentError):
     """The request is not valid."""
 
-    code = "invalid_request"
-    status = 422
+    code, status = "invalid_request", 422
 
     def __init__(self, message: str = "", *, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(message)
@@ -127,15 +146,13 @@ class KeyReused(InvalidRequest):
 class NotFound(PermanentError):
     """There is no such thing."""
 
-    code = "not_found"
-    status = 404
+    code, status = "not_found", 404
 
 
 class Conflict(PermanentError):
     """Not possible in the present state."""
 
-    code = "conflict"
-    status = 409
+    code, status = "conflict", 409
 
 
 class IllegalTransition(Conflict):
@@ -165,6 +182,12 @@ class AlreadyOpen(Conflict):
         return {"open_task_id": self.open_task_id}
 
 
+class TooManyScheduled(Conflict):
+    """As many of the tenant's tasks of this kind wait for a later start as may."""
+
+    code = "too_many_scheduled"
+
+
 class MissingMaterial(PermanentError):
     """What the task would be made from is not there."""
 
@@ -172,10 +195,15 @@ class MissingMaterial(PermanentError):
 
 
 class BadAnswer(PermanentError):
-    """The provider's answer broke its contract, and did so again when told."""
+    """The provider's answer broke its contract, also when it was asked to mend it."""
 
-    code = "bad_answer"
-    status = 502
+    code, status = "bad_answer", 502
+
+
+class AnswerCut(BadAnswer):
+    """The model's answer was cut at its limit of tokens."""
+
+    code = "answer_cut"
 
 
 class TooManyFailures(PermanentError):
@@ -187,5 +215,34 @@ class TooManyFailures(PermanentError):
 class TaskStopped(PermanentError):
     """The task was cancelled, paused, finished or superseded by a newer attempt."""
 
-    code = "task_stopped"
-    status = 409
+    code, status = "task_stopped", 409
+
+
+# What Lambda and Step Functions call a worker that died, timed out or was throttled: nobody's mistake.
+# https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+_PLATFORM = ("States.Timeout", "States.HeartbeatTimeout", "Lambda.", "Runtime.", "Sandbox.", "Execution.")
+
+
+def code_named(name: str) -> str:
+    """The code of the error class with this name; a name that is not in the tree is its own code."""
+    known = _tree().get(name)
+    return known.code if known else name
+
+
+def is_transient(code: str) -> bool:
+    """Whether an error with this code may be gone next time."""
+    transient = {known.code for known in _tree().values() if issubclass(known, TransientError)}
+    return code in transient or code.startswith(_PLATFORM)
+
+
+def is_away(code: str) -> bool:
+    """Whether the error says that something we need is away: a service, a database, a network interface on its way."""
+    away = {known.code for name, known in _tree().items() if name.endswith("Unavailable")}
+    return code in away or code.startswith("Lambda.")
+
+
+def _tree(root: type[LonghaulError] = LonghaulError) -> dict[str, type[LonghaulError]]:
+    named = {root.__name__: root}
+    for child in root.__subclasses__():
+        named |= _tree(child)
+    return named

@@ -9,6 +9,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from longhaul import aws, lifetime
+from longhaul.errors import AwsUnavailable
+
 type Handler = Callable[[dict[str, Any], LambdaContext], Any]
 
 logger = Logger(utc=True, use_rfc3339=True)
@@ -26,7 +29,10 @@ def metrics_of(**dimensions: str) -> Iterator[EphemeralMetrics]:
 
 
 def observed(handler: Handler) -> Handler:
-    """Every function's outermost layer: its context in each log line, its metrics flushed at the end.
+    """Every function's outermost layer: its context in each log line, its time known, its metrics flushed at the end.
+
+    An error of AWS's client that nobody has translated, and that may be gone soon, becomes AwsUnavailable: its name is
+    what the state machines retry.
 
     Not Powertools' `log_metrics`: that one warns at each call that counted nothing, as most of ours do.
     """
@@ -35,7 +41,12 @@ def observed(handler: Handler) -> Handler:
     @wraps(handler)
     def observe(event: dict[str, Any], context: LambdaContext) -> Any:
         try:
-            return handler(event, context)
+            with lifetime.of(context):
+                return handler(event, context)
+        except Exception as error:
+            if aws.is_away(error):
+                raise AwsUnavailable(str(error)) from error
+            raise
         finally:
             if metrics.metric_set:
                 metrics.flush_metrics()

@@ -1,11 +1,9 @@
 """Settings: what a function reads from its environment, typed, checked when it starts.
 
-Each model below names the variables of one concern (a field's name in upper case is its variable). A function module
-says at import which it needs, so that a wrong deployment fails at start with the names that are missing, and a test
-can hold the template's declared environment against the code:
+Each model names the variables of one concern (a field's name in upper case is its variable). A function module says at
+import which it needs: a wrong deployment fails at start with the names, and a test holds the template against the code.
 
     settings.require(settings.Database, settings.ProgressQueue)
-
 Everyone else reads values with `settings.of(settings.Database)`.
 """
 
@@ -25,15 +23,38 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+@cache
+def of[S: Settings](model: type[S]) -> S:
+    """The model's values; raises SettingsError naming each variable that is missing or wrong."""
+    variables = {name: os.environ[name.upper()] for name in model.model_fields if name.upper() in os.environ}
+    try:
+        return model.model_validate(variables)
+    except ValidationError as error:
+        wrong = ", ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{model.__name__} settings: {wrong}") from error
+
+
+def require(*models: type[Settings]) -> None:
+    """Fail now, with names, when the environment lacks what these models read."""
+    for model in models:
+        of(model)
+
+
+type ResponseFormat = Literal["auto", "json_schema", "json_object", "none"]  # `auto` is found out
+
+
 def _split(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 class Database(Settings):
-    """MySQL: the secret holds {host, port, username, password, dbname, unix_socket?, init_command?}."""
+    """MySQL: the secret holds {host, port, username, password, dbname, unix_socket?, init_command?}.
+
+    TLS is `verify` (by the system's authorities), `off`, or the path of a file of further authorities to verify by.
+    """
 
     database_secret_arn: str = Field(min_length=1)
-    database_tls: Literal["verify", "off"]
+    database_tls: str = Field(pattern=r"^(verify|off|/\S+)$")
 
 
 class Kinds(Settings):
@@ -42,10 +63,23 @@ class Kinds(Settings):
     kind_modules: Annotated[list[str], BeforeValidator(_split)] = Field(min_length=1)
 
 
+class Docs(Settings):
+    """The workloads that are deployed, by name, and whether /docs and /openapi.json answer."""
+
+    workloads: Annotated[list[str], BeforeValidator(_split)] = Field(min_length=1)
+    public_docs: bool
+
+
 class Workflows(Settings):
     """The ARN of each state machine and the URL of each queue that runs tasks, by its logical id, as a JSON object."""
 
     workflow_arns: Json[dict[str, str]]
+
+
+class StepFunctions(Settings):
+    """The ARN of each function that runs steps of code-first workloads, by its logical id, as a JSON object."""
+
+    step_functions: Json[dict[str, str]]
 
 
 class DispatchQueue(Settings):
@@ -95,28 +129,34 @@ class Cache(Settings):
 
 
 class Limits(Settings):
-    """Requests a minute and tenant, by class of route (`longhaul.http.limits`); 0 means without limit."""
+    """What a caller may do: the text before each scope of a token, and requests a minute (`longhaul.http.limits`)."""
 
-    writes_per_minute: int = Field(ge=0, le=1_000_000)
+    scope_prefix: str = Field(default="", pattern=r"^\S*$")  # of Cognito: https://api.example/
+    writes_per_minute: int = Field(ge=0, le=1_000_000)  # of a tenant; 0: without limit
     bulk_per_minute: int = Field(ge=0, le=1_000_000)
     reads_per_minute: int = Field(ge=0, le=1_000_000)
 
 
+class Waits(Settings):
+    """How many requests may be held open at once, of a tenant and of all (`longhaul.http.waiting`); 0 means none."""
+
+    waits_per_tenant: int = Field(ge=0, le=1_000)
+    waits_at_once: int = Field(ge=0, le=1_000)
+    breaker_table: str = Field(min_length=1)
+
+
 class Llm(Settings):
-    """An OpenAI-compatible endpoint; the secret holds its key, the DynamoDB table says when it is left alone."""
+    """An OpenAI-compatible endpoint; the secret holds its key. Who asks it reads `Breaker` too."""
 
     llm_base_url: str = Field(min_length=1)
     llm_model: str = Field(min_length=1)
     llm_secret_arn: str = Field(min_length=1)
     llm_timeout_seconds: float = Field(gt=0, le=600)
-    breaker_table: str = Field(min_length=1)
+    llm_response_format: ResponseFormat
 
 
 class Model(BaseModel):
-    """One language model: where it is, what a million tokens cost, and how many requests it may be at at once.
-
-    The secret holds its key. The prices' currency is the deployment's choice, the same for all models.
-    """
+    """One language model, its secret (the key) and its prices for a million tokens, all in one currency."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -127,6 +167,7 @@ class Model(BaseModel):
     prompt_price: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000)
     completion_price: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000)
     max_concurrent: int = Field(default=5, ge=1, le=100)
+    response_format: ResponseFormat = "auto"
 
 
 def _distinct(models: list[Model]) -> list[Model]:
@@ -180,20 +221,3 @@ class Calls(Settings):
 class Hospitals(Settings):
     max_districts_in_flight: int = Field(ge=1, le=40)
     hospitals_batch_size: int = Field(ge=1, le=100)
-
-
-@cache
-def of[S: Settings](model: type[S]) -> S:
-    """The model's values; raises SettingsError naming each variable that is missing or wrong."""
-    variables = {name: os.environ[name.upper()] for name in model.model_fields if name.upper() in os.environ}
-    try:
-        return model.model_validate(variables)
-    except ValidationError as error:
-        wrong = ", ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise SettingsError(f"{model.__name__} settings: {wrong}") from error
-
-
-def require(*models: type[Settings]) -> None:
-    """Fail now, with names, when the environment lacks what these models read."""
-    for model in models:
-        of(model)

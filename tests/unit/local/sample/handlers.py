@@ -33,4 +33,21 @@ def leave(event, context):
 
 
 def hoard(event, context):
-    return len(bytearray(event["megabytes"] * 1024 * 1024))
+    held = b"x" * (event["megabytes"] * 1024 * 1024)
+    time.sleep(event.get("seconds", 0))
+    return len(held)
+
+
+def reply(event, context):
+    return "x" * (event["bytes"] - 2)
+
+
+def large(event, context):
+    return {"statusCode": 200, "body": "x" * 7 * 1024 * 1024}
+
+
+def hold(event, context):
+    """Run until a file exists."""
+    while not Path(event["until"]).exists():
+        time.sleep(0.01)
+    return event["until"]

@@ -23,13 +23,14 @@ from longhaul.http.app import Api, make_app
 from longhaul.http.conditional import IfMatch, asks_for_fresh, check_match, conditional, etag_of, known_tag
 from longhaul.http.described import KindName, TaskId, also
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
-from longhaul.http.idempotency import IdempotencyKey, parse_idempotency_key
+from longhaul.http.idempotency import IdempotencyKey, keyed_request, parse_idempotency_key, replay_headers
 from longhaul.http.identity import Caller, caller, needs, require_scope
 from longhaul.http.limits import limited
-from longhaul.http.pages import Page, PageNumber, PageParams, PageSize, page_of
+from longhaul.http.pages import Page, PageCursor, PageNumber, PageParams, PageSize, page_of
 from longhaul.http.prefer import Prefer, held, wait_of
 from longhaul.http.problems import document, pointer
-from longhaul.http.wire import Moment, Timestamp, dumps, respond, rfc3339
+from longhaul.http.wire import Timestamp, dumps, respond, rfc3339
+from longhaul.validation import Moment
 
 __all__ = [
     "Api",
@@ -41,6 +42,7 @@ __all__ = [
     "MethodNotAllowed",
     "Moment",
     "Page",
+    "PageCursor",
     "PageNumber",
     "PageParams",
     "PageSize",
@@ -58,6 +60,7 @@ __all__ = [
     "dumps",
     "etag_of",
     "held",
+    "keyed_request",
     "known_tag",
     "limited",
     "make_app",
@@ -65,6 +68,7 @@ __all__ = [
     "page_of",
     "parse_idempotency_key",
     "pointer",
+    "replay_headers",
     "require_scope",
     "respond",
     "rfc3339",

@@ -1,10 +1,10 @@
 """The resolver every HTTP function is made of."""
 
 import re
+from collections.abc import Callable, Collection
 from typing import Any
-from urllib.parse import unquote
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
@@ -29,13 +29,14 @@ class Api(APIGatewayHttpResolver):
     pinned and `tests/unit/http` exercises each of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, served_elsewhere: Callable[[str], Collection[str]]) -> None:
         super().__init__(
             debug=False,  # else POWERTOOLS_DEV prints each event, its token too, into the log
             serializer=dumps,
             enable_validation=True,
             response_validation_error_http_code=500,
         )
+        self._served_elsewhere = served_elsewhere
         self._request_validation_middleware = RequestValidation()
         self._response_validation_middleware = ResponseValidation(has_response_validation_error=True)
         problems.install(self)
@@ -51,15 +52,27 @@ class Api(APIGatewayHttpResolver):
         logger.append_keys(traceparent=self.context[_TRACE])
         return super()._resolve()
 
-    def _convert_matches_into_route_keys(self, match: re.Match[str]) -> dict[str, str]:
-        """Path parameters decoded: the gateway passes them as the caller wrote them, percent-encoded or not."""
-        return {name: unquote(value) for name, value in match.groupdict().items()}
+    @staticmethod
+    def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:
+        """A path parameter is all that stands between two slashes, and its type says what it may be.
+
+        Powertools leaves characters out, which makes an id with one of them a route that is not there. Nothing is
+        decoded: an HTTP API decodes `rawPath` (https://github.com/aws-powertools/powertools-lambda-python/issues/1098).
+        """
+        pattern = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", rule)
+        return re.compile(base_regex.format(pattern).removesuffix("$") + r"\Z")
 
     def _handle_not_found(self, method: str, path: str) -> ResponseBuilder[BaseProxyEvent]:
         """405 with Allow where another method would do, else 404."""
-        allowed = {route.method for route in self.routes if route.rule.match(path)}
-        error = MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
-        return self._response_builder_class(response=problems.problem(self, error), serializer=self._serializer)
+        if method == "OPTIONS" and "access-control-request-method" in self.current_event.headers:
+            answer: Response[Any] = Response(status_code=204)  # a preflight: the gateway adds its CORS headers
+        else:
+            allowed = {route.method for route in self.routes if route.rule.match(path)} | {
+                *self._served_elsewhere(path)
+            }
+            error = MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
+            answer = problems.problem(self, error)
+        return self._response_builder_class(response=answer, serializer=self._serializer)
 
     def _build_response(self, response_builder: ResponseBuilder[BaseProxyEvent]) -> dict[str, Any]:
         """Name the request in every answer; compress what is worth it for those who asked."""
@@ -84,6 +97,10 @@ class Api(APIGatewayHttpResolver):
         return any(re.fullmatch(r"gzip(;q=(1|0?\.\d*[1-9]).*)?", offer) for offer in offers)
 
 
-def make_app() -> Api:
-    """A resolver without routes yet: `app = make_app()`, then `@app.get(...)`, then `app.resolve(event, context)`."""
-    return Api()
+def make_app(served_elsewhere: Callable[[str], Collection[str]] = lambda _: ()) -> Api:
+    """A resolver without routes yet: `app = make_app()`, then `@app.get(...)`, then `app.resolve(event, context)`.
+
+    `served_elsewhere(path)`: the methods that other functions serve there. Only the function that the gateway sends
+    what no route takes needs to know them.
+    """
+    return Api(served_elsewhere)

@@ -64,10 +64,10 @@ def asks_for_fresh(app: APIGatewayHttpResolver) -> bool:
 
 def known_tag(app: APIGatewayHttpResolver, etag: str) -> str | None:
     """The caller's own tag when it names this version, compressed or not."""
-    asked = app.current_event.headers.get("if-none-match", "")
-    if asked.strip() == "*":
+    known = app.current_event.headers.get("if-none-match", "")
+    if known.strip() == "*":
         return etag
-    return next((tag for tag in _TAG.findall(asked) if tag in (etag, encoded_etag(etag))), None)
+    return next((tag for tag in _TAG.findall(known) if tag in (etag, encoded_etag(etag))), None)
 
 
 IfMatch = Annotated[
@@ -75,8 +75,9 @@ IfMatch = Annotated[
     Header(
         alias="If-Match",
         description="Only when it is still this version: the `ETag` of an answer to its GET, or `*`.",
+        min_length=1,
+        max_length=1_000,
         examples=['"3f2504e04f8941d39a0c0305e82c3301"'],
-        json_schema_extra={"minLength": 1, "maxLength": 1_000},
     ),
 ]
 """A write's parameter: `if_match: IfMatch = None`, to be held against `check_match`."""

@@ -43,6 +43,25 @@ def unseal(cursor: str, *, pointer: str = "query/cursor") -> dict[str, Any]:
     return position
 
 
+def cursor_after(of: object, key: Any) -> str | None:
+    """A cursor that continues after `key` (JSON) the list that `of` tells apart from all others; None for no key."""
+    return None if key is None else seal({"of": _digest(of), "after": key})
+
+
+def key_of(of: object, cursor: str) -> Any:
+    """The key in a cursor of `cursor_after`. Raises InvalidCursor when it was made for another list."""
+    sealed = unseal(cursor)
+    if sealed.get("of") != _digest(of):
+        detail = "a cursor of another list: the tenant, the filters or the sorting differ"
+        raise InvalidCursor(errors=[FieldError(pointer="query/cursor", detail=detail)])
+    return sealed["after"]
+
+
+def _digest(of: object) -> str:
+    text = of if isinstance(of, str) else repr(of)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _tag(body: bytes) -> bytes:
     return hmac.digest(_key(settings.of(settings.Cursors).cursor_secret_arn), body, hashlib.sha256)[:SEAL_BYTES]
 

@@ -27,7 +27,8 @@ KindName = Annotated[
 def also(*statuses: int) -> dict[str, Any]:
     """A route's `openapi_extensions`: what it answers beside its own status and its errors.
 
-    `also(304)` where it answers with `conditional`; `also(202)` where there may be more to wait for. Joined with
+    `also(304)` where it answers with `conditional`; `also(202)` where there may be more to wait for; `also(404)` where
+    what is asked for stands in the body. Joined with
     others' by `|`: `openapi_extensions=limited("bulk") | also(202)`.
     """
     return {ALSO: list(statuses)}

@@ -27,7 +27,7 @@ class BodyTooLarge(InvalidRequest):
 
 
 class UnsupportedMediaType(InvalidRequest):
-    """The body must be JSON: Content-Type application/json."""
+    """The body must be JSON in UTF-8: Content-Type application/json."""
 
     code = "unsupported_media_type"
     status = 415

@@ -6,7 +6,11 @@ The two classes stand where Powertools puts its own validation; they add what it
 import binascii
 import json
 import re
-from typing import Any, NoReturn, cast
+from collections import Counter
+from collections.abc import Mapping
+from email.message import Message
+from typing import Any, NoReturn, cast, get_args, get_origin
+from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
@@ -15,18 +19,23 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
     OpenAPIRequestValidationMiddleware,
     OpenAPIResponseValidationMiddleware,
 )
+from aws_lambda_powertools.event_handler.openapi.compat import ModelField
 from aws_lambda_powertools.event_handler.types import EventHandlerInstance
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
+from pydantic import BaseModel
 
 from longhaul.errors import FieldError, InvalidRequest
 from longhaul.http.errors import BodyTooLarge, InvalidParameter, MalformedBody, UnsupportedMediaType
 from longhaul.http.identity import check_security
 from longhaul.http.limits import check_limit
 from longhaul.http.wire import dumps, with_times
+from longhaul.validation import EMPTY, EMPTY_MEMBER
 
 MAX_BODY_BYTES = 1_000_000
 
-_JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE)
+_JSON = re.compile(r"application/([\w.+-]+\+)?json")
+_UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
+_REPLACED = "\ufffd"  # what stands in a decoded text for bytes that are not UTF-8
 
 
 class RequestValidation(OpenAPIRequestValidationMiddleware):
@@ -40,7 +49,10 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
         api = cast(APIGatewayHttpResolver, app)
         check_security(api, route.security)
         check_limit(api, route)
-        _refuse_unknown_parameters(app.current_event, route)
+        known = query_parameters(route)
+        _refuse_unknown_parameters(app.current_event, known)
+        _refuse_repeated_parameters(app.current_event, known)
+        _refuse_empty_lists(app.current_event, known)
         return super().handler(app, next_middleware)
 
     def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:
@@ -61,14 +73,33 @@ class ResponseValidation(OpenAPIResponseValidationMiddleware):
         return response
 
 
+def query_parameters(route: Route) -> dict[str, bool]:
+    """The query parameters that a route takes, alone or as the fields of a model, and whether each is a list."""
+    fields: list[tuple[str, Any]] = []
+    for field in route.dependant.query_params:
+        if model := query_model(field):
+            fields += [(info.alias or name, info.annotation) for name, info in model.model_fields.items()]
+        else:
+            fields.append((field.alias, field.field_info.annotation))
+    return {name: _is_list(annotation) for name, annotation in fields}
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+
+
+def query_model(field: ModelField) -> type[BaseModel] | None:
+    """The model whose fields are query parameters, if the parameter is one."""
+    annotation = field.field_info.annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
 def read_body(event: BaseProxyEvent) -> dict[str, Any]:
     """The JSON object in the body. Without a Content-Type it is taken for JSON; any other type is refused.
 
     Raises UnsupportedMediaType (415), BodyTooLarge (413), MalformedBody (400), InvalidRequest (422, no object).
     """
-    media_type = event.headers.get("content-type", "").strip()
-    if media_type and not _JSON.fullmatch(media_type):
-        raise UnsupportedMediaType
+    _check_media_type(event.headers)
     if len(event.body or "") > MAX_BODY_BYTES * 4 / 3 + 4:  # no need to decode it to know
         raise BodyTooLarge
     try:
@@ -78,7 +109,23 @@ def read_body(event: BaseProxyEvent) -> dict[str, Any]:
         raise MalformedBody("The body is not UTF-8 text.") from error
     if size > MAX_BODY_BYTES:
         raise BodyTooLarge
+    if _REPLACED in text and event.headers.get("content-length", str(size)) != str(size):
+        raise MalformedBody("The body is not UTF-8 text.")  # the gateway has decoded it, and changed its length so
     return _parse_object(text)
+
+
+def _check_media_type(headers: Mapping[str, str]) -> None:
+    if encoding := headers.get("content-encoding", "").strip().lower().replace("identity", ""):
+        raise UnsupportedMediaType(f"The body must not be encoded as {encoding[:50]}: send it as it is.")
+    if not headers.get("content-type", "").strip():
+        return
+    message = Message()
+    message["content-type"] = headers["content-type"]
+    if not _JSON.fullmatch(message.get_content_type()):
+        raise UnsupportedMediaType
+    charset = str(message.get_param("charset", "utf-8")).lower()
+    if charset not in _UTF_8:
+        raise UnsupportedMediaType(f"JSON is UTF-8; the body's charset must not be {charset[:50]}.")
 
 
 def _parse_object(text: str) -> dict[str, Any]:
@@ -101,10 +148,29 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _refuse_unknown_parameters(event: BaseProxyEvent, route: Route) -> None:
+def _refuse_unknown_parameters(event: BaseProxyEvent, known: Mapping[str, bool]) -> None:
     """A misspelt filter that is ignored gives a wrong answer that looks right."""
-    known = {field.alias for field in route.dependant.query_params}
-    unknown = sorted(event.query_string_parameters.keys() - known)
+    unknown = sorted(event.query_string_parameters.keys() - known.keys())
     if unknown:
         detail = f"unknown; this resource takes {', '.join(sorted(known)) or 'no query parameters'}"
         raise InvalidParameter(errors=[FieldError(pointer=f"query/{name}", detail=detail) for name in unknown])
+
+
+def _refuse_repeated_parameters(event: BaseProxyEvent, known: Mapping[str, bool]) -> None:
+    """Which of two values is meant nobody knows."""
+    given = Counter(name for name, _ in parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True))
+    repeated = [name for name, is_list in known.items() if not is_list and given[name] > 1]
+    if repeated:
+        raise InvalidParameter(errors=[FieldError(pointer=f"query/{name}", detail="is repeated") for name in repeated])
+
+
+def _refuse_empty_lists(event: BaseProxyEvent, known: Mapping[str, bool]) -> None:
+    """`?status=` and `?status=FAILED,,` say that some are meant and do not name them: all would be a guess."""
+    given = event.resolved_query_string_parameters
+    errors = [
+        FieldError(pointer=f"query/{name}", detail=EMPTY if len(given[name]) == 1 else EMPTY_MEMBER)
+        for name, is_list in known.items()
+        if is_list and any(not member.strip() for member in given.get(name, ()))
+    ]
+    if errors:
+        raise InvalidRequest("; ".join(f"{error['pointer']}: {error['detail']}" for error in errors), errors=errors)

@@ -1,4 +1,7 @@
-"""Who calls: the identity that the gateway's JWT authorizer checked and passed on."""
+"""Who calls: the identity that the gateway's JWT authorizer checked and passed on.
+
+A token's issuer is trusted, its claims are not taken as they are: an id that could be mistaken for another is refused.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
+from longhaul import settings
 from longhaul.http.errors import Forbidden, Unauthenticated
+from longhaul.validation import MAX_SUBJECT_LENGTH, MAX_TENANT_LENGTH, claimed
 
 BEARER = "bearer"  # the name of the OpenAPI security scheme
+SCOPE_CLAIMS = ("scope", "scp")  # RFC 8693 has the first; Okta and Microsoft Entra write the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,9 @@ class Caller:
 
 
 def caller(app: APIGatewayHttpResolver) -> Caller:
-    """The present request's caller. Unauthenticated when the authorizer passed no tenant or no subject."""
+    """The present request's caller. Unauthenticated when the token's tenant or subject is missing or is no id."""
     claims: Mapping[str, Any] = app.current_event.request_context.authorizer.jwt_claim
-    tenant_id, user_id = claims.get("tenant_id"), claims.get("sub")
-    if not tenant_id or not user_id:
-        raise Unauthenticated
-    return Caller(str(tenant_id), str(user_id), _scopes(claims.get("scope")))
+    return Caller(_id(claims, "tenant_id", MAX_TENANT_LENGTH), _id(claims, "sub", MAX_SUBJECT_LENGTH), _scopes(claims))
 
 
 def require_scope(who: Caller, scope: str) -> None:
@@ -48,6 +51,23 @@ def check_security(app: APIGatewayHttpResolver, security: list[dict[str, list[st
             require_scope(who, scope)
 
 
-def _scopes(claim: object) -> frozenset[str]:
-    """A claim is one text; API Gateway writes a list claim as `[a b]`."""
-    return frozenset(str(claim or "").strip("[]").replace(",", " ").split())
+def _id(claims: Mapping[str, Any], name: str, longest: int) -> str:
+    text = str(claims.get(name) or "")
+    # A claim that is no text arrives as its JSON: all users of an issuer that writes null would be one tenant.
+    if not claimed(text, longest) or text == "null" or text.startswith(("[", "{")):
+        raise Unauthenticated(
+            f"The token's claim {name} should be a text of 1 to {longest} characters, without control characters and "
+            "whitespace around it, not null, a list or an object. Ask the token's issuer for another."
+        )
+    return text
+
+
+def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The scopes of this API, without the prefix that the deployment's issuer puts before them.
+
+    A claim is one text; API Gateway writes a list claim as `[a b]`.
+    """
+    texts = (str(claims.get(name) or "").strip("[]").replace(",", " ") for name in SCOPE_CLAIMS)
+    prefix = settings.of(settings.Limits).scope_prefix
+    given = {scope for text in texts for scope in text.split()}
+    return frozenset(scope.removeprefix(prefix) for scope in given if scope.startswith(prefix))

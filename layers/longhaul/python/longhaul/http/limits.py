@@ -23,7 +23,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.metrics import MetricUnit
 
 from longhaul import aws, settings
-from longhaul.cache import REST_SECONDS
+from longhaul.aws import dynamodb
 from longhaul.http.errors import QuotaExceeded
 from longhaul.http.identity import BEARER, caller
 from longhaul.observability import logger, metrics
@@ -72,10 +72,9 @@ class Standing:
 
 
 class _Memory:
-    """What an execution environment knows: the buckets' arrival times, and until when DynamoDB is left alone."""
+    """What an execution environment knows: the buckets' arrival times."""
 
     arrivals: ClassVar[dict[str, int]] = {}
-    rest_until = 0.0
 
 
 def limited(name: LimitClass) -> dict[str, Any]:
@@ -92,9 +91,9 @@ def class_of(route: Route) -> LimitClass | None:
     scopes = [scope for requirement in route.security or () for scope in requirement.get(BEARER, ())]
     if not scopes:
         return None
-    said: LimitClass | None = (route.openapi_extensions or {}).get(EXTENSION)
+    named: LimitClass | None = (route.openapi_extensions or {}).get(EXTENSION)
     reads = route.method == "GET" or all(scope.endswith(":read") for scope in scopes)
-    return said or ("read" if reads else "write")
+    return named or ("read" if reads else "write")
 
 
 def check_limit(app: APIGatewayHttpResolver, route: Route) -> None:
@@ -129,7 +128,8 @@ def policy_of(name: LimitClass) -> Policy | None:
 
 def take(policy: Policy, tenant_id: str, clock: Callable[[], float] = time.time) -> Standing | None:
     """One request of the tenant's; None when DynamoDB does not say, and then it may go on. `clock` in seconds."""
-    if time.monotonic() < _Memory.rest_until:
+    table = settings.of(settings.Cache).cache_table
+    if dynamodb.is_resting(table):
         return None
     now = int(clock() * _MICRO)
     key = f"~{policy.name}:{tenant_id}"  # no namespace, generation or mark of the cache begins so
@@ -140,7 +140,7 @@ def take(policy: Policy, tenant_id: str, clock: Callable[[], float] = time.time)
             arrival, taken = _move(key, policy, now, busy=arrival >= now)
             _remember(key, arrival)
     except aws.errors() as error:
-        _Memory.rest_until = time.monotonic() + REST_SECONDS
+        dynamodb.rest(table)
         logger.warning("not limited", extra={"policy": policy.name, "reason": str(error)})
         return None
     left = now + _WINDOW - arrival
@@ -178,7 +178,7 @@ def _move(key: str, policy: Policy, now: int, *, busy: bool) -> tuple[int, bool]
 
 
 def _remember(key: str, arrival: int) -> None:
-    """The last so many; a tenant that was forgotten costs one more write."""
+    """The last KEPT_BUCKETS; a tenant that was forgotten costs one more write."""
     if len(_Memory.arrivals) >= KEPT_BUCKETS and key not in _Memory.arrivals:
         del _Memory.arrivals[next(iter(_Memory.arrivals))]
     _Memory.arrivals[key] = arrival

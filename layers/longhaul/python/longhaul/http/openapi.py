@@ -4,6 +4,7 @@ Nothing of this runs in a function: `docs.document` calls it when the document i
 """
 
 import inspect
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,14 +15,17 @@ from pydantic import BaseModel, Field
 from longhaul.errors import FieldError
 from longhaul.http.app import Api
 from longhaul.http.described import ALSO
+from longhaul.http.exchange import query_model
+from longhaul.http.idempotency import REPLAYED
 from longhaul.http.identity import BEARER
 from longhaul.http.limits import EXTENSION, class_of
 from longhaul.http.problems import PROBLEM_JSON
+from longhaul.validation import OWN_ID_PATTERN
 
 SECURITY_SCHEMES: dict[str, SecurityScheme] = {
     BEARER: HTTPBearer(
         bearerFormat="JWT",
-        description="A token of the issuer with `sub`, `tenant_id` and, in `scope`, what the operation names.",
+        description="A token of the issuer with `sub`, `tenant_id` and, in `scope` or `scp`, what the operation names.",
     )
 }
 
@@ -33,9 +37,15 @@ _PROBLEMS = {
     409: ("Conflict", "Not possible in the present state; `allowed_actions` says what is."),
     412: ("PreconditionFailed", "It is another version than `If-Match` names; read it again."),
     413: ("TooLarge", "The body is over 1 MB."),
-    415: ("UnsupportedMediaType", "The body is not `application/json`."),
-    422: ("Invalid", "The body is JSON, but not valid; `errors` says where."),
+    414: ("UriTooLong", "The request line is over 8 KB."),
+    415: ("UnsupportedMediaType", "The body is not `application/json`, not UTF-8, or compressed."),
+    422: (
+        "Invalid",
+        "The body is JSON but not valid, a list is empty, an id of yours cannot be one, or the Idempotency-Key was"
+        " another's; `errors` says where.",
+    ),
     429: ("TooManyRequests", "The quota of this minute is used up; `Retry-After` says when to try again."),
+    431: ("HeadersTooLarge", "The request line and its headers are over 10 KB."),
     500: ("InternalError", "Our fault; quote the `request_id`."),
     503: ("Unavailable", "Something needed is away or full; `Retry-After` says when to try again."),
 }
@@ -54,10 +64,14 @@ _HEADERS: dict[str, dict[str, Any]] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
     "Location": {"description": "Where the task is.", "schema": {"type": "string", "format": "uri-reference"}},
     "ETag": {"description": "Of this version; for `If-None-Match`.", "schema": {"type": "string"}},
+    REPLAYED: {
+        "description": "`true`: a request with this Idempotency-Key was carried out before; this one changed nothing.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "Preference-Applied": {"description": "What was heeded of `Prefer`.", "schema": {"type": "string"}},
 }
 _LIMITS = ("RateLimit-Policy", "RateLimit")
-_TOLD_BY = {202: ("Location", "Retry-After"), 304: ("ETag",), 429: (*_LIMITS, "Retry-After"), 503: ("Retry-After",)}
+_HEADERS_OF = {202: ("Location", "Retry-After"), 304: ("ETag",), 429: (*_LIMITS, "Retry-After"), 503: ("Retry-After",)}
 
 
 class Problem(BaseModel):
@@ -85,6 +99,8 @@ def describe(app: Api, tag: str) -> dict[str, Any]:
     schema = app.get_openapi_schema(security_schemes=SECURITY_SCHEMES)
     document: dict[str, Any] = schema.model_dump(mode="json", by_alias=True, exclude_none=True)
     components = document["components"]
+    for route in app.routes:
+        _spread_query_models(route, document)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["responses"] = _responses(path, method, operation)
@@ -94,7 +110,7 @@ def describe(app: Api, tag: str) -> dict[str, Any]:
         components["schemas"].pop(unused, None)
     model = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= {**model.pop("$defs"), "Problem": model}
-    components["responses"] = {name: _problem_response(status, told) for status, (name, told) in _PROBLEMS.items()}
+    components["responses"] = {name: _problem_response(status, text) for status, (name, text) in _PROBLEMS.items()}
     components["headers"] = _HEADERS
     _drop_unused(document, "responses")
     _drop_unused(document, "headers")
@@ -111,6 +127,23 @@ def _name(route: Route, tag: str) -> None:
         route.openapi_extensions = {**(route.openapi_extensions or {}), EXTENSION: name}
 
 
+def _spread_query_models(route: Route, document: dict[str, Any]) -> None:
+    """A model of query parameters as its fields. Powertools tells their names, but no bounds and no examples."""
+    models = [model for field in route.dependant.query_params if (model := query_model(field))]
+    for model in models:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"].pop(model.__name__, None)  # nothing of it travels as a whole
+        document["components"]["schemas"] |= schema.get("$defs", {})
+        path = re.sub(r"<(\w+)>", r"{\1}", route.path)
+        parameters = document["paths"][path][route.method.lower()]["parameters"]
+        for parameter in parameters:
+            if (field := schema["properties"].get(parameter["name"])) and parameter["in"] == "query":
+                description = field.pop("description", "") + (" By commas, or repeated." if "items" in field else "")
+                if field.get("default", "") is None:
+                    del field["default"]
+                parameter |= {"description": description, "schema": field}
+
+
 def _responses(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
     """The route's own, without Powertools' notion of errors, and the problems such an operation can answer with."""
     own = {int(status): answer for status, answer in operation["responses"].items()}
@@ -120,24 +153,44 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
     headers = {
         parameter["name"].lower() for parameter in operation.get("parameters", ()) if parameter["in"] == "header"
     }
-    possible = {400, 500, 503}
+    possible = {400, 414, 431, 500, 503}
     possible |= {401, 403, 429} if operation.get("security") else set()
     possible |= {404} if "{" in path else set()
     possible |= {409} if method != "get" else set()
     possible |= {412} if "if-match" in headers else set()
     possible |= {413, 415, 422} if "requestBody" in operation else set()
+    possible |= {422} if OWN_ID_PATTERN in _patterns(operation) else set()
+    possible |= {422} if "idempotency-key" in headers or _takes_lists(operation) else set()
     good = next(answer for status, answer in own.items() if status < 300)
-    for status in operation.pop(ALSO, ()):
+    more = set(operation.pop(ALSO, ()))
+    possible |= more & _PROBLEMS.keys()
+    for status in sorted(more - _PROBLEMS.keys()):
         own[status] = {"description": "Not modified"} if status == 304 else dict(good)
     for status, answer in own.items():
-        told = [*_TOLD_BY.get(status, ()), *(_LIMITS if operation.get("security") else ())]
-        told += ["ETag"] if status == 200 and 304 in own else []
-        told += ["Preference-Applied"] if status < 300 and "prefer" in headers else []
-        answer["headers"] = {**_header_refs(told), **answer.get("headers", {})}
+        names = [*_HEADERS_OF.get(status, ()), *(_LIMITS if operation.get("security") else ())]
+        names += ["ETag"] if status == 200 and 304 in own else []
+        names += [REPLAYED] if status < 300 and "idempotency-key" in headers else []
+        names += ["Preference-Applied"] if status < 300 and "prefer" in headers else []
+        answer["headers"] = {**_header_refs(names), **answer.get("headers", {})}
         if status == 304:
             answer.pop("content", None)
     refs = {status: {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"} for status in possible - own.keys()}
     return {str(status): answer for status, answer in sorted({**refs, **own}.items())}
+
+
+def _patterns(operation: dict[str, Any]) -> set[str | None]:
+    """The patterns of an operation's parameters."""
+    return {option.get("pattern") for option in _options(operation)}
+
+
+def _takes_lists(operation: dict[str, Any]) -> bool:
+    return any("items" in option for option in _options(operation))
+
+
+def _options(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schemas of an operation's parameters, and each of their alternatives."""
+    schemas = [parameter["schema"] for parameter in operation.get("parameters", ())]
+    return [option for schema in schemas for option in (schema, *schema.get("anyOf", ()))]
 
 
 def _header_refs(names: Iterable[str]) -> dict[str, Any]:
@@ -149,7 +202,7 @@ def _problem_response(status: int, description: str) -> dict[str, Any]:
         "description": description,
         "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if headers := _header_refs(_TOLD_BY.get(status, ())):
+    if headers := _header_refs(_HEADERS_OF.get(status, ())):
         response["headers"] = headers
     return response
 

@@ -1,6 +1,7 @@
 """Prefer: wait=N (RFC 7240): an answer that is held back until there is something to tell, or N seconds have passed.
 
-A preference that is not understood is ignored, never an error.
+A preference that is not understood is ignored, never an error. So is one that finds no place
+(`longhaul.http.waiting`): the answer comes at once and without `Preference-Applied`.
 """
 
 import re
@@ -11,9 +12,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
+from longhaul.http import waiting
 from longhaul.http.conditional import VARY
+from longhaul.http.identity import caller
 
-LONGEST_WAIT = 20  # seconds; the gateway gives up after 30
+MAX_WAIT = 20  # seconds; the gateway gives up after 30
 SPARED_SECONDS = 4.0  # of the function's time, to make the answer in
 LOOK_EVERY = 0.5
 
@@ -24,7 +27,10 @@ Prefer = Annotated[
     Header(
         alias="Prefer",
         max_length=200,
-        description=f"`wait=N`: hold the answer until the task has ended, N seconds at most ({LONGEST_WAIT} for more).",
+        description=(
+            f"`wait=N`: hold the answer until the task has ended, N seconds at most ({MAX_WAIT} for more). "
+            "Without `Preference-Applied` the answer was not held: ask again after two seconds."
+        ),
         openapi_examples={"wait": {"value": "wait=10"}},
     ),
 ]
@@ -36,16 +42,16 @@ def wait_of(prefer: str | None) -> int | None:
     for preference in (prefer or "").split(","):
         name_and_value = preference.split(";")[0].strip()
         if found := _WAIT.fullmatch(name_and_value):
-            return min(int(found[1]), LONGEST_WAIT)
+            return min(int(found[1]), MAX_WAIT)
         if name_and_value.partition("=")[0].strip().lower() == "wait":
             return None
     return None
 
 
-def headers_of(wait: int | None) -> Mapping[str, str]:
-    """What goes with an answer that may be waited for, whether somebody does or not."""
-    applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    return {"Vary": f"{VARY}, Prefer", **applied}
+def headers_of(applied: int | None) -> Mapping[str, str]:
+    """The headers of an answer that may be waited for; `applied`: the seconds that were heeded, if any."""
+    preference = {} if applied is None else {"Preference-Applied": f"wait={applied}"}
+    return {"Vary": f"{VARY}, Prefer", **preference}
 
 
 def held[T](
@@ -55,12 +61,18 @@ def held[T](
     done: Callable[[T], bool],
     *,
     sleep: Callable[[float], None] = time.sleep,
-) -> T:
-    """What `look` gives when it is `done`, or when the wait is over; it is asked twice a second."""
-    left = app.lambda_context.get_remaining_time_in_millis() / 1000 - SPARED_SECONDS
-    until = time.monotonic() + min(wait or 0, left)
+) -> tuple[T, int | None]:
+    """What `look` gives when it is `done`, or when the wait is over, and the wait that was applied.
+
+    It looks twice a second. Where no place is free it looks once, and no wait was applied.
+    """
+    left = app.lambda_context.get_remaining_time_in_millis() / 1000
+    until = time.monotonic() + min(wait or 0, left - SPARED_SECONDS)
     seen = look()
-    while not done(seen) and (rest := until - time.monotonic()) > 0:
-        sleep(min(LOOK_EVERY, rest))
-        seen = look()
-    return seen
+    if done(seen) or time.monotonic() >= until:
+        return seen, wait
+    with waiting.place(caller(app).tenant_id, left) as placed:
+        while placed and not done(seen) and (rest := until - time.monotonic()) > 0:
+            sleep(min(LOOK_EVERY, rest))
+            seen = look()
+    return seen, wait if placed else None

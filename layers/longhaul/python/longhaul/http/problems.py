@@ -12,10 +12,12 @@ from urllib.parse import quote
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from longhaul.errors import FieldError, InvalidRequest, LonghaulError, TransientError
+from longhaul import aws
+from longhaul.errors import AwsUnavailable, FieldError, InvalidRequest, LonghaulError, TransientError
 from longhaul.http.errors import Forbidden, InvalidParameter, MethodNotAllowed, QuotaExceeded, Unauthenticated
 from longhaul.http.wire import dumps
 from longhaul.observability import logger
+from longhaul.validation import OWN_ID_ERROR
 
 PROBLEM_JSON = "application/problem+json"
 DEFAULT_RETRY_AFTER = 5  # seconds, where an error that may be retried gives no hint of its own
@@ -24,17 +26,22 @@ DEFAULT_RETRY_AFTER = 5  # seconds, where an error that may be retried gives no 
 def pointer(location: tuple[str | int, ...]) -> str:
     """Where a value is: a JSON pointer into the body (`/params/province`), or `query/page`, `path/task_id`."""
     place, *keys = location
+    if place == "query" and len(keys) > 1 and isinstance(keys[1], str):
+        keys = keys[1:]  # a field of a model of parameters, whose name the caller never sees
     if place != "body":
-        return "/".join(map(str, location))
+        return "/".join(map(str, (place, *keys)))
     return "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in keys)
 
 
 def from_validation(error: RequestValidationError) -> InvalidRequest:
-    """400 when a parameter is wrong, 422 when the body is well-formed but not valid; parameters come first."""
+    """400 when a parameter is wrong, 422 when the body is well-formed but not valid; parameters come first.
+
+    An id of the caller's own has one rule in path, query and body, and is 422 in all of them.
+    """
     found = [(e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors()]
     errors = [FieldError(pointer=pointer(location), detail=message) for location, message in found]
     summary = "; ".join(f"{e['pointer'] or 'body'}: {e['detail']}" for e in errors[:3])
-    in_body = all(location[0] == "body" for location, _ in found)
+    in_body = all(e["loc"][0] == "body" or e["type"] == OWN_ID_ERROR for e in error.errors())
     return InvalidRequest(summary, errors=errors) if in_body else InvalidParameter(summary, errors=errors)
 
 
@@ -93,6 +100,8 @@ def install(app: APIGatewayHttpResolver) -> None:
         return problem(app, from_validation(error))
 
     def unexpected(error: Exception) -> Response[str]:
+        if aws.is_away(error):
+            return problem(app, AwsUnavailable(str(error)))
         logger.exception("unexpected error", exc_info=error, extra={"gateway_request_id": request_id_of(app)})
         return problem(app, LonghaulError())
 

@@ -1,14 +1,13 @@
 """How values look on the wire: JSON in UTF-8, times as RFC 3339 in UTC to the millisecond (`...T14:30:52.123Z`)."""
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, cast
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, PlainSerializer
+from pydantic import BaseModel, PlainSerializer
 
 JSON = "application/json"
 
@@ -21,26 +20,6 @@ def rfc3339(moment: datetime) -> str:
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none")]
 """A model's field for a time: `created_at: Timestamp`."""
-
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-
-
-def _written_out(value: Any) -> Any:
-    """Pydantic takes numbers, dates and times without a zone too."""
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("a time is written 2026-11-25T14:30:52Z, or with an offset such as +08:00")
-    return value
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("a time lies between the years 1 and 9999 in UTC") from error
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
-"""A request's field for a time (RFC 3339), in UTC."""
 
 
 def dumps(value: Any) -> str:

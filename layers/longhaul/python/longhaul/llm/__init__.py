@@ -1,37 +1,44 @@
-"""Language models, over OpenAI's chat-completions protocol: asked for JSON of a given shape, or for text.
+"""Language models over OpenAI's chat-completions protocol. They answer with JSON of a given shape, or with text.
 
     cities = llm.ask(prompt, CitiesAnswer, system="...").cities
 
     model = llm.model_named("deepseek")
-    reply = llm.consult(model, prompt, Extraction)
+    reply = llm.consult(model, prompt, Reading, max_tokens=1_024)
     reply.answer, reply.usage.cost
 
-What is asked for is a Pydantic model; its JSON schema goes with the request and the answer is validated by it. Requests
-that are throttled or fail are tried again, at most four in all. An answer that breaks the schema is sent back once with
-the complaint. Neither key, prompt nor answer is ever logged.
+The answer's type is a Pydantic model. Its JSON schema goes with the request, in the form that the endpoint takes
+(`longhaul.llm.dialects`), and validates the answer. A request that is throttled or fails is tried again, four requests
+at most in all. An answer that breaks the schema is sent back once with the complaint; so is one that is cut at its
+limit of tokens. Neither key, prompt nor answer is ever logged.
 
-All raise ProviderThrottled or ProviderUnavailable when the model could not be asked (try later), BadAnswer when it
-refused the request or broke the schema, also when told. A model that keeps failing is left alone for a while:
-ProviderUnavailable at once.
+All raise
 
-`ask` asks the deployment's one model behind a circuit (`longhaul.breaker`). `consult` and `chat` ask the model that is
-given, each request with one of its slots (`longhaul.slots`), which count its failures over all environments; an error
-of theirs tells by `spent(error)` what was paid before it.
+- ProviderThrottled, ProviderUnavailable: the model could not be reached; try later. A model that keeps failing is left
+  alone for a while: then the second at once.
+- OutOfTime: the function's call would end before the answer; the next call goes on.
+- BadAnswer: the model refused the request, or broke the schema twice. AnswerCut: it was cut twice.
+
+`ask` uses the deployment's one model and takes a slot of its semaphore for a whole consultation; `consult` and `chat`
+use the model that is given and take a slot for each request. The semaphore (`longhaul.aws.semaphore`) counts failures
+over all environments. `spent(error)` is the
+usage before an error.
 """
 
 import re
+from contextlib import nullcontext
 from datetime import datetime
+from decimal import Decimal
 from functools import cache, partial
 
 import urllib3
 from pydantic import BaseModel
 
-from longhaul import aws, settings, slots
-from longhaul.breaker import Circuit
+from longhaul import aws, settings
+from longhaul.aws import semaphore
 from longhaul.errors import InvalidRequest, ProviderUnavailable
-from longhaul.llm.client import Client
-from longhaul.llm.usage import Reply, Usage, spent
-from longhaul.llm.wire import CONNECT_SECONDS
+from longhaul.llm.client import MAX_REQUESTS, Client, max_request_seconds, schema_words
+from longhaul.llm.dialects import SharedDialects
+from longhaul.llm.usage import Reply, Usage, cost_of, spent
 from longhaul.settings import Model
 
 __all__ = [
@@ -43,13 +50,17 @@ __all__ = [
     "chat",
     "consult",
     "default_model",
+    "max_request_seconds",
     "model_named",
     "models",
     "open_until",
+    "schema_words",
     "spent",
+    "worst_case",
 ]
 
-MARGIN_SECONDS = 5.0  # what a request may take beside connecting and waiting for the answer
+
+REPAIR_TOKENS = 1_000  # more than the complaint about an answer that breaks its schema
 
 
 class UnknownModel(InvalidRequest):
@@ -58,37 +69,52 @@ class UnknownModel(InvalidRequest):
     code = "unknown_model"
 
 
-def ask[Answer: BaseModel](prompt: str, answer: type[Answer], *, system: str = "") -> Answer:
-    """What the deployment's model says, as an `answer`."""
+def ask[Answer: BaseModel](prompt: str, answer: type[Answer], *, system: str = "", max_tokens: int) -> Answer:
+    """The answer of the deployment's model, of `max_tokens` tokens at most."""
     model = default_model()
-    circuit = _circuit(_place(model), settings.of(settings.Llm).breaker_table)
-    return circuit.call(lambda: _client(model).consult(prompt, answer, system=system)).answer
+    client, seconds = _client(model, slotted=False), MAX_REQUESTS * max_request_seconds(_read_seconds())
+    client.check_time()  # before: a call that ends says nothing about the provider
+    with semaphore.held(_name_at_endpoint(model), model.max_concurrent, seconds):
+        return client.consult(prompt, answer, system=system, max_tokens=max_tokens).answer
 
 
 def consult[Answer: BaseModel](
-    model: Model, prompt: str, answer: type[Answer], *, system: str = "", most_tokens: int | None = None
+    model: Model, prompt: str, answer: type[Answer], *, system: str = "", max_tokens: int
 ) -> Reply[Answer]:
-    """What this model says, as an `answer` of `most_tokens` at most, and what it took."""
-    return _slotted(model).consult(prompt, answer, system=system, most_tokens=most_tokens)
+    """The model's answer, of `max_tokens` tokens at most, and its usage."""
+    return _client(model).consult(prompt, answer, system=system, max_tokens=max_tokens)
 
 
-def chat(model: Model, prompt: str, *, system: str = "", most_tokens: int | None = None) -> Reply[str]:
-    """What this model says, in free text of `most_tokens` at most, and what it took. BadAnswer for 1 MB and more."""
-    return _slotted(model).chat(prompt, system=system, most_tokens=most_tokens)
+def chat(model: Model, prompt: str, *, system: str = "", max_tokens: int) -> Reply[str]:
+    """The model's answer in free text, of `max_tokens` tokens at most, and its usage. BadAnswer for 1 MB and more."""
+    return _client(model).chat(prompt, system=system, max_tokens=max_tokens)
+
+
+def worst_case[Answer: BaseModel](
+    model: Model, prompt: str, answer: type[Answer], *, system: str = "", max_tokens: int
+) -> tuple[int, Decimal]:
+    """The most tokens that `consult` may take, and what they cost: with the schema in the prompt, and with the repair.
+
+    A token is one byte at least, so there are no more of them than bytes. The prompt of a repair repeats the first one
+    and the answer that was wrong.
+    """
+    once = len((system + schema_words(answer) + prompt).encode("utf-8", "replace"))
+    prompt_tokens, completion_tokens = 2 * once + max_tokens + REPAIR_TOKENS, 2 * max_tokens
+    return prompt_tokens + completion_tokens, cost_of(model, prompt_tokens, completion_tokens)
 
 
 def open_until(model: Model) -> datetime | None:
-    """Until when `consult` and `chat` would leave the model alone; None when it may be asked. One read, no request."""
-    return slots.left_alone_until(_place(model))
+    """The end of the pause in which `consult` and `chat` raise at once; None outside one. One read, no request."""
+    return semaphore.left_alone_until(_name_at_endpoint(model))
 
 
 def models() -> list[Model]:
-    """Those that may be asked by name: AI_MODELS, or the deployment's one."""
+    """The models with a name: AI_MODELS, or the deployment's one."""
     return settings.of(settings.Models).ai_models or [default_model()]
 
 
 def model_named(name: str) -> Model:
-    """Raises UnknownModel, naming those there are."""
+    """Raises UnknownModel, which lists the known names."""
     known = {model.name: model for model in models()}
     if name not in known:
         raise UnknownModel(f"There is no model {name!r}; there are: {', '.join(known)}.")
@@ -103,24 +129,23 @@ def default_model() -> Model:
         base_url=values.llm_base_url,
         model=values.llm_model,
         secret_arn=values.llm_secret_arn,
+        response_format=values.llm_response_format,
+        max_concurrent=100,  # its callers are limited by their lane and their state machine
     )
 
 
 @cache
-def _circuit(name: str, table: str) -> Circuit:
-    return Circuit(name, table=table)
-
-
-@cache
-def _client(model: Model) -> Client:
-    return Client(model, read_key=lambda: _secret(model.secret_arn), read_seconds=_read_seconds())
-
-
-@cache
-def _slotted(model: Model) -> Client:
-    lease = CONNECT_SECONDS + 2 * _read_seconds() + MARGIN_SECONDS
-    slot = partial(slots.held, _place(model), model.max_concurrent, lease)
-    return Client(model, read_key=lambda: _secret(model.secret_arn), read_seconds=_read_seconds(), slot=slot)
+def _client(model: Model, *, slotted: bool = True) -> Client:
+    """The model's client; `slotted`: each of its requests takes a slot."""
+    name = _name_at_endpoint(model)
+    slot = partial(semaphore.held, name, model.max_concurrent, max_request_seconds(_read_seconds()))
+    return Client(
+        model,
+        read_key=lambda: _secret(model.secret_arn),
+        read_seconds=_read_seconds(),
+        dialects=SharedDialects(name, None if model.response_format == "auto" else model.response_format),
+        slot=slot if slotted else nullcontext,
+    )
 
 
 def _read_seconds() -> float:
@@ -128,7 +153,8 @@ def _read_seconds() -> float:
     return seconds
 
 
-def _place(model: Model) -> str:
+def _name_at_endpoint(model: Model) -> str:
+    """Two names of one model share its limits: they are the endpoint's, not the caller's."""
     return f"llm:{model.model}@{urllib3.util.parse_url(model.base_url).netloc}"
 
 

@@ -1,4 +1,4 @@
-"""Consulting one model: what passes is tried again, an answer that breaks its schema is sent back once."""
+"""Consults one model: a passing failure is retried, an unusable answer is sent back once with the complaint."""
 
 import json
 import random
@@ -7,31 +7,46 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from longhaul.errors import BadAnswer, LonghaulError, TransientError
+from longhaul import lifetime
+from longhaul.aws.semaphore import WAIT_SECONDS
+from longhaul.errors import LonghaulError, OutOfTime, TransientError
+from longhaul.llm import parsing
+from longhaul.llm.dialects import Dialect, Dialects
+from longhaul.llm.endpoint import CONNECT_SECONDS, Completion, Endpoint, Garbled, Refused
+from longhaul.llm.parsing import Unusable
 from longhaul.llm.usage import Meter, Reply, charge
-from longhaul.llm.wire import Endpoint
 from longhaul.observability import logger
 from longhaul.settings import Model
 
-TRIES = 4  # requests of one consultation, the repair among them
-FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds; a provider that asks for longer is left to the workflow's retries
-COMPLAINTS = 10
-SHOWN_AGAIN = 20_000  # characters of a wrong answer; all of a very long one would be paid for once more
+MAX_REQUESTS = 4  # of one consultation, the repair included; a request whose form was refused does not count
+FIRST_WAIT, MAX_WAIT = 0.5, 20.0  # seconds; a provider that asks for longer is left to the workflow's retries
+MARGIN_SECONDS = 5.0  # of a request, beside connecting and waiting for the answer
 
 type Message = dict[str, str]
 
 
 class Form(NamedTuple):
-    """What an answer is to be: a model's JSON or text, and of so many tokens at most."""
+    """The form of an answer: JSON of a Pydantic model, or text when None; and its limit of tokens."""
 
     answer: type[BaseModel] | None
-    most_tokens: int | None
+    max_tokens: int
+
+
+def max_request_seconds(read_seconds: float) -> float:
+    """The seconds that one request may take, with the wait for a slot. No request begins with fewer left."""
+    return WAIT_SECONDS + CONNECT_SECONDS + read_seconds + MARGIN_SECONDS
+
+
+def schema_words(answer: type[BaseModel]) -> str:
+    """The schema as a part of the prompt, for endpoints that take none beside it."""
+    schema = json.dumps(answer.model_json_schema(), ensure_ascii=False)
+    return f"Answer with one JSON object and with no other text. It must satisfy this JSON Schema:\n{schema}"
 
 
 class Client:
-    """One model. `slot` is entered for each request: what it raises is not tried again here."""
+    """One model. `slot` is entered for each request; what it raises is not retried here."""
 
     def __init__(
         self,
@@ -39,93 +54,126 @@ class Client:
         *,
         read_key: Callable[[], str],
         read_seconds: float,
+        dialects: Dialects | None = None,
         slot: Callable[[], AbstractContextManager[None]] = nullcontext,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._model = model
         self._endpoint = Endpoint(model, read_key=read_key, read_seconds=read_seconds)
+        self._max_request_seconds = max_request_seconds(read_seconds)
+        self._dialects = dialects or Dialects()
         self._slot = slot
         self._sleep = sleep
         self._jitter = jitter
 
     def consult[Answer: BaseModel](
-        self, prompt: str, answer: type[Answer], *, system: str = "", most_tokens: int | None = None
+        self, prompt: str, answer: type[Answer], *, system: str = "", max_tokens: int
     ) -> Reply[Answer]:
-        """An answer that keeps the schema, perhaps when told. An error says what was `spent`."""
+        """An answer that keeps the schema, perhaps after a complaint. `spent(error)` is the usage before an error."""
         meter, messages = Meter(self._model), _messages(prompt, system)
-        form = Form(answer, most_tokens)
+        form = Form(answer, max_tokens)
         try:
-            first = self._complete(messages, form, meter)
             try:
-                return Reply(answer.model_validate_json(first), meter.usage())
-            except ValidationError as error:
-                logger.warning(
-                    "answer breaks its schema, asking again",
-                    extra={"model": self._model.name, "answer": answer.__name__, "problems": _problems(error)},
-                )
-                repair = f"你的回答不符合要求的 JSON 格式，请改正后重新输出完整的 JSON。问题：\n{_complaint(error)}"
-            messages += [{"role": "assistant", "content": first[:SHOWN_AGAIN]}, {"role": "user", "content": repair}]
-            second = self._complete(messages, form, meter)
-            try:
-                return Reply(answer.model_validate_json(second), meter.usage())
-            except ValidationError as error:
-                # Not `from error`: that one quotes the answer, and what is raised is logged.
-                raise BadAnswer(f"the model's answer is not a {answer.__name__}: {_problems(error)}") from None
+                return Reply(parsing.read(self._complete(messages, form, meter), answer), meter.usage())
+            except Unusable as first:
+                if not first.complaint:
+                    raise
+                logger.warning("unusable answer, sent back", extra={"model": self._model.name, "reason": first.reason})
+                repair = [
+                    {"role": "assistant", "content": first.sent_back},
+                    {"role": "user", "content": first.complaint},
+                ]
+            return Reply(parsing.read(self._complete(messages + repair, form, meter), answer), meter.usage())
+        except Unusable as unusable:
+            # Not `from unusable`: its context quotes the answer, and the log would show it.
+            raise charge(unusable.error(), meter.usage()) from None
         except LonghaulError as error:
             charge(error, meter.usage())
             raise
 
-    def chat(self, prompt: str, *, system: str = "", most_tokens: int | None = None) -> Reply[str]:
-        """An answer in free text. An error says what was `spent`; BadAnswer when the answer is empty."""
+    def chat(self, prompt: str, *, system: str = "", max_tokens: int) -> Reply[str]:
+        """An answer in free text. BadAnswer when it is empty or cut. `spent(error)` is the usage before an error."""
         meter = Meter(self._model)
         try:
-            answer = self._complete(_messages(prompt, system), Form(None, most_tokens), meter)
-            if not answer.strip():
-                raise BadAnswer("the model's answer is empty")
+            completion = self._complete(_messages(prompt, system), Form(None, max_tokens), meter)
+            return Reply(parsing.read_text(completion), meter.usage())
+        except Unusable as unusable:
+            raise charge(unusable.error(), meter.usage()) from None
         except LonghaulError as error:
             charge(error, meter.usage())
             raise
-        return Reply(answer, meter.usage())
+
+    def check_time(self) -> None:
+        """Raises OutOfTime unless a request begun now ends before the function's call does."""
+        if (left := lifetime.seconds_left()) < self._max_request_seconds:
+            most = f"{self._max_request_seconds:g} s"
+            raise OutOfTime(f"{self._model.name} may take {most} to answer, and {left:.0f} s are left")
 
     def close(self) -> None:
         self._endpoint.close()
 
-    def _complete(self, messages: list[Message], form: Form, meter: Meter) -> str:
-        body = json.dumps(self._request(messages, form), ensure_ascii=False).encode("utf-8", "replace")
-        asked = sum(len(message["content"]) for message in messages)
-        tried = 0
+    def _complete(self, messages: list[Message], form: Form, meter: Meter) -> Completion:
+        known = dialect = self._dialects.recall()
+        failed = 0
         while True:
-            tried += 1
+            self.check_time()
             entered = False
             try:
                 with self._slot():
                     entered = True
-                    return self._ask(body, asked, meter)
-            except TransientError as error:
-                # On top of what the provider asks for: those whom it told the same come back one by one.
-                wait = (error.retry_after or 0.0) + FIRST_WAIT * 2 ** (tried - 1) * self._jitter()
-                if not entered or meter.requests >= TRIES or wait > LONGEST_WAIT:
+                    completion = self._send(self._request(messages, form, dialect), messages, meter)
+            except Refused as refused:
+                fixed = form.answer is None or self._dialects.fixed
+                weaker = dialect.without_refused(refused.text, fixed_format=fixed)
+                if weaker is None:
                     raise
-            self._sleep(wait)
+                meter.forms_refused += 1
+                dialect = weaker
+                continue
+            except (TransientError, Garbled) as error:
+                failed += 1
+                wait = FIRST_WAIT * 2 ** (failed - 1) * self._jitter()
+                if isinstance(error, TransientError):
+                    # Added to the provider's own wait: callers with the same Retry-After come back one by one.
+                    wait += error.retry_after or 0.0
+                elif meter.garbled > 1:
+                    raise
+                done = meter.requests - meter.forms_refused >= MAX_REQUESTS
+                late = wait + self._max_request_seconds > lifetime.seconds_left()
+                if not entered or done or late or wait > MAX_WAIT:
+                    raise
+                self._sleep(wait)
+                continue
+            if dialect != known:
+                self._dialects.keep(known, dialect)
+            return completion
 
-    def _ask(self, body: bytes, asked: int, meter: Meter) -> str:
+    def _send(self, request: dict[str, Any], messages: list[Message], meter: Meter) -> Completion:
         started = time.perf_counter()
         try:
-            completion = self._endpoint.complete(body)
+            completion = self._endpoint.complete(json.dumps(request, ensure_ascii=False).encode("utf-8", "replace"))
         except LonghaulError as error:
+            meter.garbled += isinstance(error, Garbled)
             meter.failed(time.perf_counter() - started, error.code)
             raise
-        meter.answered(time.perf_counter() - started, completion.usage, asked, len(completion.content))
-        return completion.content
+        prompt_characters = sum(len(message["content"]) for message in messages)
+        seconds = time.perf_counter() - started
+        meter.answered(seconds, completion.usage, prompt_characters, len(completion.content))
+        return completion
 
-    def _request(self, messages: list[Message], form: Form) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": self._model.model, "messages": messages, "temperature": 0}
-        if form.most_tokens is not None:
-            request["max_tokens"] = form.most_tokens
-        if form.answer is not None:
+    def _request(self, messages: list[Message], form: Form, dialect: Dialect) -> dict[str, Any]:
+        request: dict[str, Any] = {"model": self._model.model, "messages": messages, dialect.limit: form.max_tokens}
+        if dialect.temperature:
+            request["temperature"] = 0
+        if form.answer is None:
+            return request
+        if dialect.response_format == "json_schema":
             schema = {"name": form.answer.__name__, "schema": form.answer.model_json_schema(), "strict": True}
-            request["response_format"] = {"type": "json_schema", "json_schema": schema}
+            return request | {"response_format": {"type": "json_schema", "json_schema": schema}}
+        request["messages"] = _with_schema(messages, form.answer)
+        if dialect.response_format == "json_object":
+            request["response_format"] = {"type": "json_object"}
         return request
 
 
@@ -134,12 +182,10 @@ def _messages(prompt: str, system: str) -> list[Message]:
     return [*messages, {"role": "user", "content": prompt}]
 
 
-def _complaint(error: ValidationError) -> str:
-    """For the model, which knows what it said."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)[:COMPLAINTS]
-    return "\n".join(f"{'/'.join(map(str, problem['loc'])) or 'JSON'}: {problem['msg']}" for problem in problems)
-
-
-def _problems(error: ValidationError) -> str:
-    """For us: kinds of problems only, as places and messages may quote the answer."""
-    return ", ".join(sorted({problem["type"] for problem in error.errors(include_url=False, include_input=False)}))
+def _with_schema(messages: list[Message], answer: type[BaseModel]) -> list[Message]:
+    """The schema goes into the system's message: the material in the prompt has no voice there."""
+    first, *rest = messages
+    words = schema_words(answer)
+    if first["role"] != "system":
+        return [{"role": "system", "content": words}, first, *rest]
+    return [{"role": "system", "content": f"{first['content']}\n{words}"}, *rest]

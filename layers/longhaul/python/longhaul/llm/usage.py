@@ -1,4 +1,4 @@
-"""What a consultation took: requests, tokens, money and time, of answers that were thrown away as well."""
+"""The usage of a consultation: requests, tokens, money and time, with the answers that were thrown away."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,15 +10,15 @@ from longhaul.observability import logger, metrics_of
 from longhaul.settings import Model
 
 MILLION = 1_000_000
-MOST_TOKENS = 10**9  # of one answer; more is no count
+MAX_TOKENS = 10**9  # of one answer; a provider that counts more is not believed
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of all requests of one consultation. `cost` is in the currency of the model's prices.
+    """All requests of one consultation. `cost` is in the currency of the model's prices, `seconds` the time waited.
 
-    What a provider counts of an answer that never came is not known, and not in it. `estimated`: an answer came without
-    its count of tokens, and they were taken to be as many as its characters.
+    A request without an answer counts no tokens: its provider does not say. `estimated`: an answer came without its
+    count of tokens, which were then taken to be as many as its characters.
     """
 
     model: str
@@ -32,7 +32,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply[A]:
-    """An answer (a Pydantic model, or text), and what it took."""
+    """An answer (a Pydantic model, or text) and its usage."""
 
     answer: A
     usage: Usage
@@ -40,7 +40,7 @@ class Reply[A]:
 
 @dataclass
 class Meter:
-    """Adds up one consultation, and tells the log and the metrics of each of its answers."""
+    """Adds up one consultation, and writes each answer to the log and the metrics."""
 
     model: Model
     requests: int = 0
@@ -48,23 +48,25 @@ class Meter:
     completion_tokens: int = 0
     seconds: float = 0.0
     estimated: bool = field(default=False)
+    forms_refused: int = 0  # requests of a form that the endpoint does not take
+    garbled: int = 0  # answers that were no chat completion
 
     def failed(self, seconds: float, reason: str) -> None:
-        """A request that brought no answer."""
+        """A request without an answer."""
         self._count(seconds)
         logger.warning("the model did not answer", extra={"model": self.model.name, "reason": reason})
         with metrics_of(model=self.model.name) as metrics:
             metrics.add_metric("LlmFailures", MetricUnit.Count, 1)
 
-    def answered(self, seconds: float, told: object, asked: int, said: int) -> None:
-        """An answer with the usage the provider `told`; `asked` and `said` are the characters of both sides."""
+    def answered(self, seconds: float, reported: object, prompt_characters: int, answer_characters: int) -> None:
+        """An answer. `reported` is the provider's `usage`; the characters stand in for a count that it lacks."""
         self._count(seconds)
-        tokens = _tokens(told)
+        tokens = _tokens(reported)
         self.estimated = self.estimated or tokens is None
-        prompt, completion = tokens or (asked, said)
+        prompt, completion = tokens or (prompt_characters, answer_characters)
         self.prompt_tokens += prompt
         self.completion_tokens += completion
-        cost = _cost(self.model, prompt, completion)
+        cost = cost_of(self.model, prompt, completion)
         logger.info(
             "the model answered",
             extra={
@@ -83,7 +85,7 @@ class Meter:
             metrics.add_metric("LlmCost", MetricUnit.NoUnit, float(cost))
 
     def usage(self) -> Usage:
-        cost = _cost(self.model, self.prompt_tokens, self.completion_tokens)
+        cost = cost_of(self.model, self.prompt_tokens, self.completion_tokens)
         return Usage(
             model=self.model.name,
             requests=self.requests,
@@ -99,26 +101,28 @@ class Meter:
         self.seconds += seconds
 
 
-def charge(error: BaseException, usage: Usage) -> None:
-    """Say on an error what was spent before it was raised."""
+def charge[E: BaseException](error: E, usage: Usage) -> E:
+    """The error, with the usage before it for `spent`."""
     error.__dict__["llm_usage"] = usage
+    return error
 
 
 def spent(error: BaseException) -> Usage | None:
-    """What a consultation took that ended with this error; None when it is none's."""
+    """The usage of the consultation that ended with this error; None when no consultation raised it."""
     usage: Usage | None = error.__dict__.get("llm_usage")
     return usage
 
 
-def _cost(model: Model, prompt_tokens: int, completion_tokens: int) -> Decimal:
+def cost_of(model: Model, prompt_tokens: int, completion_tokens: int) -> Decimal:
+    """In the currency of the model's prices."""
     return (prompt_tokens * model.prompt_price + completion_tokens * model.completion_price) / MILLION
 
 
-def _tokens(told: Any) -> tuple[int, int] | None:
-    """The tokens a provider counted, when it did and they can be counts."""
-    if not isinstance(told, dict):
+def _tokens(reported: Any) -> tuple[int, int] | None:
+    """The tokens of prompt and answer in a provider's `usage`; None when it holds no such counts."""
+    if not isinstance(reported, dict):
         return None
-    counts = told.get("prompt_tokens"), told.get("completion_tokens")
-    if any(type(count) is not int or not 0 <= count <= MOST_TOKENS for count in counts):
+    counts = reported.get("prompt_tokens"), reported.get("completion_tokens")
+    if any(type(count) is not int or not 0 <= count <= MAX_TOKENS for count in counts):
         return None
     return counts  # type: ignore[return-value]

@@ -11,18 +11,22 @@ from pydantic import BaseModel
 from longhaul import settings
 from longhaul.database import Session
 from longhaul.errors import UnknownKind
-from longhaul.tasks.model import Tally
+from longhaul.tasks.model import Progress
 
 type Purge = Callable[[Session, Sequence[str], int], int]
-"""Deletes rows of what hangs on these tasks (their ids), at most so many; how many: fewer means that none is left."""
+"""Deletes rows that hang on these tasks (their ids), at most the limit. Returns how many: if fewer, none is left."""
 
 
 @dataclass(frozen=True)
 class Counter:
-    """A figure of a task's statistics: the finished steps of a level, or the units they counted."""
+    """A figure of a task's statistics: a level's steps that SUCCEEDED, the units they counted, or those that FAILED.
+
+    A kind that counts a level's steps also counts those that failed, so that nothing is missing without a word.
+    """
 
     level: str
     units: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,14 @@ class Kind:
     """A kind of task.
 
     `params` validates what a caller sends. `workflow` is the logical id of a state machine or of a queue. `title` is
-    what a person reads, `slug` begins the public id. `weights` says how much of the whole each level of steps is, in
-    the order in which a level plans the next; they add up to 1. `final_stage` is the stage of a task that has
-    SUCCEEDED; without one it keeps its last. A kind whose work is not in its steps counts it itself:
-    `tally(session, task_id)` stands for `weights` and `statistics`. `purge` deletes what its domain keeps of tasks that
-    are purged, unless a foreign key does. The lane's limits are what `database/migrate` gives a new lane. A task must
-    end `seconds_allowed` after its first start, and an attempt that is not heard of for `stale_seconds` gives way to
-    the next (the default is longer than any function may run). `open_key` says what there is one open task at
-    most for, in a tenant: who submits a second is given the first, until that has ended. None is for nothing.
+    what a person reads, like the labels of steps in the workload's own language. `slug` begins the public id. `weights`
+    says how much of the whole each level of steps is, in the order in which a level plans the next; they add up to 1.
+    `final_stage` is the stage of a task that has SUCCEEDED; without one it keeps its last. A kind whose work is not in
+    its steps counts it itself: `count(session, task_id)` stands for `weights` and `statistics`. `purge` deletes what
+    its domain keeps of tasks that are purged, unless a foreign key does. The lane's limits are what `database/migrate`
+    gives a new lane. A task must end `seconds_allowed` after its first start, and an attempt that is not heard of for
+    `stale_seconds` gives way to the next (the default is longer than any function may run). `open_key`: tasks with the
+    same key are deduplicated in their tenant while one is open. None: never.
     """
 
     name: str
@@ -48,7 +52,7 @@ class Kind:
     weights: Mapping[str, float] = field(default_factory=dict)
     statistics: Mapping[str, Counter] = field(default_factory=dict)
     final_stage: str | None = None
-    tally: Callable[[Session, str], Tally] | None = None
+    count: Callable[[Session, str], Progress] | None = None
     purge: Purge | None = None
     open_key: Callable[[Any], str | None] | None = None
     max_concurrent: int = 5
@@ -58,7 +62,14 @@ class Kind:
     stale_seconds: int = 1200
 
     def __post_init__(self) -> None:
-        if self.tally is None and abs(sum(self.weights.values()) - 1) > 1e-9:
+        counted, failed = (
+            {counter.level for counter in self.statistics.values() if not counter.units and counter.failed is wanted}
+            for wanted in (False, True)
+        )
+        if counted != failed:
+            levels = ", ".join(sorted(counted ^ failed))
+            raise ValueError(f"{self.name} counts either what is done or what failed of {levels}; count both")
+        if self.count is None and abs(sum(self.weights.values()) - 1) > 1e-9:
             raise ValueError(f"the weights of {self.name} add up to {sum(self.weights.values())}, not to 1")
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 
+from longhaul.errors import code_named
+
 
 class Status(StrEnum):
     PENDING = "PENDING"
@@ -28,7 +30,10 @@ class Priority(IntEnum):
 
 
 class StepStatus(StrEnum):
+    """How a step stands. In the row of a RUNNING one stands PENDING (migration 0014)."""
+
     PENDING = "PENDING"
+    RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
 
@@ -46,8 +51,25 @@ class Transition(StrEnum):
     RETRY = "retried"
     REQUEUE = "requeued"
 
+    def detail(self, error: "TaskError | None") -> dict[str, str]:
+        """What its event holds of `error`: why the task failed or stopped, or, resumed or retried, why it had.
 
-CHANGED = "changed"  # the event of a change that is no transition: of a task's priority or title
+        `reason`, or `error` of a failure, is for people.
+        """
+        said = error and (error.message or error.code)
+        match self:
+            case Transition.PAUSE | Transition.CANCEL:
+                detail = {"reason": said or f"a caller {self} it"}
+            case Transition.RESUME | Transition.RETRY:
+                detail = {"reason": f"a caller {self} it" + (f"; before: {said}" if said else "")}
+            case _:
+                detail = {"error": said} if said else {}
+        return {"code": error.code, **detail} if error else detail
+
+
+# Events that are no transition.
+CHANGED = "changed"  # the task's priority or title
+RECOVERED = "recovered"  # the attempt's execution was gone and was started again
 
 
 @dataclass(frozen=True)
@@ -92,18 +114,35 @@ def allowed_actions(status: Status) -> list[str]:
 
 @dataclass(frozen=True)
 class TaskError:
+    """Why a task or a step failed. The code is an error's of `longhaul.errors`, or what AWS calls it."""
+
     code: str
     message: str
 
+    @classmethod
+    def from_cause(cls, error: str, cause: str) -> Self:
+        """From a Catch's `Error` (an exception's class name) and `Cause` (Lambda's JSON, or plain text).
+
+        https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+        """
+        try:
+            parsed = json.loads(cause)
+        except ValueError:
+            parsed = None
+        message = parsed.get("errorMessage") if isinstance(parsed, dict) else None
+        return cls(code_named(error), str(message or cause) or error)
+
 
 @dataclass(frozen=True)
-class Tally:
-    """How far a task is. `progress` is 0..99: only a task that has closed is at 100; `share`, 0..1, is exact.
+class Progress:
+    """How far a task is.
 
-    `complete`: nothing is left.
+    `percent` is 0..99 and counts what was done, not what failed; only a task that has SUCCEEDED is at 100. `share`,
+    0..1, is how much was tried to its end: what is left is the rest. `steps_done` is that number in steps. It tells an
+    older count from a newer one and is shown to nobody. `complete`: nothing is left.
     """
 
-    progress: int
+    percent: int
     share: float
     steps_done: int
     complete: bool
@@ -112,7 +151,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Task:
-    """A row of `tasks`. Times are aware, UTC."""
+    """A row of `tasks`. Times are aware, UTC. `loaded_params` are the params where they were asked for."""
 
     id: int
     task_id: str
@@ -120,7 +159,6 @@ class Task:
     user_id: str
     kind: str
     title: str
-    params: dict[str, Any]
     status: Status
     priority: Priority
     progress: int
@@ -143,20 +181,28 @@ class Task:
     started_at: datetime | None
     updated_at: datetime
     finished_at: datetime | None
+    loaded_params: dict[str, Any] | None = None
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        values = {field.name: aware(row[field.name]) for field in fields(cls)}
+        values = {field.name: aware(row[field.name]) for field in fields(cls) if field.name != "loaded_params"}
         return cls(
             **values
             | {
                 "status": Status(row["status"]),
                 "priority": Priority(row["priority"]),
-                "params": json.loads(row["params"]),
                 "statistics": json.loads(row["statistics"] or "{}"),
                 "result": json.loads(row["result"]) if row["result"] else None,
+                "loaded_params": json.loads(row["params"]) if row.get("params") else None,
             }
         )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the task was submitted with. Raises LookupError when the row was read without it."""
+        if self.loaded_params is None:
+            raise LookupError(f"the params of {self.task_id} were not loaded")
+        return self.loaded_params
 
     @property
     def error(self) -> TaskError | None:
@@ -167,6 +213,56 @@ class Task:
         return {"task_id": self.task_id, "attempt": self.attempt, "kind": self.kind}
 
 
+@dataclass(frozen=True)
+class StepRow:
+    """A row of `task_steps`, without its output. Times are aware, UTC.
+
+    `attempt` is the task's attempt that planned, took or finished it. `attempts` counts how often a worker took it, in
+    all attempts of the task. `started_at` is when that was last; None for one that waits.
+    """
+
+    key: str
+    level: str
+    label: str
+    status: StepStatus
+    attempt: int
+    attempts: int
+    units: int
+    error: TaskError | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Of one that has ended: how long its last try took. None where no worker took it."""
+        if self.started_at is None or self.finished_at is None or self.finished_at < self.started_at:
+            return None  # the last: it failed, and in the same attempt is tried again
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """A row of `task_events`: what happened to a task, and when (aware, UTC)."""
+
+    id: int
+    event: str
+    status: Status
+    attempt: int
+    detail: dict[str, Any]
+    at: datetime
+
+
 def aware(value: Any) -> Any:
-    """MySQL's DATETIME has no zone; ours are all UTC."""
+    """A DATETIME of MySQL has no zone; ours are all UTC."""
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def task_tag(task_id: str) -> str:
+    """The cache tag of what is cached of one task."""
+    return f"task:{task_id}"
+
+
+def tenant_tag(tenant_id: str) -> str:
+    """The cache tag of a tenant's lists of tasks."""
+    return f"tasks:{tenant_id}"

@@ -1,13 +1,13 @@
 """Steps: the units of a task's work, each done once and remembered. They are the checkpoint.
 
-    with step(task_id, attempt, key="district/440103", level="district", label="荔湾区") as s:
+    with step(task_id, attempt, key="district/440103", level="district", label="Liwan") as s:
         if not s.done:
             rows = ask_provider(...)  # no transaction is open while a provider is being asked
             s.complete({"hospitals": len(rows)}, units=len(rows), save=lambda tx: store.save(tx, rows))
     return s.output
 
-A worker that is killed anywhere leaves the step as it was or done, never half; a twin (a message delivered twice, a
-worker that outlived its attempt) finds that it lost and changes nothing.
+A worker that is killed anywhere leaves the step taken or done, never half; the next one takes it again. A twin (a
+message delivered twice, a worker that outlived its attempt) finds that it lost and changes nothing.
 """
 
 import json
@@ -15,11 +15,32 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from longhaul import database, progress
-from longhaul.database import Session
+from pydantic import BaseModel, ConfigDict, Field
+
+from longhaul import database, settings
+from longhaul.aws import sqs
+from longhaul.database import Session, queries
+from longhaul.database.chunks import arrays
 from longhaul.errors import TaskStopped
-from longhaul.tasks import step_store
+from longhaul.tasks import store
 from longhaul.tasks.model import Status, StepStatus, TaskError
+from longhaul.tasks.store import MAX_MESSAGE_CHARACTERS, dumps
+
+_queries = queries.load(__file__)
+
+
+class ProgressEvent(BaseModel):
+    """What a worker sends after its step's commit: a step of `level` has finished; `label` is what a person reads.
+
+    A hint. `update_progress` counts the rows.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str = Field(min_length=1, max_length=96)
+    attempt: int = Field(ge=1)
+    level: str = Field(max_length=32)
+    label: str = Field(max_length=200)
 
 
 class PlannedStep(NamedTuple):
@@ -62,11 +83,11 @@ class Step:
         self.complete_by(work)
 
     def complete_by(self, work: Callable[[Session], tuple[dict[str, Any], int]]) -> None:
-        """As `complete`, where only the transaction's own work says the step's output and units."""
+        """As `complete`, where the transaction's own work says the step's output and units."""
 
         def write(tx: Session) -> dict[str, Any]:
             output, units = work(tx)
-            if not step_store.finish_step(
+            if not finish_step(
                 tx,
                 self.task_id,
                 self.attempt,
@@ -81,19 +102,30 @@ class Step:
         try:
             self.output = database.run_transaction(write)
         except _Fenced:
-            self.begin()  # raises TaskStopped unless a twin finished it
+            self._look()  # raises TaskStopped unless a twin finished it
             return
         self.completed = True
 
     def begin(self) -> None:
-        """Ask the rows whether there is something to do. Raises TaskStopped."""
+        """Take the step, unless it was done before: one statement, and a second only when there is nothing to do.
+
+        From here on it is RUNNING, and `attempts` counts one more. Raises TaskStopped.
+        """
+        key, level, label = self.planned
+        with database.connection() as session:
+            taken = _queries.begin_step(
+                session, task_id=self.task_id, attempt=self.attempt, step_key=key, level=level, label=label
+            )
+        if not taken:
+            self._look()
+
+    def _look(self) -> None:
+        """Find out what the step was done with. Raises TaskStopped."""
         with database.connection() as session:
             row = _read(session, self.task_id, self.attempt, self.planned.key)
-            if row["step_status"] is None:
-                plan_steps(session, self.task_id, self.attempt, [self.planned])
-            elif row["step_status"] == StepStatus.SUCCEEDED:
-                self.done = True
-                self.output = json.loads(row["output"] or "{}")
+        if row["step_status"] == StepStatus.SUCCEEDED:
+            self.done = True
+            self.output = json.loads(row["output"] or "{}")
 
 
 def check_running(task_id: str, attempt: int) -> None:
@@ -122,13 +154,20 @@ def step(task_id: str, attempt: int, *, key: str, level: str, label: str) -> Ite
     run.begin()
     yield run
     # After the commit, and for a step found done too: its worker may have died between its commit and its message.
-    progress.announce(task_id, attempt, level, label)
+    announce(task_id, attempt, level, label)
 
 
 def plan_steps(tx: Session, task_id: str, attempt: int, steps: Sequence[PlannedStep]) -> None:
     """Write down the steps to come, so that progress knows the whole. Steps that are there stay as they are."""
-    rows = [{"step_key": key, "level": level, "label": label} for key, level, label in steps]
-    step_store.plan_steps(tx, task_id, attempt, rows)
+    for some in arrays({"step_key": key, "level": level, "label": label} for key, level, label in steps):
+        _queries.plan_steps(tx, task_id=task_id, attempt=attempt, steps=some)
+
+
+def planned_step(task_id: str, key: str, level: str) -> PlannedStep:
+    """The step with the label it was planned with; one that was never planned is labelled by its key."""
+    with database.connection() as session:
+        row = _queries.read_step(session, task_id=task_id, step_key=key)
+    return PlannedStep(key, level, (row and row["label"]) or key)
 
 
 def fail_step(task_id: str, attempt: int, planned: PlannedStep, error: TaskError) -> bool:
@@ -136,15 +175,76 @@ def fail_step(task_id: str, attempt: int, planned: PlannedStep, error: TaskError
 
     def write(tx: Session) -> bool:
         plan_steps(tx, task_id, attempt, [planned])
-        return step_store.finish_step(tx, task_id, attempt, planned.key, status=StepStatus.FAILED, error=error)
+        return finish_step(tx, task_id, attempt, planned.key, status=StepStatus.FAILED, error=error)
 
     failed = database.run_transaction(write)
-    progress.announce(task_id, attempt, planned.level, planned.label)
+    announce(task_id, attempt, planned.level, planned.label)
     return failed
 
 
+def beat(task_ids: Sequence[str]) -> int:
+    """Keep recovery from taking these tasks for stale: their work lies outside. How many are RUNNING.
+
+    Raises DatabaseUnavailable.
+    """
+    return database.run_transaction(lambda tx: store.beat(tx, task_ids)) if task_ids else 0
+
+
+def announce(task_id: str, attempt: int, level: str, label: str) -> None:
+    """Send the event to the progress queue. The step is stored: a queue that is away costs only the news of it."""
+    event = ProgressEvent(task_id=task_id, attempt=attempt, level=level, label=label)
+    sqs.send(settings.of(settings.ProgressQueue).progress_queue_url, [event], task_id=task_id)
+
+
+class StepCount(NamedTuple):
+    """How many steps of a level have a status, and the units that they counted."""
+
+    level: str
+    status: str
+    steps: int
+    units: int
+
+
+def finish_step(
+    tx: Session,
+    task_id: str,
+    attempt: int,
+    step_key: str,
+    *,
+    status: str,
+    units: int = 0,
+    output: dict[str, Any] | None = None,
+    error: TaskError | None = None,
+) -> bool:
+    """Whether this attempt finished the step: not when a twin has, nor when the task no longer runs this attempt."""
+    return bool(
+        _queries.finish_step(
+            tx,
+            task_id=task_id,
+            attempt=attempt,
+            step_key=step_key,
+            status=status,
+            units=units,
+            output=dumps(output),
+            error_code=error.code if error else None,
+            error_message=error.message[:MAX_MESSAGE_CHARACTERS] if error else None,
+        )
+    )
+
+
+def count_steps(session: Session, task_id: str) -> list[StepCount]:
+    rows = _queries.count_steps(session, task_id=task_id)
+    return [StepCount(row["level"], row["status"], int(row["steps"]), int(row["units"] or 0)) for row in rows]
+
+
+def list_failed_steps(session: Session, task_id: str, limit: int) -> list[dict[str, Any]]:
+    """[{step_key, level, label, error_code, error_message}]"""
+    rows: list[dict[str, Any]] = _queries.list_failed_steps(session, task_id=task_id, limit=limit)
+    return rows
+
+
 def _read(session: Session, task_id: str, attempt: int, step_key: str) -> dict[str, Any]:
-    row = step_store.begin_step(session, task_id, step_key)
+    row: dict[str, Any] | None = _queries.read_step(session, task_id=task_id, step_key=step_key)
     if row is None or row["task_status"] != Status.RUNNING or row["attempt"] != attempt:
         raise TaskStopped(f"task {task_id} does not run attempt {attempt} any more")
     return row

@@ -1,9 +1,12 @@
-"""Answers HTTP and the state machine, and misbehaves as it is asked to."""
+"""Answers HTTP and the state machine, and misbehaves on request."""
 
 import json
 import os
 import signal
 import time
+
+import boto3
+from botocore.exceptions import ClientError
 
 
 class OutOfStock(Exception):
@@ -19,6 +22,7 @@ def handler(event, context):
     body = {"path": event["rawPath"], "parameters": event.get("pathParameters"), "route": context_["routeKey"]}
     body["claims"] = context_.get("authorizer", {}).get("jwt", {}).get("claims")
     body["body"], body["query"] = event.get("body"), event.get("queryStringParameters")
+    body["length"] = event["headers"].get("content-length")
     return {
         "statusCode": 201,
         "headers": {"Content-Type": "application/json", "ETag": '"7"', "Access-Control-Allow-Origin": "*"},
@@ -38,7 +42,18 @@ def act(mode, context):
         time.sleep(60)
     if mode == "nap":
         time.sleep(1)
+    if mode == "peek":
+        return peek()
     if mode == "odd":
         return {"statusCode": "much", "body": 7}
     print(f"served {mode}")
     return {"mode": mode, "pid": os.getpid(), "left": context.get_remaining_time_in_millis()}
+
+
+def peek():
+    """Reads what its role does not allow."""
+    table = boto3.resource("dynamodb").Table(os.environ["SEEN_TABLE"])
+    try:
+        return table.get_item(Key={"id": "a"})
+    except ClientError as error:
+        return {"code": error.response["Error"]["Code"], "message": error.response["Error"]["Message"]}

@@ -1,1 +1,0 @@
-"""Many tasks at once: submitted, changed, acted upon by a filter, purged."""

@@ -1,0 +1,297 @@
+"""Lists of a tenant's tasks, filtered and sorted, by page or after a place; and the steps and the history of one."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from longhaul import database
+from longhaul.database import Session, queries
+from longhaul.tasks.changes import missing
+from longhaul.tasks.model import (
+    ACTIVE,
+    TERMINAL,
+    EventRow,
+    Priority,
+    Status,
+    StepRow,
+    StepStatus,
+    Task,
+    TaskError,
+    aware,
+)
+from longhaul.validation import Moment, NotEmpty
+
+_queries = queries.load(__file__)
+
+MAX_ACTIVE = 1_000
+MAX_KINDS = 50  # that a filter names
+
+# The ends of MySQL's times and of ids: no row lies beyond.
+BEGINNING, END = datetime(1000, 1, 1), datetime(9999, 12, 31)
+MAX_ID = 2**63 - 1
+
+type PriorityName = Literal["low", "normal", "high", "urgent"]
+type KindName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Sort(StrEnum):
+    """What a list is sorted by; equal ones by their ids."""
+
+    created_at = "created_at"
+    updated_at = "updated_at"
+    priority = "priority"
+    progress = "progress"
+
+
+class Order(StrEnum):
+    asc = "asc"
+    desc = "desc"
+
+
+class TaskFilter(BaseModel):
+    """Tasks that are all of this. What is left out does not matter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: Annotated[list[Status], NotEmpty] = Field(
+        default_factory=list,
+        min_length=1,
+        max_length=len(Status),
+        description="Only these; every status when left out.",
+        examples=[["PENDING", "RUNNING"]],
+    )
+    kind: Annotated[list[KindName], NotEmpty] = Field(
+        default_factory=list,
+        min_length=1,
+        max_length=MAX_KINDS,
+        description="Only these; every kind when left out.",
+        examples=[["hospital_full_refresh"]],
+    )
+    priority: Annotated[list[PriorityName], NotEmpty] = Field(
+        default_factory=list,
+        min_length=1,
+        max_length=len(Priority),
+        description="Only these; every priority when left out.",
+        examples=[["high", "urgent"]],
+    )
+    created_after: Moment | None = Field(
+        None, description="Created at this time or after it (RFC 3339).", examples=["2026-11-01T00:00:00Z"]
+    )
+    created_before: Moment | None = Field(
+        None, description="Created before this time (RFC 3339).", examples=["2036-12-01T00:00:00Z"]
+    )
+    title: str | None = Field(
+        None, min_length=1, max_length=100, description="Text within the title.", examples=["广东"]
+    )
+    ended_after: Moment | None = Field(
+        None, description="Ended at this time or after it (RFC 3339).", examples=["2026-11-01T00:00:00Z"]
+    )
+    ended_before: Moment | None = Field(
+        None, description="Ended before this time (RFC 3339).", examples=["2036-12-01T00:00:00Z"]
+    )
+
+    @property
+    def by_end(self) -> bool:
+        return self.ended_after is not None or self.ended_before is not None
+
+    def parameters(self) -> dict[str, Any]:
+        """The named parameters of every query that selects by a filter.
+
+        `IN ()` is no SQL, so a filter that is off has a value that no row has. What ended before a time was created
+        before it too, which bounds the index.
+        """
+        statuses = sorted({status for status in self.status or Status if not self.by_end or status in TERMINAL})
+        ended_before = _naive(self.ended_before) or END
+        return {
+            "any_status": len(statuses) == len(Status),
+            "statuses": [str(status) for status in statuses] or [""],
+            "any_kind": not self.kind,
+            "kinds": sorted(set(self.kind)) or [""],
+            "any_priority": not self.priority,
+            "priorities": sorted({int(Priority[name]) for name in self.priority}) or [-1],
+            "created_after": _naive(self.created_after) or BEGINNING,
+            "created_before": min(_naive(self.created_before) or END, ended_before),
+            "any_end": not self.by_end,
+            "ended_after": _naive(self.ended_after) or BEGINNING,
+            "ended_before": ended_before,
+            "any_title": self.title is None,
+            "title": f"%{_escaped(self.title or '')}%",
+        }
+
+
+NO_FILTER = TaskFilter.model_validate({})
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which tasks, in which order."""
+
+    tenant_id: str
+    filter: TaskFilter = NO_FILTER
+    sort: Sort = Sort.created_at
+    order: Order = Order.desc
+
+    def names(self) -> dict[str, str]:
+        """The names that stand in the query: what it is sorted by, which way, and the index that holds that."""
+        # What ended since a time was changed since then too: those rows are few.
+        indexed = Sort.updated_at if self.filter.ended_after else self.sort
+        return {
+            "sort": self.sort,
+            "order": self.order,
+            "beyond": "<" if self.order == Order.desc else ">",
+            "index": f"tasks_by_{indexed.removesuffix('_at')}",
+        }
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row's place in an order: the value it is sorted by (a time is UTC without a zone), and its id."""
+
+    value: datetime | int
+    id: int
+
+
+def find_page(
+    question: Question, *, limit: int, offset: int = 0, after: Place | None = None
+) -> tuple[list[Task], int, Place | None]:
+    """A page behind `offset` tasks or after a place, how many tasks there are in all, and where the next begins."""
+    with database.connection() as session:
+        total = count_tasks(session, question)
+        if offset >= total:
+            return [], total, None
+        tasks = list_tasks(session, question, limit=limit + 1, offset=offset, after=after)
+    return tasks[:limit], total, _following(question, tasks, limit)
+
+
+def find_after(question: Question, after: Place | None, limit: int) -> tuple[list[Task], Place | None]:
+    """The tasks after a place, or from the beginning, and the place that the next ones are after.
+
+    Page by page, each task that is there all the while comes once, whatever is added. One whose sorting value changes
+    meanwhile (never created_at) may come again or not at all.
+    """
+    with database.connection() as session:
+        tasks = list_tasks(session, question, limit=limit + 1, after=after)
+    return tasks[:limit], _following(question, tasks, limit)
+
+
+def find_active(tenant_id: str) -> tuple[list[Task], bool]:
+    """What has not ended, newest first, at most MAX_ACTIVE, and whether there is more."""
+    with database.connection() as session:
+        rows = _queries.list_active_tasks(session, tenant_id=tenant_id, statuses=list(ACTIVE), limit=MAX_ACTIVE + 1)
+    return [Task.from_row(row) for row in rows[:MAX_ACTIVE]], len(rows) > MAX_ACTIVE
+
+
+def find_steps(
+    task_id: str, tenant_id: str, *, level: str | None, status: StepStatus | None, after: str, limit: int
+) -> tuple[list[StepRow], str | None]:
+    """Steps after that key ("" is before all), and the key that the next ones are after. Raises NotFound."""
+    with database.connection() as session:
+        rows = _queries.list_steps(
+            session,
+            task_id=task_id,
+            tenant_id=tenant_id,
+            any_level=level is None,
+            level=level,
+            any_status=status is None,
+            status=status,
+            after_key=after,
+            limit=limit + 1,
+        )
+    steps = [_step(row) for row in _of_task(rows, task_id, "step_key")]
+    return steps[:limit], steps[limit - 1].key if len(steps) > limit else None
+
+
+def find_events(task_id: str, tenant_id: str, *, after: int, limit: int) -> tuple[list[EventRow], int | None]:
+    """Events after that id (0 is before all), and the id that the next ones are after. Raises NotFound."""
+    with database.connection() as session:
+        rows = _queries.list_events(session, task_id=task_id, tenant_id=tenant_id, after_id=after, limit=limit + 1)
+    events = [_event(row) for row in _of_task(rows, task_id, "id")]
+    return events[:limit], events[limit - 1].id if len(events) > limit else None
+
+
+def list_tasks(
+    session: Session, question: Question, *, limit: int, offset: int = 0, after: Place | None = None
+) -> list[Task]:
+    """The tasks from the beginning, or after that place."""
+    after = after or _before_all(question)
+    rows = _queries.list_tasks(
+        session,
+        names=question.names(),
+        value=after.value,
+        id=after.id,
+        limit=limit,
+        offset=offset,
+        tenant_id=question.tenant_id,
+        **question.filter.parameters(),
+    )
+    return [Task.from_row(row) for row in rows]
+
+
+def count_tasks(session: Session, question: Question) -> int:
+    return int(_queries.count_tasks(session, tenant_id=question.tenant_id, **question.filter.parameters()))
+
+
+def _following(question: Question, tasks: Sequence[Task], limit: int) -> Place | None:
+    """The place that the next page is after. `tasks` has one more than the page when there is a next one."""
+    if len(tasks) <= limit:
+        return None
+    last = tasks[limit - 1]
+    value = getattr(last, question.sort)
+    return Place(value.replace(tzinfo=None) if isinstance(value, datetime) else int(value), last.id)
+
+
+def _before_all(question: Question) -> Place:
+    """Where the first page begins: beyond any row."""
+    descending = question.order == Order.desc
+    if question.sort in (Sort.created_at, Sort.updated_at):
+        return Place(END, MAX_ID) if descending else Place(BEGINNING, 0)
+    return Place(127, MAX_ID) if descending else Place(-1, 0)
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return moment and moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _escaped(text: str) -> str:
+    """For LIKE with ESCAPE '!', which works in every SQL mode, as a backslash does not."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _of_task(rows: Sequence[Mapping[str, Any]], task_id: str, key: str) -> Iterable[Mapping[str, Any]]:
+    """The rows that have something. Raises NotFound when the tenant has no such task: then there are none."""
+    if not rows:
+        raise missing(task_id)
+    return [row for row in rows if row[key] is not None]
+
+
+def _step(row: Mapping[str, Any]) -> StepRow:
+    waits = row["status"] == StepStatus.PENDING
+    return StepRow(
+        key=row["step_key"],
+        level=row["level"],
+        label=row["label"],
+        status=StepStatus(row["status"]),
+        attempt=row["attempt"],
+        attempts=row["attempts"],
+        units=row["units"],
+        error=TaskError(row["error_code"], row["error_message"] or "") if row["error_code"] else None,
+        created_at=aware(row["created_at"]),
+        started_at=None if waits else aware(row["started_at"]),
+        finished_at=aware(row["finished_at"]),
+    )
+
+
+def _event(row: Mapping[str, Any]) -> EventRow:
+    return EventRow(
+        id=row["id"],
+        event=row["event"],
+        status=Status(row["status"]),
+        attempt=row["attempt"],
+        detail=json.loads(row["detail"] or "{}"),
+        at=aware(row["created_at"]),
+    )

@@ -1,0 +1,17 @@
+"""AWS on this machine: `python -m local.aws` serves moto, changed where it differs from AWS.
+
+server          moto in a process of its own, its Lambda and its execution events sent to the stack
+http            moto's application on connections that are kept
+quotas          the sizes that AWS refuses
+event_sources   SQS event sources: messages carried to functions, as by Lambda's pollers
+eventbridge     schedules and event rules
+"""
+
+from typing import Any
+
+
+def replace(owner: object, name: str, value: Any) -> Any:
+    """Replace an attribute of one of moto's classes or modules; return what was there."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    return before

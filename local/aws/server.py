@@ -1,0 +1,218 @@
+"""The moto server, with Lambda and execution events sent to the stack.
+
+moto 5.2 differs from AWS in six places that matter here. `make_dynamodb_atomic`, `quotas.enforce` and the functions
+`_join_*` change those.
+"""
+
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import uuid
+from typing import Any
+
+from local.aws import quotas, replace
+from local.iam import credentials
+from local.iam.guard import Guard
+from local.template.model import REGION, STACK_NAME
+
+INVOKE_SECONDS = 1000  # longer than any function may run
+EVENT_DATA_BYTES = 248 * 1024  # of the escaped input and output of an execution, together
+
+
+def serve(port: int, runtime: str, guard: Guard) -> None:
+    """Serve until the process is killed. moto keeps everything in memory."""
+    os.environ.update(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")
+    os.environ["MOTO_PORT"] = str(port)  # the state machine interpreter calls back to this port
+    logging.basicConfig(level=logging.WARNING)
+    from local.aws.http import AwsServer  # moto reads the variables above when it is imported
+
+    make_dynamodb_atomic()
+    quotas.enforce()
+    _join_backends()
+    _join_clients(port)
+    _join_lambda(runtime)
+    _join_status_events(runtime)
+    _join_guard(guard)
+    AwsServer(port).start()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+def make_dynamodb_atomic() -> None:
+    """Run one action at a time. Otherwise a read sees an UpdateItem's attributes appear one by one, and two conditional
+    writes both succeed."""
+    from moto.dynamodb.responses import DynamoHandler
+
+    acting = threading.RLock()
+
+    def act(self: Any) -> Any:
+        with acting:
+            return call_action(self)
+
+    call_action = replace(DynamoHandler, "call_action", act)
+
+
+def _join_backends() -> None:
+    """Let CloudFormation create state machines in the backend that executes them, instead of moto's simple one."""
+    import moto.stepfunctions.models
+    from moto.core.config import default_user_config
+    from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+    replace(moto.stepfunctions.models, "stepfunctions_backends", stepfunctions_parser_backends)
+    default_user_config["lambda"] = {"use_docker": False}
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+
+
+def _join_guard(guard: Guard) -> None:
+    """Check each request before moto dispatches it, whatever server carries it."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    def guarded(self: Any, environ: dict[str, Any], start_response: Any) -> Any:
+        return guard(functools.partial(dispatch, self), environ, start_response)
+
+    dispatch = replace(DomainDispatcherApplication, "__call__", guarded)
+
+
+def _join_clients(port: int) -> None:
+    """Let the interpreter call AWS in the name of its state machine's role, which the guard checks.
+
+    A client is kept: the interpreter makes one for each call, which takes longer than the call.
+    """
+    import boto3
+    from botocore.config import Config
+    from moto.stepfunctions.parser.asl.utils import boto_client
+
+    making = threading.Lock()  # creating a client is not thread-safe, using it is
+    config = Config(
+        parameter_validation=False,
+        retries={"total_max_attempts": 1},
+        connect_timeout=INVOKE_SECONDS,
+        read_timeout=INVOKE_SECONDS,
+        max_pool_connections=64,
+        proxies={},
+    )
+
+    @functools.cache
+    def kept(region: str, service: str, role: str) -> Any:
+        keys = credentials.of_role(role)
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=keys["AWS_SESSION_TOKEN"],
+            config=config,
+        )
+
+    def client_for(region: str, service: str, state_credentials: Any) -> Any:
+        role = state_credentials.role_arn.rpartition("/")[2].removeprefix(f"{STACK_NAME}-")
+        with making:
+            return kept(region, service, role)
+
+    make = boto_client.boto_client_for
+    for module in list(sys.modules.values()):
+        if getattr(module, "boto_client_for", None) is make:
+            replace(module, "boto_client_for", client_for)
+
+
+def _join_lambda(runtime: str) -> None:
+    """Send invocations to the stack's function processes; return errors in the shape that AWS gives them."""
+    import urllib3
+    from moto.awslambda.exceptions import LambdaClientError
+    from moto.awslambda_simple.models import LambdaSimpleBackend
+
+    class Refused(LambdaClientError):
+        def __init__(self, status: int, name: str, message: str, reason: str | None = None) -> None:
+            super().__init__(name, message)
+            self.code = status
+            if reason is not None:
+                self.description = json.dumps({"Reason": reason, "Type": "User", "message": message})
+
+        def get_headers(self, *arguments: Any, **named: Any) -> list[tuple[str, str]]:
+            # The interpreter fails on an error without this header.
+            return [*super().get_headers(*arguments, **named), ("x-amzn-requestid", str(uuid.uuid4()))]
+
+    pool = urllib3.PoolManager(maxsize=64, retries=False, timeout=urllib3.Timeout(connect=5, read=INVOKE_SECONDS))
+
+    def invoke(
+        _self: Any, name: str, _qualifier: str | None, body: Any, headers: Any, response_headers: dict[str, str]
+    ) -> bytes:
+        kind = headers.get("X-Amz-Invocation-Type") or "RequestResponse"
+        payload = body.encode() if isinstance(body, str) else body
+        url = f"{runtime}/2015-03-31/functions/{name}/invocations"
+        try:
+            answer = pool.request("POST", url, body=payload or b"{}", headers={"X-Amz-Invocation-Type": kind})
+        except urllib3.exceptions.HTTPError as error:
+            raise Refused(500, "ServiceException", repr(error)) from error
+        if answer.status >= 400:
+            problem = json.loads(answer.data)
+            raise Refused(answer.status, problem["Type"], problem["Message"], problem.get("Reason"))
+        if "X-Amz-Function-Error" in answer.headers:
+            response_headers["x-amz-function-error"] = answer.headers["X-Amz-Function-Error"]
+        return answer.data
+
+    replace(LambdaSimpleBackend, "invoke", invoke)
+
+
+def _join_status_events(runtime: str) -> None:
+    """Send the stack an event when an execution ends, as EventBridge would.
+
+    A stopped execution is ABORTED at once, as in the cloud. The interpreter would wait for what runs, and might then
+    report FAILED.
+    """
+    import urllib3
+    from moto.stepfunctions.parser.api import ExecutionStatus
+    from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
+
+    pool = urllib3.PoolManager(maxsize=8, retries=urllib3.Retry(3, backoff_factor=0.2))
+
+    def notify(execution: Any) -> None:
+        event = json.dumps(status_event(execution.to_describe_output()), ensure_ascii=False)
+        pool.request("POST", f"{runtime}/events", body=event.encode())
+
+    def terminated(self: Any) -> None:
+        if self.execution.exec_status == ExecutionStatus.RUNNING:
+            finish(self)
+            notify(self.execution)
+
+    def stopped(self: Any, stop_date: Any, error: str | None, cause: str | None) -> None:
+        if self.exec_status == ExecutionStatus.RUNNING:
+            self.exec_status, self.stop_date, self.error, self.cause = ExecutionStatus.ABORTED, stop_date, error, cause
+            stop(self, stop_date, error, cause)
+            notify(self)
+
+    finish = replace(BaseExecutionWorkerCommunication, "terminated", terminated)
+    stop = replace(Execution, "stop", stopped)
+
+
+def status_event(execution: dict[str, Any]) -> dict[str, Any]:
+    """Return the `source`, `detail-type`, `resources` and `detail` of a status change event.
+
+    `execution` is the response of DescribeExecution. An output, or else an input, that is too large is left out:
+    https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    """
+    detail: dict[str, Any] = {
+        key: execution.get(key)
+        for key in ("executionArn", "stateMachineArn", "name", "input", "output", "error", "cause")
+    }
+    detail["status"] = str(getattr(execution["status"], "value", execution["status"]))
+    for key in ("startDate", "stopDate"):
+        detail[key] = int(execution[key].timestamp() * 1000)
+    room = EVENT_DATA_BYTES
+    for key in ("output", "input"):
+        size = len(json.dumps(detail[key], ensure_ascii=False).encode())
+        detail[f"{key}Details"] = {"included": size <= room}
+        if size > room:
+            detail[key] = None
+        else:
+            room -= size
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "resources": [execution["executionArn"]],
+        "detail": detail,
+    }

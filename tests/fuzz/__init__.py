@@ -1,0 +1,1 @@
+"""Schemathesis over the API's own document: `make fuzz`."""
