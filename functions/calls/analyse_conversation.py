@@ -15,6 +15,7 @@ settings.require(
     settings.Kinds,
     settings.Cache,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
     settings.Llm,
     settings.Breaker,

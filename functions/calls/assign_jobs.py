@@ -17,6 +17,7 @@ settings.require(
     settings.AssignQueue,
     settings.SteerQueue,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
     settings.Calls,
     settings.Outbound,

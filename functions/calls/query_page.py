@@ -30,6 +30,7 @@ settings.require(
     settings.AnalyseQueue,
     settings.ProgressQueue,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
 )
 

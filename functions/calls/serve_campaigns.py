@@ -18,6 +18,7 @@ settings.require(
     settings.Limits,
     settings.AssignQueue,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
 )
 

@@ -16,6 +16,7 @@ settings.require(
     settings.Cache,
     settings.AssignQueue,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
     settings.Outbound,
 )

@@ -17,6 +17,7 @@ settings.require(
     settings.SyncQueue,
     settings.AnalyseQueue,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
 )
 

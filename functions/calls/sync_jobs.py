@@ -17,6 +17,7 @@ settings.require(
     settings.AnalyseQueue,
     settings.ProgressQueue,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
     settings.Calls,
     settings.Outbound,

@@ -18,6 +18,7 @@ settings.require(
     settings.Cache,
     settings.Live,
     settings.DispatchQueue,
+    settings.NoticesQueue,
 )
 
 

@@ -43,6 +43,7 @@ settings.require(
     settings.Cache,
     settings.Limits,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
     settings.Models,
 )

@@ -9,7 +9,9 @@ from longhaul.aws.workflows import Attempt
 from longhaul.observability import observed
 from longhaul.workloads.finishing import finish
 
-settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Live, settings.DispatchQueue)
+settings.require(
+    settings.Database, settings.Kinds, settings.Cache, settings.Live, settings.DispatchQueue, settings.NoticesQueue
+)
 
 
 @observed

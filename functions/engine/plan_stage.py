@@ -17,6 +17,7 @@ settings.require(
     settings.Cache,
     settings.Live,
     settings.DispatchQueue,
+    settings.NoticesQueue,
 )
 
 

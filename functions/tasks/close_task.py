@@ -9,7 +9,9 @@ from longhaul.observability import observed
 from longhaul.tasks.lifecycle import close
 from tasks.messages import CloseRequest, ExecutionEnd
 
-settings.require(settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.Live)
+settings.require(
+    settings.Database, settings.Kinds, settings.Cache, settings.DispatchQueue, settings.NoticesQueue, settings.Live
+)
 
 
 @observed

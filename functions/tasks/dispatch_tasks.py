@@ -11,7 +11,13 @@ from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.lifecycle import Wakeup
 
 settings.require(
-    settings.Database, settings.Kinds, settings.Cache, settings.Workflows, settings.DispatchQueue, settings.Live
+    settings.Database,
+    settings.Kinds,
+    settings.Cache,
+    settings.Workflows,
+    settings.DispatchQueue,
+    settings.NoticesQueue,
+    settings.Live,
 )
 
 

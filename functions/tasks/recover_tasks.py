@@ -10,7 +10,13 @@ from longhaul.tasks.recovery import recover
 from tasks.messages import RecoverRequest
 
 settings.require(
-    settings.Database, settings.Kinds, settings.Cache, settings.Workflows, settings.DispatchQueue, settings.Live
+    settings.Database,
+    settings.Kinds,
+    settings.Cache,
+    settings.Workflows,
+    settings.DispatchQueue,
+    settings.NoticesQueue,
+    settings.Live,
 )
 
 

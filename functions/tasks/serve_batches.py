@@ -46,6 +46,7 @@ settings.require(
     settings.Limits,
     settings.Waits,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
 )
 

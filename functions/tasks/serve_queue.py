@@ -21,7 +21,9 @@ from longhaul.observability import observed
 from longhaul.tasks.lanes import LaneChange, change_lane, list_lanes
 from tasks.queue_wire import LaneDocument, LaneRequest, Lanes, lane_document
 
-settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue)
+settings.require(
+    settings.Database, settings.Kinds, settings.Cache, settings.Limits, settings.DispatchQueue, settings.NoticesQueue
+)
 
 app = make_app()
 

@@ -34,6 +34,7 @@ settings.require(
     settings.Limits,
     settings.Waits,
     settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Live,
 )
 

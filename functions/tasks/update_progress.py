@@ -10,7 +10,7 @@ from longhaul.observability import observed
 from longhaul.tasks.following import record_progress
 from longhaul.tasks.steps import ProgressEvent
 
-settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Live)
+settings.require(settings.Database, settings.Kinds, settings.Cache, settings.Live, settings.NoticesQueue)
 
 
 @observed

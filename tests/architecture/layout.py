@@ -11,10 +11,10 @@ from tests.architecture.repository import KERNEL, Repository
 # What a function's name may begin with; a new one is added here when a function first needs it.
 # fmt: off
 VERBS = frozenset((
-    "act", "analyse", "ask", "assemble", "assign", "close", "collect", "deliver", "dispatch", "draw", "fail", "fetch",
-    "finish", "list", "migrate", "plan", "purge", "query", "read", "recover", "refresh", "render", "run", "save",
-    "serve", "steer",
-    "summarise", "sweep", "sync", "update", "write",
+    "act", "analyse", "ask", "assemble", "assign", "authorize", "close", "collect", "deliver", "dispatch", "draw",
+    "fail", "fetch", "finish", "list", "migrate", "plan", "post", "publish", "purge", "query", "read", "record",
+    "recover", "refresh", "render", "run", "save", "send", "serve", "steer", "summarise", "sweep", "sync", "update",
+    "write",
 ))
 # fmt: on
 WORKLOADS = "workloads"  # the package of code-first workloads, which may have any name

@@ -90,6 +90,18 @@ class ProgressQueue(Settings):
     progress_queue_url: str = Field(min_length=1)
 
 
+class NoticesQueue(Settings):
+    notices_queue_url: str = Field(min_length=1)
+
+
+class Channels(Settings):
+    """The queue of each channel that tells notices (`longhaul.tasks.notices`)."""
+
+    sockets_queue_url: str = Field(min_length=1)
+    webhooks_queue_url: str = Field(min_length=1)
+    mail_queue_url: str = Field(min_length=1)
+
+
 class SteerQueue(Settings):
     steer_queue_url: str = Field(min_length=1)
 

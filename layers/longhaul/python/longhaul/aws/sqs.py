@@ -20,11 +20,12 @@ BATCH = 10  # messages of one request
 MAX_DELAY = 900  # seconds
 
 
-def send(url: str, messages: Sequence[BaseModel], *, delay: float = 0.0, **context: Any) -> None:
+def send(url: str, messages: Sequence[BaseModel], *, delay: float = 0.0, **context: Any) -> bool:
     """Send the messages, ten a request, to be received in `delay` seconds (SQS takes whole ones, to 900).
 
-    Never raises for SQS: what was not sent is logged as a warning with `context`.
+    Returns whether all were sent. Never raises for SQS: what was not sent is logged as a warning with `context`.
     """
+    sent = True
     for some in batched(messages, BATCH, strict=False):
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {
@@ -38,10 +39,13 @@ def send(url: str, messages: Sequence[BaseModel], *, delay: float = 0.0, **conte
             answer = aws.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
         except aws.errors() as error:
             logger.warning("messages not sent", extra={"queue": url, "reason": str(error)} | context)
+            sent = False
             continue
         if failed := answer.get("Failed"):
             reasons = sorted({entry["Code"] for entry in failed})
             logger.warning("messages not sent", extra={"queue": url, "reason": ", ".join(reasons)} | context)
+            sent = False
+    return sent
 
 
 def handle_batch[M: BaseModel](

@@ -13,9 +13,10 @@ from longhaul.http import limits, problems
 from longhaul.http.conditional import encoded_etag
 from longhaul.http.errors import MethodNotAllowed
 from longhaul.http.exchange import RequestValidation, ResponseValidation
-from longhaul.http.tracing import next_traceparent
 from longhaul.http.wire import dumps
 from longhaul.observability import logger
+from longhaul.tracing import current as current_trace
+from longhaul.tracing import next_traceparent
 
 COMPRESS_OVER_BYTES = 1_024
 
@@ -50,7 +51,11 @@ class Api(APIGatewayHttpResolver):
         """Every log line of the request, and its answer, tell the trace."""
         self.context[_TRACE] = next_traceparent(self.current_event.headers.get("traceparent"))
         logger.append_keys(traceparent=self.context[_TRACE])
-        return super()._resolve()
+        token = current_trace.set(self.context[_TRACE])
+        try:
+            return super()._resolve()
+        finally:
+            current_trace.reset(token)
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:

@@ -18,7 +18,7 @@ from longhaul import cache, database
 from longhaul.cache import Cached, Namespace, Tier
 from longhaul.errors import DatabaseUnavailable
 from longhaul.observability import logger
-from longhaul.tasks import lifecycle, live, progress, store
+from longhaul.tasks import lifecycle, live, progress, publication, store
 from longhaul.tasks.changes import missing
 from longhaul.tasks.live import LiveItem
 from longhaul.tasks.model import Progress, Status, Task, task_tag
@@ -64,21 +64,23 @@ def record_progress(events: Sequence[ProgressEvent]) -> None:
             return
         now = progress.count(session, task)
         stage, current_step = fresh[-1].level, fresh[-1].label
-        due = now.steps_done // PROGRESS_UPDATE_INTERVAL > task.steps_done // PROGRESS_UPDATE_INTERVAL
-        if now.complete or due:
+        turn = now.steps_done // PROGRESS_UPDATE_INTERVAL > task.steps_done // PROGRESS_UPDATE_INTERVAL
+        due = now.complete or turn
+        if due:
             store.write_progress(session, task, now, stage=stage, current_step=current_step)
             lifecycle.after_change([task])
-    live.write(
-        replace(
-            live.item_of(task),
-            steps_done=now.steps_done,
-            progress=max(task.progress, now.percent),
-            stage=stage,
-            current_step=current_step,
-            statistics=now.statistics,
-            pace=_samples(task, now),
-        )
+    seen = replace(
+        task,
+        steps_done=now.steps_done,
+        progress=max(task.progress, now.percent),
+        stage=stage,
+        current_step=current_step,
+        statistics=now.statistics,
+        updated_at=datetime.now(UTC),
     )
+    live.write(replace(live.item_of(seen), pace=_samples(task, now)))
+    if due:
+        publication.announce_progress(seen)
 
 
 def read_task(task_id: str, tenant_id: str, *, fresh: bool = False) -> TaskView:

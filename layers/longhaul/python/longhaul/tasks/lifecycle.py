@@ -21,7 +21,7 @@ from longhaul.database import Session
 from longhaul.errors import AlreadyOpen, WorkflowUnavailable, is_away, is_transient
 from longhaul.idempotency import KeyedRequest, claim
 from longhaul.observability import logger
-from longhaul.tasks import changes, live, progress, store
+from longhaul.tasks import changes, live, progress, publication, store
 from longhaul.tasks.changes import RUN_AFTER, Room, Wish
 from longhaul.tasks.kinds import kind_named
 from longhaul.tasks.model import TRANSITIONS, Status, Task, TaskError, Transition, task_tag, tenant_tag
@@ -43,7 +43,6 @@ class Wakeup(BaseModel):
     """To the dispatcher: this kind's lane may have something to start. Losing one costs at most a minute."""
 
     model_config = ConfigDict(frozen=True)
-
     kind: str = Field(min_length=1, max_length=64)
 
 
@@ -58,16 +57,18 @@ class Outcome:
 def after_change(tasks: Sequence[Task], *, moved: bool = True, stopping: str = "") -> None:
     """What follows a change of these tasks' rows, as they are now. Never raises for AWS; calling it twice does no harm.
 
-    Live items follow the rows, and cached answers are forgotten. Where a status or a start has `moved`, executions of
-    what was cancelled or paused are stopped (with `stopping` as the cause, of any), and the dispatcher is woken.
+    Live items follow the rows, cached answers are forgotten, notices are announced. Where a status or a start has
+    `moved`, executions of what was cancelled or paused are stopped (with `stopping` as the cause, of any), and the
+    dispatcher is woken.
     """
     for task in tasks if moved else ():
         if stopping or task.status in (Status.CANCELLED, Status.PAUSED):
             _stop_execution(task, stopping or task.status)
     # The live item of what runs is `following.record_progress`'s; what never ran has none.
     live.overwrite(live.item_of(task) for task in tasks if task.attempt and task.status != Status.RUNNING)
-    known = [task for task in tasks if task.updated_at != task.created_at]  # of a new one nothing is cached
-    cache.invalidate(*(task_tag(task.task_id) for task in known), *(tenant_tag(task.tenant_id) for task in tasks))
+    known = (task_tag(task.task_id) for task in tasks if not task.is_new)  # of a new one nothing is cached
+    cache.invalidate(*known, *(tenant_tag(task.tenant_id) for task in tasks))
+    publication.announce(tasks)
     lanes: dict[int, set[str]] = defaultdict(set)
     for task in tasks if moved else ():
         if task.status != Status.RUNNING and (delay := _start_delay(task)) <= sqs.MAX_DELAY:
@@ -78,8 +79,8 @@ def after_change(tasks: Sequence[Task], *, moved: bool = True, stopping: str = "
 
 def wake(kinds: Iterable[str], *, delay: int = 0) -> None:
     """Wake the dispatcher for these kinds' lanes in `delay` seconds."""
-    wakeups = [Wakeup(kind=kind) for kind in sorted(kinds)]
-    sqs.send(settings.of(settings.DispatchQueue).dispatch_queue_url, wakeups, delay=delay)
+    url = settings.of(settings.DispatchQueue).dispatch_queue_url
+    sqs.send(url, [Wakeup(kind=kind) for kind in sorted(kinds)], delay=delay)
 
 
 def start_execution(task: Task) -> None:
@@ -97,7 +98,6 @@ def close(task_id: str, attempt: int, outcome: Outcome, *, execution_arn: str | 
     with database.connection() as session:
         task = store.fetch(session, task_id)
     if task is None or task.attempt != attempt or execution_arn not in (None, task.execution_arn):
-        logger.info("nothing to close", extra={"task_id": task_id, "attempt": attempt})
         return False
     if outcome.error and task.retries < task.max_retries and is_transient(outcome.error.code):
         return requeue(task, outcome.error)

@@ -205,6 +205,11 @@ class Task:
         return self.loaded_params
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing has happened to it since it was submitted."""
+        return self.updated_at == self.created_at
+
+    @property
     def error(self) -> TaskError | None:
         return TaskError(self.error_code, self.error_message or "") if self.error_code else None
 

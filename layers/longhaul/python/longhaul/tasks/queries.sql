@@ -10,11 +10,12 @@
 -- many of its tenant's as may wait for a later start.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    dedupe_key, run_after, deadline, created_at, updated_at
+    dedupe_key, run_after, deadline, traceparent, created_at, updated_at
 )
 SELECT
     :task_id, :tenant_id, :user_id, :kind, :title, :params, 'PENDING', :priority, :max_retries, :idempotency_key,
-    :request_digest, :open_key, COALESCE(:run_after, UTC_TIMESTAMP(6)), :deadline, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+    :request_digest, :open_key, COALESCE(:run_after, UTC_TIMESTAMP(6)), :deadline, :traceparent,
+    UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM lanes
 WHERE lanes.kind = :kind
   AND IF(
@@ -228,11 +229,96 @@ SET heartbeat_at = UTC_TIMESTAMP(6)
 WHERE id = :id AND attempt = :attempt AND status = 'RUNNING';
 
 -- name: insert_events!
--- [{id, detail}, ...]: what happened to each, in the transaction in which it happened.
-INSERT INTO task_events (task_id, attempt, event, status, detail, created_at)
-SELECT tasks.task_id, tasks.attempt, :event, tasks.status, seen.detail, UTC_TIMESTAMP(6)
+-- [{id, detail}, ...]: what happened to each, in the transaction in which it happened, and how far each was then. It is to
+-- be told if anybody listens to its tenant.
+INSERT INTO task_events (task_id, attempt, event, status, detail, progress, stage, current_step, unsent, created_at)
+SELECT
+    tasks.task_id, tasks.attempt, :event, tasks.status, seen.detail, tasks.progress, tasks.stage, tasks.current_step,
+    (SELECT MAX(1) FROM notice_listeners
+    WHERE notice_listeners.tenant_id = tasks.tenant_id AND notice_listeners.until > UTC_TIMESTAMP(6)),
+    UTC_TIMESTAMP(6)
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$.id', detail LONGTEXT PATH '$.detail')) AS seen
 JOIN tasks ON tasks.id = seen.id;
+
+-- ---------------------------------------------------------------- notices: events that are to be told
+
+-- name: find_unsent
+SELECT DISTINCT task_id FROM task_events WHERE unsent = 1 AND task_id IN :task_ids;
+
+-- name: find_left_unsent
+-- Whoever wrote them, or was to tell them, has died.
+SELECT DISTINCT task_id FROM task_events
+WHERE unsent = 1 AND created_at < TIMESTAMPADD(SECOND, -:seconds, UTC_TIMESTAMP(6))
+LIMIT :limit;
+
+-- name: list_unsent
+-- In the order in which they happened to each task, with the channels that listen to its tenant.
+SELECT
+    task_events.id, task_events.task_id, task_events.event, task_events.status, task_events.attempt, task_events.detail,
+    task_events.progress, task_events.stage, task_events.current_step, task_events.created_at,
+    tasks.tenant_id, tasks.kind, tasks.title, tasks.traceparent,
+    (SELECT GROUP_CONCAT(notice_listeners.channel) FROM notice_listeners
+    WHERE notice_listeners.tenant_id = tasks.tenant_id AND notice_listeners.until > UTC_TIMESTAMP(6)) AS channels
+FROM task_events
+JOIN tasks ON tasks.task_id = task_events.task_id
+WHERE task_events.unsent = 1 AND task_events.task_id IN :task_ids
+ORDER BY task_events.id
+LIMIT :limit;
+
+-- name: mark_sent!
+UPDATE task_events SET unsent = NULL WHERE id IN :ids;
+
+-- name: list_notices_of_task
+-- A task's notices after one of them, told before or not, in their order.
+SELECT
+    task_events.id, task_events.task_id, task_events.event, task_events.status, task_events.attempt, task_events.detail,
+    task_events.progress, task_events.stage, task_events.current_step, task_events.created_at,
+    tasks.tenant_id, tasks.kind, tasks.title, tasks.traceparent, NULL AS channels
+FROM tasks
+JOIN task_events ON task_events.task_id = tasks.task_id AND task_events.id > :after_id
+WHERE tasks.task_id = :task_id AND tasks.tenant_id = :tenant_id
+ORDER BY task_events.id
+LIMIT :limit;
+
+-- name: list_notices_of_tenant
+-- The same of all of a tenant's tasks, or those of a kind, up to one: events of every tenant are read from place to place.
+SELECT
+    task_events.id, task_events.task_id, task_events.event, task_events.status, task_events.attempt, task_events.detail,
+    task_events.progress, task_events.stage, task_events.current_step, task_events.created_at,
+    tasks.tenant_id, tasks.kind, tasks.title, tasks.traceparent, NULL AS channels
+FROM task_events
+JOIN tasks ON tasks.task_id = task_events.task_id
+WHERE task_events.id > :after_id AND task_events.id <= :last_id AND tasks.tenant_id = :tenant_id
+  AND (:any_kind OR tasks.kind = :kind)
+ORDER BY task_events.id
+LIMIT :limit;
+
+-- name: find_newest_event$
+SELECT COALESCE(MAX(id), 0) FROM task_events;
+
+-- name: is_heard$
+SELECT 1 FROM notice_listeners
+WHERE tenant_id = :tenant_id AND channel = :channel AND until > UTC_TIMESTAMP(6);
+
+-- name: find_last_event$
+-- Of a task that its tenant's channel hears of: NULL when nobody listens.
+SELECT MAX(task_events.id)
+FROM notice_listeners
+JOIN task_events ON task_events.task_id = :task_id
+WHERE notice_listeners.tenant_id = :tenant_id AND notice_listeners.channel = :channel
+  AND notice_listeners.until > UTC_TIMESTAMP(6);
+
+-- name: listen!
+-- From now on; `seconds` NULL is for good. It never ends earlier than it would have.
+INSERT INTO notice_listeners (tenant_id, channel, until)
+VALUES (
+    :tenant_id, :channel,
+    COALESCE(TIMESTAMPADD(SECOND, :seconds, UTC_TIMESTAMP(6)), CAST('9999-12-31' AS DATETIME(6)))
+)
+ON DUPLICATE KEY UPDATE until = GREATEST(until, VALUES(until));
+
+-- name: stop_listening!
+DELETE FROM notice_listeners WHERE tenant_id = :tenant_id AND channel = :channel;
 
 -- ---------------------------------------------------------------- steps
 
@@ -535,12 +621,13 @@ ON DUPLICATE KEY UPDATE weight = VALUES(weight);
 -- first. What is due and what is to start later have rooms of their own, as in insert_task.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    dedupe_key, run_after, deadline, created_at, updated_at
+    dedupe_key, run_after, deadline, traceparent, created_at, updated_at
 )
 SELECT
     fresh.task_id, :tenant_id, :user_id, fresh.kind, fresh.title, fresh.params, 'PENDING', fresh.priority,
     fresh.max_retries, fresh.idempotency_key, fresh.request_digest, fresh.open_key,
-    COALESCE(fresh.run_after, UTC_TIMESTAMP(6)), fresh.deadline, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+    COALESCE(fresh.run_after, UTC_TIMESTAMP(6)), fresh.deadline, fresh.traceparent,
+    UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM (
     SELECT firsts.*, ROW_NUMBER() OVER (PARTITION BY firsts.kind, firsts.later ORDER BY firsts.ordinal) AS place
     FROM (
@@ -560,7 +647,8 @@ FROM (
             request_digest VARCHAR(64) PATH '$.request_digest',
             open_key VARCHAR(64) PATH '$.open_key',
             run_after DATETIME(6) PATH '$.run_after',
-            deadline DATETIME(6) PATH '$.deadline'
+            deadline DATETIME(6) PATH '$.deadline',
+            traceparent VARCHAR(55) PATH '$.traceparent'
         )) AS asked
         LEFT JOIN tasks AS known ON known.tenant_id = :tenant_id AND known.idempotency_key = asked.idempotency_key
         LEFT JOIN tasks AS rival ON rival.tenant_id = :tenant_id AND rival.open_key = asked.open_key

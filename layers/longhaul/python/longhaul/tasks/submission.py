@@ -15,7 +15,7 @@ from typing import Any
 import pymysql
 from pydantic import ValidationError
 
-from longhaul import database
+from longhaul import database, tracing
 from longhaul.errors import DatabaseUnavailable, FieldError, InvalidRequest, KeyReused, LaneFull, LonghaulError
 from longhaul.tasks import lifecycle, store
 from longhaul.tasks.changes import Wish, checked_times, too_many_scheduled
@@ -64,6 +64,7 @@ class NewTask:
     open_key: str | None  # while it is open no other of its tenant has it
     run_after: datetime | None  # None: at once
     deadline: datetime | None
+    traceparent: str | None  # of the request that submits it
 
     @property
     def wish(self) -> Wish:
@@ -134,6 +135,7 @@ def prepare(
         open_key=_open_key(kind, params),
         run_after=run_after,
         deadline=deadline,
+        traceparent=tracing.current.get(),
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from longhaul.http.tracing import next_traceparent
 from longhaul.observability import logger
+from longhaul.tracing import next_traceparent
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 FORM = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])")

@@ -1,0 +1,1 @@
+"""E-mail: how tasks ended, told to those who confirmed that they want to know."""

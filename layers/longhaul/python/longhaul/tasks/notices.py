@@ -1,0 +1,154 @@
+"""Notices: what happened to a task, as those who listen are told it. One shape on every channel: a CloudEvent.
+
+A notice may come twice, late or out of order. `sequence` orders them: of one task's notices the greatest is the newest.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and .../extensions/sequence.md
+"""
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from longhaul.tasks.model import Status, Task, aware
+
+PREFIX = "longhaul.task."
+SUBMITTED, PROGRESS = f"{PREFIX}submitted", f"{PREFIX}progress"  # the types of hints
+ENDS = tuple(PREFIX + event for event in ("succeeded", "failed", "expired", "cancelled"))
+IDS = 50  # tasks of one message
+PER_MESSAGE = 10  # notices, of at most 20 KB each: a message has 256 KB
+
+
+class Channel(StrEnum):
+    """A way of telling; the name of its queue in `settings.Channels` follows from it."""
+
+    SOCKETS = "sockets"
+    WEBHOOKS = "webhooks"
+    MAIL = "mail"
+
+
+class NoticeData(BaseModel):
+    """The task as it was then. `detail` is that of its event (`GET /api/v1/tasks/{id}/events`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str
+    kind: str
+    title: str
+    status: Status
+    attempt: int
+    progress: int = Field(description="Per cent.")
+    stage: str | None = None
+    current_step: str | None = None
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class Notice(BaseModel):
+    """A CloudEvent in its JSON form. Later ones of a task have a greater `sequence`, compared as text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(description="The same each time this notice is told.", examples=["0000000000004711.00000000"])
+    source: Literal["/api/v1/tasks"] = "/api/v1/tasks"
+    type: str = Field(examples=["longhaul.task.succeeded"])
+    subject: str = Field(description="The task's id.")
+    time: str = Field(description="RFC 3339, UTC.", examples=["2026-12-01T02:00:00.123Z"])
+    datacontenttype: Literal["application/json"] = "application/json"
+    sequence: str
+    traceparent: str | None = Field(None, description="The trace of the request that submitted the task.")
+    data: NoticeData
+
+    @property
+    def is_end(self) -> bool:
+        return self.type in ENDS
+
+
+class Addressed(BaseModel):
+    """A notice on its way within Longhaul, with the tenant whose task it is of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tenant_id: str
+    notice: Notice
+
+
+class Announcement(BaseModel):
+    """To `publish_notices`: these tasks may have unsent notices; and hints, which are told as they are."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_ids: list[str] = Field(default_factory=list, max_length=IDS)
+    hints: list[Addressed] = Field(default_factory=list, max_length=PER_MESSAGE)
+
+
+class Delivery(BaseModel):
+    """To a channel's function: notices to be told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notices: list[Addressed] = Field(min_length=1, max_length=PER_MESSAGE)
+
+
+def sequence_of(event_id: int, steps_done: int = 0) -> str:
+    """A transition is newer than all before it; between two of them, more steps done are newer."""
+    return f"{event_id:016d}.{steps_done:08d}"
+
+
+def event_of(sequence: str) -> int:
+    """The transition's event that a `sequence` names. Raises ValueError for what is none."""
+    number, _, steps = sequence.partition(".")
+    if not (number.isascii() and number.isdigit() and len(number) == 16 and steps.isascii() and steps.isdigit()):
+        raise ValueError(f"{sequence!r} is no sequence of a notice")
+    return int(number)
+
+
+def hint(kind: str, task: Task, last_event: int) -> Addressed:
+    """What the row says of a task now, behind its last event."""
+    sequence = sequence_of(last_event, task.steps_done)
+    data = NoticeData(
+        task_id=task.task_id,
+        kind=task.kind,
+        title=task.title,
+        status=task.status,
+        attempt=task.attempt,
+        progress=task.progress,
+        stage=task.stage,
+        current_step=task.current_step,
+    )
+    notice = Notice(
+        id=sequence, type=kind, subject=task.task_id, time=_time(task.updated_at), sequence=sequence, data=data
+    )
+    return Addressed(tenant_id=task.tenant_id, notice=notice)
+
+
+def addressed(row: dict[str, Any]) -> Addressed:
+    """The notice of an event's row, with what is read of its task beside it (`list_unsent`)."""
+    sequence = sequence_of(row["id"])
+    data = NoticeData(
+        task_id=row["task_id"],
+        kind=row["kind"],
+        title=row["title"],
+        status=Status(row["status"]),
+        attempt=row["attempt"],
+        progress=row["progress"] or 0,
+        stage=row["stage"],
+        current_step=row["current_step"],
+        detail=json.loads(row["detail"] or "{}"),
+    )
+    notice = Notice(
+        id=sequence,
+        type=PREFIX + row["event"],
+        subject=row["task_id"],
+        time=_time(aware(row["created_at"])),
+        sequence=sequence,
+        traceparent=row["traceparent"],
+        data=data,
+    )
+    return Addressed(tenant_id=row["tenant_id"], notice=notice)
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
