@@ -20,7 +20,7 @@ PATH = "/.local/issuer"
 JWKS_PATH = f"{PATH}/.well-known/jwks.json"
 CONFIGURATION_PATH = f"{PATH}/.well-known/openid-configuration"
 AUDIENCE = "longhaul"
-SCOPES = ("tasks:read", "tasks:write", "directory:read", "ops")
+SCOPES = ("tasks:read", "tasks:write", "directory:read", "notices:read", "notices:write", "ops")
 KEY_ID = "local"
 
 
