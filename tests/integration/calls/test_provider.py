@@ -55,7 +55,6 @@ def test_a_job_from_its_lead_to_its_end(stand_in: StandIn, group: str) -> None:
     job_ids = provider().assign(group, leads(60))
     assert len(set(job_ids)) == 60
     assert provider().count_jobs(group) == 60
-    assert provider().list_jobs(job_ids[:1])[0].status == "Executing"
     jobs = settled(job_ids)
     assert [job.job_id for job in jobs] == job_ids
     assert [job.reference for job in jobs] == [f"lead-{n}" for n in range(1, 61)]
@@ -80,6 +79,12 @@ def test_a_job_from_its_lead_to_its_end(stand_in: StandIn, group: str) -> None:
     missed = next(job for job in jobs if job.outcome == Outcome.NO_ANSWER)
     assert (missed.status, missed.task_status, missed.failure_reason) == ("Failed", "NoAnswer", "NoAnswer")
     assert missed.conversation == ()
+
+
+def test_a_job_whose_call_goes_on_is_executing(stand_in: StandIn, group: str) -> None:
+    stand_in.control(call_seconds=600)
+    [job] = provider().list_jobs(provider().assign(group, leads(1)))
+    assert job.status == "Executing"
 
 
 def test_a_job_that_waits_has_no_call(stand_in: StandIn, group: str) -> None:

@@ -1,6 +1,7 @@
 """The published OpenAPI document is what the code says, is valid, and tells the truth about every route."""
 
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel, create_model
 
 from docs import document, published
+from local.options import ROOT
 from longhaul.http import make_app
 from longhaul.validation import OWN_ID_PATTERN
 from tests.openapi import DOCUMENT, Operation, complaints, example_of, is_bounded, operations, resolved
@@ -178,3 +180,20 @@ def test_a_clash_between_functions_is_refused(
     monkeypatch.setattr(document, "import_module", lambda name: modules.get(name, modules["one.serve_one"]))
     with pytest.raises(OpenAPIMergeError, match=complaint):
         document.make()
+
+
+def test_the_fuzzer_knows_of_each_operation_that_a_cursor_is_sealed() -> None:
+    """It makes cursors up, which are refused. An operation that is missing in its configuration fails the build."""
+    configuration = tomllib.loads((ROOT / "tests" / "fuzz" / "schemathesis.toml").read_text(encoding="utf-8"))
+    tolerant = {
+        operation
+        for rule in configuration["operations"]
+        if 400 in rule["checks"]["positive_data_acceptance"]["expected-statuses"]
+        for operation in rule["include-operation-id"]
+    }
+    sealed = {
+        str(operation)
+        for operation in operations()
+        if any(parameter["name"] == "cursor" for parameter in operation.parameters("query"))
+    }
+    assert sealed - tolerant == set(), "add them to tests/fuzz/schemathesis.toml"
