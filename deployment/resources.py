@@ -11,6 +11,16 @@ from deployment.code import Machine, Route, camel
 from deployment.declaration import Function, Part, Queue
 
 RECEIVES = 3  # then a message is a dead letter
+# A parameter that names an address of one's own stands before that of the API.
+_ADDRESSES = {
+    "SOCKETS_ENDPOINT": {
+        "Fn::If": [
+            "HasSocketsEndpoint",
+            {"Ref": "SocketsEndpoint"},
+            {"Fn::Sub": "https://${LiveApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/live"},
+        ]
+    }
+}
 TWO_WEEKS = 1_209_600  # the longest that a queue keeps a message
 
 
@@ -62,7 +72,7 @@ def _value(bundle: Bundle, within: str, variable: str) -> Any:
     if variable == "WORKLOADS":
         return {"Fn::Join": [",", {"Ref": "Workloads"}]}
     name = bundle.named(variable)
-    return bundle.given(bundle.owner(name), within, {"Ref": name}, "")
+    return bundle.given(bundle.owner(name), within, _ADDRESSES.get(variable, {"Ref": name}), "")
 
 
 def _json(bundle: Bundle, within: str, owners: dict[str, str], value: Callable[[str], Part]) -> Part:

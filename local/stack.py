@@ -17,7 +17,7 @@ from local.aws.event_sources import Poller, Queues
 from local.gateway.gateway import Gateway
 from local.gateway.tokens import Issuer
 from local.iam import policies
-from local.iam.guard import POLICIES
+from local.iam.guard import POLICIES, Guard
 from local.machine import check_network, check_ports, lock, remember_port, write_private
 from local.options import Options, StackError
 from local.processes import Service
@@ -41,7 +41,7 @@ class Stack:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.issuer = Issuer(options.state, options.port)
-        self._gateway = Gateway(self.issuer)
+        self._gateway = Gateway(self.issuer, Guard(options.iam))
         self._rules: tuple[EventRule, ...] = ()
         self._control = Control(self._route_event, self._about)
         self._services = services_of(options)
@@ -121,7 +121,7 @@ class Stack:
         for name, service in self._services.items():
             self._keep(self._supervise(name, service))
         write_private(self.options.state / "token", self.issuer.token(*DEVELOPER))
-        self._gateway.open(blueprint.api, runtime)
+        self._gateway.open(blueprint.api, runtime, blueprint.sockets)
 
     def _deploy(self, secret: dict[str, Any]) -> tuple[Blueprint, Deployment]:
         arns = store_secrets(self.options.aws_url, secrets(secret))
@@ -168,6 +168,7 @@ class Stack:
             await service.start()
 
     async def _end(self) -> None:
+        await self._gateway.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,5 @@
-"""The HTTP API: routes, tokens, CORS and throttles as the template declares them, in front of the functions."""
+"""The gateway: the HTTP API with its routes, tokens, CORS and throttles as the template declares them, in front of the
+functions; and the way to the WebSocket API, which has a path of its own on the same port."""
 
 import asyncio
 import json
@@ -7,15 +8,17 @@ import uuid
 
 from aiohttp import web
 
-from local.gateway import tokens
+from local.gateway import connections, tokens
 from local.gateway.payloads import http_event, http_response
 from local.gateway.routes import Routes, TokenBucket
 from local.gateway.server import HttpServer, Problem, check_head, problem_response, read_body
+from local.gateway.sockets import Sockets
 from local.gateway.tokens import Issuer, JwtAuthorizer
+from local.iam.guard import Guard
 from local.runtime.api import Outcome
 from local.runtime.limits import PayloadTooLarge, Throttled
 from local.runtime.runtime import Runtime
-from local.template.model import Api, Cors, Route
+from local.template.model import Api, Cors, Route, SocketApi
 
 log = logging.getLogger(__name__)
 
@@ -23,21 +26,29 @@ log = logging.getLogger(__name__)
 class Gateway:
     """Answers /health and the issuer's documents from the start; the API once `open` was called."""
 
-    def __init__(self, issuer: Issuer) -> None:
+    def __init__(self, issuer: Issuer, guard: Guard) -> None:
         self._issuer = issuer
+        self._guard = guard
+        self._sockets: Sockets | None = None
         self._api = Api()
         self._routes = Routes(())
         self._buckets: dict[Route, TokenBucket] = {}
         self._authorizer = JwtAuthorizer({}, issuer.public_key)
         self._runtime: Runtime | None = None
 
-    def open(self, api: Api, runtime: Runtime) -> None:
+    def open(self, api: Api, runtime: Runtime, sockets: SocketApi | None = None) -> None:
         """Let requests reach the functions from now on."""
         self._api = api
         self._routes = Routes(api.routes)
+        self._sockets = Sockets(sockets, runtime) if sockets is not None else None
         self._buckets = {route: TokenBucket(route.rate, route.burst) for route in api.routes}
         self._authorizer = JwtAuthorizer(api.authorizers, self._issuer.public_key)
         self._runtime = runtime
+
+    async def close(self) -> None:
+        """End the WebSockets: nothing else would end them before the stack."""
+        if self._sockets is not None:
+            await self._sockets.close()
 
     def server(self) -> web.Server:
         """Return the HTTP server; needs a running event loop."""
@@ -58,9 +69,11 @@ class Gateway:
                 return web.json_response(self._issuer.configuration())
         return None
 
-    async def _serve(self, request: web.BaseRequest) -> web.Response:
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if own := self._own(request):
             return own
+        if self._sockets is not None and request.rel_url.path.split("/")[1] == self._sockets.api.stage:
+            return await self._serve_socket(self._sockets, request)
         request_id = str(uuid.uuid4())
         if self._api.cors is not None and _is_preflight(request):
             return web.Response(status=204, headers=_preflight_headers(self._api.cors, request))
@@ -77,6 +90,18 @@ class Gateway:
         if self._api.cors is not None:
             _apply_cors(self._api.cors, request, response)
         return response
+
+    async def _serve_socket(self, sockets: Sockets, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer below /live: a WebSocket's handshake, or a function that has something for one."""
+        prefix = f"/{sockets.api.stage}/@connections/"
+        try:
+            check_head(request)
+            if request.rel_url.path.startswith(prefix):
+                connection_id = request.rel_url.path.removeprefix(prefix)
+                return await connections.manage(sockets, self._guard, request, connection_id)
+            return await sockets.serve(request)
+        except Problem as problem:
+            return problem_response(problem, request.rel_url.path, str(uuid.uuid4()))
 
     async def _answer(self, request: web.BaseRequest, request_id: str) -> web.Response:
         if self._runtime is None:

@@ -59,6 +59,13 @@ class Guard:
             return application(environ, start)
         return _answer(refusal, environ, start)
 
+    def refusal(self, environ: Environ) -> Refusal | None:
+        """Return why the request is refused, for a service that is no WSGI application; None if it is not."""
+        signed = credentials.signature(environ)
+        if signed is None or (role := signed.role) is None:
+            return None
+        return self._check(role, signed, environ)
+
     def _check(self, role: str, signed: credentials.Signature, environ: Environ) -> Refusal | None:
         known = self._known()
         if role not in known.roles or not signed.valid:

@@ -151,7 +151,7 @@ PATHS: dict[str, tuple[Path, ...]] = {
     "execute-api": (
         Path(
             "*",
-            re.compile(r"/@connections/(.+)"),
+            re.compile(r"(?:/[\w-]+)?/@connections/(.+)"),  # the stage is a part of an API's own address
             "execute-api:ManageConnections",
             f"arn:aws:execute-api:{_ACCOUNT}:{{connections}}/{{method}}/@connections/{{}}",
         ),

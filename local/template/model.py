@@ -120,6 +120,28 @@ class Api:
 
 
 @dataclass(frozen=True)
+class SocketRoute:
+    """A route of the WebSocket API; as a `Route`'s, `rate`, `burst` and `timeout`."""
+
+    function: str
+    rate: float = 0
+    burst: int = 0
+    timeout: float = INTEGRATION_SECONDS
+
+
+@dataclass(frozen=True)
+class SocketApi:
+    """The WebSocket API; `routes` by their keys, `name` is its logical id. `needed`: without these parameters of the
+    query the `authorizer`, a function, is not asked."""
+
+    name: str
+    stage: str
+    routes: Mapping[str, SocketRoute]
+    authorizer: str | None = None
+    needed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Blueprint:
     """A template read for this machine: `resources` for CloudFormation, the rest for the stack's own parts.
     `policies` are those of its roles, `rights` what AWS's services use of them."""
@@ -130,6 +152,7 @@ class Blueprint:
     schedules: tuple[Schedule, ...]
     rules: tuple[EventRule, ...]
     api: Api
+    sockets: SocketApi | None = None
     policies: Policies = field(default_factory=Policies)
     rights: tuple[Right, ...] = ()
 

@@ -46,6 +46,7 @@ def parameters(options: Options, issuer: str, arns: Mapping[str, str]) -> dict[s
         "OutboundProtocol": "http",
         "OutboundSecretArn": arns["outbound"],
         "RecordingHosts": providers,
+        "SocketsEndpoint": f"{options.url}/live",
         # One developer tries and measures things here: the cloud's quotas would be in the way.
         "WritesPerMinute": "60000",
         "BulkPerMinute": "6000",

@@ -1,7 +1,7 @@
 """Rights that AWS's services need to run the template, and that nothing here asks for: checked as it is read.
 
 A function's log group and network, an event source, tracing and logging of state machines and their Distributed Maps
-are used in the name of a role. Events, schedules and the HTTP API invoke functions by a permission of the function.
+are used in the name of a role. Events, schedules and the APIs invoke functions by a permission of the function.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from local.iam.policies import Need, Policies, Statement
 from local.iam.refusals import addition
-from local.template.model import ACCOUNT, REGION, Api, Right, TemplateError
+from local.template.model import ACCOUNT, REGION, Api, Right, SocketApi, TemplateError
 from local.template.physical import Physical
 from local.template.roles import owner_role
 
@@ -29,9 +29,12 @@ _DELIVERY = (
     "logs:DescribeLogGroups",
 )
 _TRACED = {"Active", True}
+_GATEWAY = "apigateway.amazonaws.com"
 
 
-def checked(translated: Mapping[str, Any], policies: Policies, api: Api) -> tuple[Right, ...]:
+def checked(
+    translated: Mapping[str, Any], policies: Policies, api: Api, sockets: SocketApi | None = None
+) -> tuple[Right, ...]:
     """Return what the services do in the name of the template's roles.
 
     Raises TemplateError for the first right that is missing, with what to add.
@@ -46,7 +49,7 @@ def checked(translated: Mapping[str, Any], policies: Policies, api: Api) -> tupl
                 f"{owner} may not {right.need.action}, which {right.purpose} needs. "
                 f"{addition(policies, right.role, right.need)}"
             )
-    for function, principal, source, purpose in _invocations(translated, api):
+    for function, principal, source, purpose in _invocations(translated, api, sockets):
         if not any(_permits(one, function, principal, source, translated) for one in translated.values()):
             raise TemplateError(
                 f"{purpose} may not invoke {function}. Add to Resources: {{Type: AWS::Lambda::Permission, Properties: "
@@ -103,7 +106,9 @@ def _rights(role: str, actions: tuple[str, ...], resource: str, purpose: str) ->
         yield Right(role, Need(action, (resource,)), purpose)
 
 
-def _invocations(translated: Mapping[str, Any], api: Api) -> Iterator[tuple[str, str, str, str]]:
+def _invocations(
+    translated: Mapping[str, Any], api: Api, sockets: SocketApi | None
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield (function, principal, source ARN, who) of each invocation that needs a permission."""
     physical = Physical(translated)
     for name, resource in translated.items():
@@ -115,7 +120,13 @@ def _invocations(translated: Mapping[str, Any], api: Api) -> Iterator[tuple[str,
     for route in api.routes:
         path = route.path if route.path.startswith("$") else f"{route.method}{route.path}"
         source = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{gateway}/$default/{path}"
-        yield route.function, "apigateway.amazonaws.com", source, f"{route.method} {route.path}"
+        yield route.function, _GATEWAY, source, f"{route.method} {route.path}"
+    if sockets is not None:
+        api_arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{sockets.name}"
+        for key, served in sockets.routes.items():
+            yield served.function, _GATEWAY, f"{api_arn}/{sockets.stage}/{key}", f"{key} of {sockets.name}"
+        if sockets.authorizer is not None:
+            yield sockets.authorizer, _GATEWAY, f"{api_arn}/authorizers/one", f"the authorizer of {sockets.name}"
 
 
 def _permits(

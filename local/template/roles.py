@@ -17,6 +17,8 @@ MANAGED = {
     " ec2:UnassignPrivateIpAddresses",
     "service-role/AWSLambdaSQSQueueExecutionRole": f"{_LOGGING} sqs:ReceiveMessage sqs:DeleteMessage"
     " sqs:GetQueueAttributes",
+    "service-role/AmazonAPIGatewayPushToCloudWatchLogs": f"{_LOGGING} logs:DescribeLogGroups logs:DescribeLogStreams"
+    " logs:GetLogEvents logs:FilterLogEvents",
     "AWSXrayWriteOnlyAccess": f"{_TRACING} xray:GetSamplingStatisticSummaries",
     "AWSXRayDaemonWriteAccess": f"{_TRACING} xray:GetSamplingStatisticSummaries",
 }

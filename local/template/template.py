@@ -10,7 +10,7 @@ import yaml
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from local.template import openapi, rights
+from local.template import openapi, rights, websocket
 from local.template.intrinsics import Resolver, parameter_values
 from local.template.model import Blueprint, EventRule, Function, QueueMapping, Schedule, TemplateError
 from local.template.physical import MADE, NAMES, name_of
@@ -49,7 +49,7 @@ def read(path: Path, chosen: Mapping[str, str]) -> Blueprint:
             path.parent,
         )
         translated[name]["Properties"].pop("DefinitionSubstitutions", None)
-    api, roles = openapi.read(translated), policies(translated, values)
+    api, sockets, roles = openapi.read(translated), websocket.read(translated), policies(translated, values)
     return Blueprint(
         resources=_made(translated),
         functions=tuple(_functions(translated)),
@@ -57,8 +57,9 @@ def read(path: Path, chosen: Mapping[str, str]) -> Blueprint:
         schedules=tuple(_schedules(translated)),
         rules=tuple(_rules(translated)),
         api=api,
+        sockets=sockets,
         policies=roles,
-        rights=rights.checked(translated, roles, api),
+        rights=rights.checked(translated, roles, api, sockets),
     )
 
 

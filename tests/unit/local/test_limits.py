@@ -17,6 +17,7 @@ import local.runtime.runtime
 from local.aws.event_sources import Poller, Queues
 from local.gateway.gateway import Gateway
 from local.gateway.tokens import Issuer
+from local.iam.guard import Guard
 from local.logs import log_path
 from local.machine import free_port
 from local.options import StackError
@@ -318,7 +319,7 @@ def answered(root: Path, function: Function, timeout: float = 30.0, body: bytes 
 
     async def work(runtime: Runtime) -> None:
         port = free_port()
-        gateway = Gateway(Issuer(root, port))
+        gateway = Gateway(Issuer(root, port), Guard(root))
         gateway.open(Api((Route("POST", "/asked", function.name, timeout=timeout),)), runtime)
         runner = web.ServerRunner(gateway.server(), shutdown_timeout=0.1)
         await runner.setup()

@@ -102,6 +102,18 @@ class Channels(Settings):
     mail_queue_url: str = Field(min_length=1)
 
 
+class Sockets(Settings):
+    """The DynamoDB table of tickets, connections and subscriptions."""
+
+    sockets_table: str = Field(min_length=1)
+
+
+class SocketsApi(Settings):
+    """Where the WebSocket API takes frames for its connections, stage included: https://.../live. Callers use wss."""
+
+    sockets_endpoint: str = Field(pattern=r"^https?://\S+$")
+
+
 class SteerQueue(Settings):
     steer_queue_url: str = Field(min_length=1)
 

@@ -16,6 +16,7 @@ from longhaul.tasks.model import Status, Task, aware
 
 PREFIX = "longhaul.task."
 SUBMITTED, PROGRESS = f"{PREFIX}submitted", f"{PREFIX}progress"  # the types of hints
+STATE = f"{PREFIX}state"  # what a task is at the moment at which someone begins to listen
 ENDS = tuple(PREFIX + event for event in ("succeeded", "failed", "expired", "cancelled"))
 IDS = 50  # tasks of one message
 PER_MESSAGE = 10  # notices, of at most 20 KB each: a message has 256 KB

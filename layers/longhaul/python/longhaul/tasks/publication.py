@@ -18,11 +18,13 @@ from longhaul.cache import debounce
 from longhaul.database import Session, queries
 from longhaul.errors import DatabaseUnavailable
 from longhaul.observability import logger
+from longhaul.tasks import store
 from longhaul.tasks.model import Task
 from longhaul.tasks.notices import (
     IDS,
     PER_MESSAGE,
     PROGRESS,
+    STATE,
     SUBMITTED,
     Addressed,
     Announcement,
@@ -32,6 +34,7 @@ from longhaul.tasks.notices import (
     addressed,
     event_of,
     hint,
+    sequence_of,
 )
 
 _queries = queries.load(__file__)
@@ -135,6 +138,26 @@ def since(tenant_id: str, sequence: str, *, task_id: str | None = None, kind: st
             )
     notices = [addressed(row).notice for row in rows]
     return notices if len(notices) <= (MAX_REPLAYED if task_id is not None else 2 * MAX_REPLAYED) else None
+
+
+def state(tenant_id: str, task_id: str) -> Notice | None:
+    """The task as it is now, as a notice behind its last event; None without such a task of the tenant.
+
+    The event is read first, so that nothing is newer than the notice says. Raises DatabaseUnavailable.
+    """
+    with database.connection() as session:
+        last: int = _queries.find_last_event_of_task(session, task_id=task_id)
+        task = store.fetch_to_show(session, task_id, tenant_id)
+    return hint(STATE, task, last).notice if task is not None else None
+
+
+def newest_sequence() -> str:
+    """That of the newest event of all. Who listens from now on has missed nothing after it.
+
+    Raises DatabaseUnavailable.
+    """
+    with database.connection() as session:
+        return sequence_of(_queries.find_newest_event(session))
 
 
 def listen(session: Session, tenant_id: str, channel: Channel, *, seconds: int | None = None) -> None:

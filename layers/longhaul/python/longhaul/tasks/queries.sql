@@ -308,6 +308,9 @@ JOIN task_events ON task_events.task_id = :task_id
 WHERE notice_listeners.tenant_id = :tenant_id AND notice_listeners.channel = :channel
   AND notice_listeners.until > UTC_TIMESTAMP(6);
 
+-- name: find_last_event_of_task$
+SELECT COALESCE(MAX(id), 0) FROM task_events WHERE task_id = :task_id;
+
 -- name: listen!
 -- From now on; `seconds` NULL is for good. It never ends earlier than it would have.
 INSERT INTO notice_listeners (tenant_id, channel, until)

@@ -1,0 +1,117 @@
+"""Delivery: notices on their way from the queue to each connection that subscribes to one of their topics.
+
+Connections are posted to beside each other. One that is gone is forgotten with its subscriptions; one that does not
+read, or whose token has expired, is closed: a client that connects again gets what it has missed.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from longhaul import lifetime
+from longhaul.errors import AwsUnavailable, TransientError
+from longhaul.observability import logger, metrics
+from longhaul.tasks.notices import PROGRESS, Addressed, Delivery
+from sockets import posts, store
+from sockets.model import Connection, Topic
+from sockets.posts import Outcome
+
+RESERVED_SECONDS = 5.0  # of the function's time, for what was begun when it runs out
+MAX_SECONDS = 25.0
+
+type Address = tuple[str, Topic]
+type Letters = dict[Connection, dict[str, bytes]]
+
+
+class NotAllPosted(TransientError):
+    """Some connections were not posted to; the message will come again."""
+
+
+def deliver(deliveries: Sequence[Delivery]) -> None:
+    """Post the notices. Raises TransientError when someone may have missed one: then all are to be posted again.
+
+    Whoever gets one twice can tell by its `sequence`.
+    """
+    deadline = time.monotonic() + min(MAX_SECONDS, lifetime.seconds_left() - RESERVED_SECONDS)
+    letters = _letters(current(notice for delivery in deliveries for notice in delivery.notices))
+    futures = [_threads().submit(_post, *letter, deadline) for letter in letters.items()]
+    done, late = wait(futures, timeout=max(0.0, deadline - time.monotonic()))
+    for future in late:
+        future.cancel()
+    outcomes = [future.result() for future in done]
+    posted = outcomes.count(Outcome.posted)
+    metrics.add_metric("ConnectionsPosted", MetricUnit.Count, posted)
+    failed = outcomes.count(Outcome.failed) + len(late)
+    if len(outcomes) > posted or failed:
+        counts = {str(outcome): outcomes.count(outcome) for outcome in Outcome}
+        logger.info("not all connections were posted to", extra=counts | {"late": len(late)})
+    if failed:
+        raise NotAllPosted(f"{failed} of {len(letters)} connections were not posted to")
+
+
+def current(notices: Iterable[Addressed]) -> list[Addressed]:
+    """Each once, in the order of their tasks' lives, without progress that a later notice of its task makes old."""
+    found = {(one.tenant_id, one.notice.subject, one.notice.sequence, one.notice.type): one for one in notices}
+    newest: dict[tuple[str, str], str] = {}
+    for tenant_id, task_id, sequence, _ in found:
+        newest[tenant_id, task_id] = max(sequence, newest.get((tenant_id, task_id), ""))
+    kept = [
+        one
+        for (tenant_id, task_id, sequence, kind), one in found.items()
+        if kind != PROGRESS or sequence == newest[tenant_id, task_id]
+    ]
+    return sorted(kept, key=lambda one: one.notice.sequence)
+
+
+def _letters(notices: Sequence[Addressed]) -> Letters:
+    """The frames for each connection, each once whatever its subscriptions. Raises AwsUnavailable."""
+    addresses = list(dict.fromkeys(address for one in notices for address in _addresses(one)))
+    found = dict(zip(addresses, _all(store.list_subscribers, addresses), strict=True))
+    letters: Letters = defaultdict(dict)
+    for one in notices:
+        frame = one.notice.model_dump_json().encode()
+        for address in _addresses(one):
+            for connection in found[address]:
+                letters[connection][f"{one.notice.subject} {one.notice.id} {one.notice.type}"] = frame
+    return letters
+
+
+def _addresses(one: Addressed) -> Iterator[Address]:
+    yield one.tenant_id, Topic("task_id", one.notice.subject)
+    yield one.tenant_id, Topic("kind", one.notice.data.kind)
+    yield one.tenant_id, Topic("all")
+
+
+def _all(read: Callable[[str, Topic], list[Connection]], addresses: Sequence[Address]) -> list[list[Connection]]:
+    futures: list[Future[list[Connection]]] = [_threads().submit(read, *address) for address in addresses]
+    return [future.result() for future in futures]
+
+
+def _post(connection: Connection, frames: dict[str, bytes], deadline: float) -> Outcome:
+    """Post to one connection. What became of it is `posted`, `failed` (again later), or it is no more."""
+    if time.monotonic() > deadline:
+        return Outcome.failed
+    outcome = Outcome.slow if connection.has_expired else posts.post(connection.connection_id, [*frames.values()])
+    if outcome == Outcome.slow and posts.close(connection.connection_id) == Outcome.failed:
+        return Outcome.failed
+    if outcome in (Outcome.gone, Outcome.slow):
+        _forget(connection)
+    return outcome
+
+
+def _forget(connection: Connection) -> None:
+    """What is left of it when DynamoDB is away goes with the next notice."""
+    try:
+        store.remove_connection(connection)
+    except AwsUnavailable as error:
+        logger.warning("connection not forgotten", extra={"reason": str(error)})
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Kept between calls, like their connections to API Gateway."""
+    return ThreadPoolExecutor(posts.AT_ONCE, thread_name_prefix="posts")
