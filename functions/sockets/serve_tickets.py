@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import Response, make_app, needs, respond
+from longhaul.http import Response, limited, make_app, needs, respond
 from longhaul.observability import observed
 from sockets import tickets
 from sockets.wire import TicketDocument, holder_of
@@ -21,6 +21,7 @@ app = make_app()
     tags=["live"],
     summary="Buy a ticket for the WebSocket",
     status_code=201,
+    openapi_extensions=limited("write"),  # it needs a scope to read, and writes
 )
 def create_ticket() -> Response[TicketDocument]:
     ticket = tickets.issue(holder_of(app))

@@ -242,7 +242,8 @@ def test_what_the_local_stack_does_not_check_stops_it(tmp_path: Path, policies: 
 
 def test_a_websocket_apis_connections_have_its_stage(tmp_path: Path) -> None:
     more = (
-        "Live: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}\n"
+        "Live: {Type: AWS::ApiGatewayV2::Api, Properties: "
+        "{ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}}\n"
         "  LiveStage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Live, StageName: v1}}"
     )
 
