@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ import httpx
 from longhaul_client.connections import Pool, Settings
 from longhaul_client.documents import Document
 from longhaul_client.errors import TaskError, TaskExecutionError, ValidationError, refusal
-from longhaul_client.retrying import Transient, check, retry_after, retrying
+from longhaul_client.retrying import MAX_ATTEMPTS, Transient, check, retry_after, retrying
 
 type Notice = Callable[[str], object]
 type Query = Mapping[str, Any]  # None is left out, a list is sent comma-separated
@@ -74,6 +74,7 @@ class Api:
         body: Document | None = None,
         headers: Mapping[str, str] | None = None,
         hold: int = 0,
+        attempts: int = MAX_ATTEMPTS,
         expects: Iterable[str] = (),
         failing: type[TaskError] = TaskExecutionError,
     ) -> Answer:
@@ -85,7 +86,7 @@ class Api:
         pool = await Pool.of(self)
         request = self._built(pool, method, path, query or {}, body, {**self._headers(hold), **(headers or {})}, hold)
         try:
-            async for attempt in retrying(self._notify):
+            async for attempt in retrying(self._notify, attempts):
                 with attempt:
                     response = check(await pool.client.send(request))
         except Transient as error:
@@ -94,7 +95,7 @@ class Api:
             raise failing(self._no_answer(error)) from error
         return _answer(response, frozenset(expects), failing)
 
-    async def pages(self, path: str, query: Query) -> AsyncIterator[list[Document]]:
+    async def pages(self, path: str, query: Query) -> AsyncGenerator[list[Document]]:
         """Yield the items of a list with a cursor, page by page."""
         cursor = None
         while True:

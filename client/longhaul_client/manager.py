@@ -8,11 +8,14 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 
+from longhaul_client import following
 from longhaul_client.api import Api, Query
 from longhaul_client.connections import Settings
 from longhaul_client.documents import Document, dictionary
 from longhaul_client.errors import TaskCancellationError, TaskTimeoutError, ValidationError
+from longhaul_client.live import Live
 from longhaul_client.resources import ENDED, Directory, Tasks
+from longhaul_client.subscriptions import Topic
 
 TASK_SECONDS = 7200  # the server's deadline, from a task's start
 
@@ -83,6 +86,7 @@ class TaskManager:
 
     async def aclose(self) -> None:
         """Close this event loop's connections unless others use them."""
+        await Live.leave(self._api)
         await self._api.aclose()
 
     async def create_task(self, kind: str, params: Document | None = None, **more: Any) -> str:
@@ -117,6 +121,9 @@ class TaskManager:
     async def wait_for_completion(self, task_id: str, timeout: float = 3600, poll_interval: float = 2) -> Document:
         """Return the task once it has ended, with any status. Both times are in seconds.
 
+        Changes are heard by WebSocket. `poll_interval` is the least time between two looks at the task's progress, and
+        between two looks at all where there is no socket.
+
         Raises TaskTimeoutError, TaskNotFoundError, TaskExecutionError, ValidationError.
         """
         if any(math.isnan(seconds) for seconds in (timeout, poll_interval)):
@@ -124,13 +131,30 @@ class TaskManager:
         try:
             async with asyncio.timeout(timeout):
                 if self.progress_callback is None:
-                    return dictionary(await self._tasks.wait(task_id, interval=poll_interval))
-                async with aclosing(self._tasks.follow(task_id, interval=poll_interval)) as seen:
+                    return dictionary(await following.end(self._api, task_id, interval=poll_interval))
+                async with aclosing(following.changes(self._api, task_id, interval=poll_interval)) as seen:
                     async for task in seen:
                         known = await self._seen(task)
         except TimeoutError as error:
             raise TaskTimeoutError(f"{task_id} had not ended after {timeout:g} s; it continues") from error
         return known
+
+    async def follow(
+        self, *, task_id: str | None = None, kind: str | None = None, all: bool = False, poll_interval: float = 2
+    ) -> AsyncGenerator[Document]:
+        """Yield notices as they come: of one task until it has ended, of a kind or of all until it is closed.
+
+        A notice is a CloudEvent: {type, subject, time, sequence, data, ...}. `data` is the task as it was then. Of one
+        task the first notice says how it is. A type `longhaul.task.state` says how a task is, not what happened to it.
+        Notices come by WebSocket; where there is none, tasks are read every `poll_interval` seconds instead, and only
+        their states are told. Of one task, a notice that is older than the one before is dropped.
+
+        Raises ValidationError, TaskNotFoundError, TaskExecutionError.
+        """
+        topic = Topic.of(task_id, kind, all)
+        async with aclosing(following.notices(self._api, topic, interval=poll_interval)) as heard:
+            async for notice in heard:
+                yield notice
 
     async def cancel_task(self, task_id: str) -> bool:
         """Return False when it had ended before. Raises TaskNotFoundError, TaskCancellationError."""

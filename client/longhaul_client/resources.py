@@ -1,18 +1,16 @@
-"""The API's resources: tasks (submitted, read, followed, steered, listed), the queues of their kinds, the hospitals.
+"""The API's resources: tasks (submitted, read, steered, listed), the queues of their kinds, the hospitals.
 
 Each request that changes something carries an Idempotency-Key of its own, the same one whenever it is sent again. So
 when a response is lost, the retry never undoes what somebody else has done in between.
 """
 
-import asyncio
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from longhaul_client.api import Answer, Api, Query
-from longhaul_client.connections import Pool
+from longhaul_client.api import Api, Query
 from longhaul_client.documents import Document, printable
 from longhaul_client.errors import TaskCreationError, TaskError, TaskExecutionError, TaskNotFoundError, ValidationError
 
@@ -25,10 +23,9 @@ BATCH_SIZE = 100
 MAX_PAGE_SIZE = 1000
 RESULTS_PAGE_SIZE = 100  # each may have 256 KB
 MAX_NAME = 255  # characters of an id in a path; no id of Longhaul's is as long
-WATCH_SECONDS = 1.0  # between two looks of `watch`
 
 _ROUTES = frozenset({"active", "actions", "batch", "cursor", "summary"})  # under /tasks; no task has such an id
-_TASK = ("task_id", "kind", "title", "status", "progress", "created_at", "updated_at")
+TASK_FIELDS = ("task_id", "kind", "title", "status", "progress", "created_at", "updated_at")
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -46,7 +43,7 @@ class Tasks:
             TASKS,
             body=_submission(kind=kind, params=params, **more),
             headers=_once(key),
-            expects=_TASK,
+            expects=TASK_FIELDS,
             failing=TaskCreationError,
         )
 
@@ -68,54 +65,21 @@ class Tasks:
         return results
 
     async def read(self, task_id: str) -> Document:
-        return await self._api.get(path_of(task_id), expects=_TASK)
-
-    async def follow(self, task_id: str, *, interval: float) -> AsyncGenerator[Document]:
-        """Yield the task whenever it has changed, `interval` seconds apart or more, until it has ended."""
-        async with self._api.following() as pool:
-            async for answer in self._looks(pool, task_id, interval, changes=True):
-                if answer.document is not None:
-                    yield answer.document
-
-    async def wait(self, task_id: str, *, interval: float) -> Document:
-        """Return the task once it has ended."""
-        last: Document = {}
-        async with self._api.following() as pool:
-            async for answer in self._looks(pool, task_id, interval, changes=False):
-                last = answer.document or {}
-        return last
-
-    async def _looks(self, pool: Pool, task_id: str, interval: float, *, changes: bool) -> AsyncGenerator[Answer]:
-        """Look at the task until it has ended.
-
-        The server holds one look of a pool back: until the task has changed, or until it has ended. The other looks,
-        and those that the server does not hold, are `interval` seconds apart or more.
-        """
-        clock, path, etag = asyncio.get_running_loop().time, path_of(task_id), None
-        while True:
-            began = clock()
-            with pool.hold() as seconds:
-                known: dict[str, str] = {"If-None-Match": etag} if etag and (changes or not seconds) else {}
-                hold = seconds if known or not changes else 0
-                answer = await self._api.request("GET", path, headers=known, hold=hold, expects=_TASK)
-            etag = answer.headers.get("etag") or etag
-            yield answer
-            if answer.document is not None and answer.document["status"] in ENDED:
-                return
-            pause = interval if answer.was_held else pool.poll_interval(interval)
-            await asyncio.sleep(max(0.0, began + pause - clock()))
+        return await self._api.get(path_of(task_id), expects=TASK_FIELDS)
 
     async def act(self, task_id: str, action: str, failing: type[TaskError] = TaskExecutionError) -> Document:
         """Do one `action` to a task: cancel, pause, resume or retry."""
-        return await self._steer("POST", path_of(task_id, action), expects=_TASK, failing=failing)
+        return await self._steer("POST", path_of(task_id, action), expects=TASK_FIELDS, failing=failing)
 
     async def act_on(self, request: Document) -> Document:
         """Submit a bulk action, {action, filter, priority?}. Returns the task that carries it out."""
-        return await self._steer("POST", f"{TASKS}/actions", body=request, expects=_TASK, failing=TaskCreationError)
+        return await self._steer(
+            "POST", f"{TASKS}/actions", body=request, expects=TASK_FIELDS, failing=TaskCreationError
+        )
 
     async def change(self, task_id: str, **changes: str) -> Document:
         """`changes`: priority, title."""
-        return await self._steer("PATCH", path_of(task_id), body=changes, expects=_TASK)
+        return await self._steer("PATCH", path_of(task_id), body=changes, expects=TASK_FIELDS)
 
     async def page(self, query: Query) -> Document:
         """{items, page, page_size, total, pages}"""
@@ -176,24 +140,6 @@ class Directory:
     async def get_hospitals(self, query: Query) -> Document:
         """Return a page of the hospitals that match `q`, `province` and `level`."""
         return await self._api.get("/api/v1/hospitals", query, expects=("items", "page", "pages", "total"))
-
-
-async def watch(tasks: Tasks, task_ids: Sequence[str], show: Callable[[Document], None]) -> list[Document | TaskError]:
-    """Follow several tasks at once and show each whenever it changes.
-
-    Returns for each, in order, the ended task, or the error that ended the following.
-    """
-
-    async def until_end(task_id: str) -> Document | TaskError:
-        last: Document = {}
-        try:
-            async for last in tasks.follow(task_id, interval=WATCH_SECONDS):
-                show(last)
-        except TaskError as error:
-            return error
-        return last
-
-    return await asyncio.gather(*map(until_end, task_ids))
 
 
 def path_of(task_id: str, *more: str) -> str:

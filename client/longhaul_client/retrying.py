@@ -52,7 +52,7 @@ def check(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def retrying(notify: Notify) -> AsyncRetrying:
+def retrying(notify: Notify, attempts: int = MAX_ATTEMPTS) -> AsyncRetrying:
     """Retry what is sent within it. That may be sent twice: it reads, or its Idempotency-Key gives it one effect.
 
     `notify` is called before each pause, with the error and `trying again in 0.4 s (2 of 6)`.
@@ -66,7 +66,7 @@ def retrying(notify: Notify) -> AsyncRetrying:
     return AsyncRetrying(
         retry=retry_if_exception(_is_worth_another),
         wait=_pause,
-        stop=_Enough(),
+        stop=_Enough(attempts),
         before_sleep=before_sleep,
         reraise=True,
     )

@@ -17,7 +17,7 @@ from longhaul_client.api import Api
 from longhaul_client.connections import Settings
 from longhaul_client.display import display
 from longhaul_client.documents import Document
-from longhaul_client.resources import Tasks, watch
+from longhaul_client.following import watch
 
 FETCH_SECONDS = 30.0
 
@@ -75,7 +75,7 @@ async def _show(console: Console, stack: RunningStack, workload: Workload) -> No
 async def _followed(console: Console, api: Api, workload: Workload, task_id: str) -> Document:
     """Return the task once it has ended. Raises StackError unless it SUCCEEDED."""
     with display(console, workload.doing) as shown:
-        (task,) = await watch(Tasks(api), [task_id], shown.show)
+        (task,) = await watch(api, [task_id], shown.show)
     if isinstance(task, TaskError):
         raise task
     if task["status"] != "SUCCEEDED":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from longhaul_client import TaskManager, connections, retrying
-from tests.client.scripted import Scripted, scripted
+from tests.client.scripted import TICKETS, Scripted, no_sockets, scripted
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,7 @@ def server(running: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(connections, "POLL_SECONDS", 0.05)
     running.will()
+    running.special = {TICKETS: no_sockets}
     return running
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,15 +36,27 @@ class Request:
     connection: int
 
 
+type Special = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+TICKETS = "/api/v1/live/tickets"
+
+
+async def no_sockets(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"detail": "no such route", "status": 404}, status=404)
+
+
 class Scripted:
     """Sends `replies` one after the other, the last one from then on; or what `does` returns for the request.
-    `max_held`: the highest number of simultaneous requests with Prefer."""
+    `max_held`: the highest number of simultaneous requests with Prefer. `special`: paths that are answered otherwise,
+    and whose requests are not kept."""
 
     def __init__(self) -> None:
         self.url = ""
         self.replies: list[Reply] = []
         self.does: Callable[[Request], Reply] | None = None
         self.requests: list[Request] = []
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.special: dict[str, Special] = {TICKETS: no_sockets}
         self.max_held = 0
         self._held = 0
         self._connections: list[Any] = []
@@ -56,6 +68,8 @@ class Scripted:
         self.max_held = 0
 
     async def answer(self, received: web.Request) -> web.StreamResponse:
+        if received.path in self.special:
+            return await self.special[received.path](received)
         if received.transport not in self._connections:
             self._connections.append(received.transport)
         text = await received.text()
@@ -87,7 +101,7 @@ def scripted() -> Iterator[Scripted]:
     server = Scripted()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
-    loop = asyncio.new_event_loop()
+    loop = server.loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     loop.run_until_complete(runner.setup())
     loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())

@@ -7,7 +7,7 @@ from longhaul_client.command.session import Session
 from longhaul_client.command.shell import Outcome, outcome_of, print_error, print_line, worst
 from longhaul_client.documents import Document
 from longhaul_client.errors import TaskError
-from longhaul_client.resources import watch
+from longhaul_client.following import watch
 
 MAX_REQUESTS = 8  # at once
 BULK_FROM = 100  # tasks; one request each would exceed the server's quota
@@ -36,7 +36,7 @@ def no_ids(session: Session) -> Outcome:
 async def _bulk(session: Session, ids: Sequence[str], action: Document) -> Outcome:
     """The server reports how many tasks changed. Why the others did not is not known here."""
     task = await session.tasks.act_on({**action, "filter": {"task_ids": list(ids)}})
-    (end,) = await watch(session.tasks, [task["task_id"]], lambda _: None)
+    (end,) = await watch(session.api, [task["task_id"]], lambda _: None)
     if isinstance(end, TaskError):
         raise end
     changed = end["statistics"].get("changed", 0)

@@ -13,7 +13,7 @@ from longhaul_client.command.time_parsing import SECONDS, time_from_now
 from longhaul_client.display import display
 from longhaul_client.documents import Document
 from longhaul_client.errors import TaskError, TaskTimeoutError
-from longhaul_client.resources import watch
+from longhaul_client.following import watch
 
 
 @click.command()
@@ -69,10 +69,10 @@ async def watch_tasks(session: Session, task_ids: Sequence[str], timeout: float 
 
 async def _follow(session: Session, ids: Sequence[str]) -> Outcome:
     if session.as_json:
-        ends = await watch(session.tasks, ids, lambda task: session.put(task, indent=None))
+        ends = await watch(session.api, ids, lambda task: session.put(task, indent=None))
     else:
         with display(session.console) as shown:
-            ends = await watch(session.tasks, ids, shown.show)
+            ends = await watch(session.api, ids, shown.show)
     _explain(ids, ends)
     return worst(ends)
 
