@@ -41,6 +41,7 @@ SAMPLES: dict[str, Any] = {
     "block": 0,
     "cell_key": "q07/deepseek",
     "cell_keys": ["q07/deepseek", "q08/qwen"],
+    "channel": "sockets",
     "city_code": "440100",
     "code": "440104",
     "codes": ["440103", "440104"],
@@ -165,6 +166,7 @@ SAMPLES: dict[str, Any] = {
     "token": "0123456789abcdef",
     "tokens": 100,
     "tone": "亲切",
+    "traceparent": None,
     "turn": 7.5,
     "units": 18,
     "user_id": "ada",
@@ -231,6 +233,7 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "task_events": [_event(number) for number in range(int(3000 * share))],
         "control_requests": [_control_request(number) for number in range(max(10, int(3000 * share)))],
         "lanes": [{"kind": kind, "max_concurrent": 5, "max_queued": 1000} for kind in KINDS],
+        "notice_listeners": [_listener(number) for number in range(max(10, int(1000 * share)))],
         "lane_tenants": [_lane_tenant(number) for number in range(max(10, int(3000 * share)))],
         "cities": [_city(number) for number in range(int(340 * share))],
         "districts": [_district(number) for number in range(int(2900 * share))],
@@ -319,8 +322,13 @@ def _event(number: int) -> dict[str, Any]:
         "attempt": 1,
         "event": "start",
         "status": "RUNNING",
+        "unsent": 1 if number % 100 == 0 else None,
         "created_at": BEGIN + timedelta(seconds=number),
     }
+
+
+def _listener(number: int) -> dict[str, Any]:
+    return {"tenant_id": f"tenant-{number}", "channel": "sockets", "until": "9999-12-31"}
 
 
 def _control_request(number: int) -> dict[str, Any]:
