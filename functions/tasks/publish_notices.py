@@ -1,4 +1,4 @@
-"""Gives notices to the channels that listen: on an announcement from SQS. `recover_tasks` sweeps what was forgotten."""
+"""Gives notices to the channels that listen: on an announcement from SQS, and once a minute what was forgotten."""
 
 from typing import Any
 
@@ -8,13 +8,15 @@ from longhaul import settings
 from longhaul.aws.sqs import handle_batch
 from longhaul.observability import observed
 from longhaul.tasks.notices import Announcement
-from longhaul.tasks.publication import publish
+from longhaul.tasks.publication import publish, sweep
 
 settings.require(settings.Database, settings.Channels)
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    if "Records" not in event:
+        return {"told": sweep()}
     return handle_batch(event, Announcement, lambda _: None, _publish)
 
 

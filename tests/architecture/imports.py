@@ -98,7 +98,7 @@ def _is_wire(stem: str) -> bool:
 FOLLOWS = {
     "cache.invalidate": {"purging"},
     "live.overwrite": {"following"},
-    "sqs.send": {"steps"},
+    "sqs.send": {"publication", "steps"},
     "workflows.start": set(),
     "workflows.stop": set(),
 }

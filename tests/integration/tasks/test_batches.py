@@ -75,7 +75,7 @@ def counted_requests() -> Iterator[list[str]]:
         client.meta.events.unregister("before-call", unique_id="count")
 
 
-def test_a_hundred_tasks_are_four_inserts_one_read_and_one_message(
+def test_a_hundred_tasks_are_four_inserts_two_reads_and_one_message(
     database: dict[str, Any], sql: Sql, sent: Sent, ran: Ran
 ) -> None:
     # GIVEN a hundred tasks of two kinds
@@ -96,7 +96,7 @@ def test_a_hundred_tasks_are_four_inserts_one_read_and_one_message(
     assert [row["title"] for row in rows] == [f"第{n}个" for n in range(100)]
     assert {(row["status"], row["tenant_id"], row["user_id"]) for row in rows} == {("PENDING", "acme", "ada")}
     assert json.loads(rows[0]["params"])["province"] == "广东省"
-    assert ran == ["insert_tasks"] * 4 + ["find_stored", "fetch_tasks"]  # a statement has 16 KB at most
+    assert ran == ["insert_tasks"] * 4 + ["find_stored", "fetch_tasks", "is_heard"]  # a statement has 16 KB at most
     assert asked == [QUOTA, "BatchWriteItem", "SendMessageBatch"]
     assert sent("dispatch") == [{"kind": kind} for kind in sorted(kinds)]
 
@@ -301,7 +301,7 @@ def test_a_start_that_is_to_come_is_kept_and_hinted_at_when_a_message_can_wait(
     assert told(answer) == [*[(202, None)] * 3, *[(422, "invalid_request")] * 2]
     assert answer["items"][3]["problem"]["errors"][0]["pointer"] == "/items/3/run_after"
     assert answer["items"][4]["problem"]["errors"][0]["pointer"] == "/items/4/deadline"
-    assert ran == ["fetch_time", "insert_tasks", "find_stored", "fetch_tasks"]
+    assert ran == ["fetch_time", "insert_tasks", "find_stored", "fetch_tasks", "is_heard"]
     rows = sql("SELECT run_after, deadline, created_at FROM tasks ORDER BY id")
     assert [row["run_after"] for row in rows] == [*(time.replace(tzinfo=None) for time in times), rows[2]["created_at"]]
     assert [row["deadline"] for row in rows] == [datetime(2026, 12, 20, 2), datetime(2026, 12, 20, 2), None]
@@ -367,7 +367,7 @@ def test_changes_are_one_update_and_each_has_its_answer(database: dict[str, Any]
         (1, "广东省刷新"),
         (1, "广东省刷新"),
     ]
-    assert ran == ["lock_tasks", "change_tasks", "insert_events", "fetch_tasks"]
+    assert ran == ["lock_tasks", "change_tasks", "insert_events", "fetch_tasks", "find_unsent"]
     events = sql("SELECT task_id, event, status, detail FROM task_events ORDER BY id")
     assert [(event["task_id"], event["event"], json.loads(event["detail"])) for event in events] == [
         (ids[0], "changed", {"priority": ["normal", "urgent"]}),

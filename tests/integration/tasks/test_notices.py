@@ -13,7 +13,6 @@ from longhaul.tasks.following import record_progress
 from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError, Transition
 from longhaul.tasks.notices import Channel, event_of, sequence_of
-from longhaul.tasks.recovery import recover
 from longhaul.tasks.steps import PlannedStep, ProgressEvent
 from tests.calling import call, records
 from tests.submitting import asking, submit
@@ -106,16 +105,15 @@ def test_what_was_never_announced_is_swept(
         patch.setattr(lifecycle, "after_change", lambda *_, **__: None)
         succeed(task)
     announced(sent)
+    sent("webhooks")
 
-    # WHEN recovery looks at once, it leaves the notice to whoever is at it; a while later it does not
-    assert recover()["unsent"] == 0
+    # WHEN the sweep looks at once, it leaves the notice to whoever is at it; a while later it does not
+    assert call("tasks", "publish_notices", {}) == {"told": 0}
     sql("UPDATE task_events SET created_at = TIMESTAMPADD(SECOND, -11, UTC_TIMESTAMP(6))")
-    assert recover()["unsent"] == 1
+    assert call("tasks", "publish_notices", {}) == {"told": 1}
 
     # THEN it is told
-    assert announced(sent) == [task.task_id]
-    sent("webhooks")
-    publication.publish([task.task_id])
+    assert announced(sent) == []
     assert [notice["type"] for notice in told(sent, "webhooks")] == ["longhaul.task.succeeded"]
 
 

@@ -158,7 +158,7 @@ def test_who_waits_hears_of_the_end(
         answer = api("GET", place_of(task), prefer="respond-async, wait=15")
     assert (answer.status, answer.body["status"]) == (200, "SUCCEEDED")
     assert answer.headers["Preference-Applied"] == "wait=15"
-    assert statements == ["fetch_task_to_show"], "while nothing changes the database is asked nothing"
+    assert statements == ["find_unsent", "fetch_task_to_show"], "while nothing changes the database is asked nothing"
 
 
 def test_a_wait_that_is_over_says_how_the_task_stands(api: Api, running_task: Callable[..., Task]) -> None:

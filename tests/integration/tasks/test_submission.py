@@ -101,14 +101,14 @@ def test_an_insert_whose_answer_was_lost_is_found_again(
     assert sql("SELECT task_id FROM tasks") == [{"task_id": task.task_id}]
 
 
-def test_a_submit_is_one_insert_and_one_read(database: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_is_one_insert_and_two_reads(database: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
     run = longhaul_database.Session.run
     monkeypatch.setattr(
         longhaul_database.Session, "run", lambda self, name, *rest: ran.append(name) or run(self, name, *rest)
     )
     submit(asking())
-    assert ran == ["insert_task", "fetch_task"]
+    assert ran == ["insert_task", "fetch_task", "is_heard"]
 
 
 def test_a_hint_that_cannot_be_sent_does_not_lose_the_task(

@@ -50,7 +50,7 @@ def test_what_is_left_out_leaves_nothing_behind() -> None:
 
     # THEN there is no function, queue, schedule or route of another workload
     handlers = {function.handler.split(".")[0] for function in blueprint.functions}
-    assert handlers == {"tasks", "engine", "hospitals", "database", "docs"}
+    assert handlers == {"tasks", "engine", "sockets", "webhooks", "mail", "hospitals", "database", "docs"}
     assert {mapping.queue for mapping in blueprint.mappings} == {"DispatchQueue", "ProgressQueue", "ActionsQueue"}
     assert not {"SteerQueue", "SteerDeadLetters", "RecordingsBucket", "DiagnoseBrand"} & blueprint.resources.keys()
     assert "SweepCampaignsEveryMinute" not in {schedule.name for schedule in blueprint.schedules}

@@ -104,11 +104,10 @@ def publish(task_ids: Iterable[str], hints: Sequence[Addressed] = ()) -> int:
 
 
 def sweep() -> int:
-    """Announce what was left unsent: its writer, or its message, is gone. How many tasks have some."""
+    """Publish what was left unsent: its writer, or its message, is gone. How many notices were told."""
     with database.connection() as session:
         left = [row["task_id"] for row in _queries.find_left_unsent(session, seconds=SWEEP_SECONDS, limit=SWEPT)]
-    _send(left, [])
-    return len(left)
+    return publish(left)
 
 
 def since(tenant_id: str, sequence: str, *, task_id: str | None = None, kind: str | None = None) -> list[Notice] | None:

@@ -6,7 +6,7 @@ from longhaul import database
 from longhaul.aws import workflows
 from longhaul.errors import WorkflowUnavailable
 from longhaul.observability import logger
-from longhaul.tasks import lifecycle, live, publication, store
+from longhaul.tasks import lifecycle, live, store
 from longhaul.tasks.kinds import kind_named, kinds
 from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError, Transition
@@ -18,9 +18,7 @@ UNHEARD = "everything was started anew, and so was its work; finished steps are 
 
 
 def recover(*, restarted: bool = False) -> dict[str, int]:
-    """Restart executions that are gone, close those that died, fail tasks past their deadline, announce what was not.
-
-    Returns how many of each.
+    """Restart executions that are gone, close those that died, fail tasks past their deadline; how many of each.
 
     `restarted`: what ran executions and held messages has been started anew and remembers nothing. Then each running
     task is looked at, however lately it was heard of, and a queue gets its message again. A kind that this version
@@ -33,7 +31,7 @@ def recover(*, restarted: bool = False) -> dict[str, int]:
     late = {task.task_id for task in overdue}
     failed = sum(_fail_overdue(task) for task in overdue)
     recovered = sum(_recover(task, restarted=restarted) for task in quiet if task.task_id not in late)
-    return {"overdue": failed, "recovered": recovered, "unsent": publication.sweep()}
+    return {"overdue": failed, "recovered": recovered}
 
 
 def _fail_overdue(task: Task) -> bool:
