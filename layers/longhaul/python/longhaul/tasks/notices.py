@@ -106,7 +106,7 @@ def event_of(sequence: str) -> int:
     return int(number)
 
 
-def hint(kind: str, task: Task, last_event: int) -> Addressed:
+def hint(kind: str, task: Task, last_event: int, traceparent: str | None) -> Addressed:
     """What the row says of a task now, behind its last event."""
     sequence = sequence_of(last_event, task.steps_done)
     data = NoticeData(
@@ -120,7 +120,13 @@ def hint(kind: str, task: Task, last_event: int) -> Addressed:
         current_step=task.current_step,
     )
     notice = Notice(
-        id=sequence, type=kind, subject=task.task_id, time=_time(task.updated_at), sequence=sequence, data=data
+        id=sequence,
+        type=kind,
+        subject=task.task_id,
+        time=_time(task.updated_at),
+        sequence=sequence,
+        traceparent=traceparent,
+        data=data,
     )
     return Addressed(tenant_id=task.tenant_id, notice=notice)
 

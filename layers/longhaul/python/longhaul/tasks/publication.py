@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import batched
 from typing import Any
 
-from longhaul import database, settings
+from longhaul import database, settings, tracing
 from longhaul.aws import sqs
 from longhaul.cache import debounce
 from longhaul.database import Session, queries
@@ -62,21 +62,21 @@ def announce(tasks: Sequence[Task]) -> None:
     except DatabaseUnavailable as error:
         logger.warning("notices not announced", extra={"tasks": len(tasks), "reason": str(error)})
         return
-    _send(unsent, [hint(SUBMITTED, task, 0) for task in new if task.tenant_id in heard])
+    _send(unsent, [hint(SUBMITTED, task, 0, tracing.current.get()) for task in new if task.tenant_id in heard])
 
 
 def announce_progress(task: Task) -> None:
     """Tell sockets how far the task is, twice a second at most. Never raises."""
     try:
         with database.connection() as session:
-            last: int | None = _queries.find_last_event(
+            last = _queries.find_last_event(
                 session, task_id=task.task_id, tenant_id=task.tenant_id, channel=Channel.SOCKETS
             )
     except DatabaseUnavailable as error:
         logger.warning("progress not announced", extra=task.log_context | {"reason": str(error)})
         return
-    if last is not None and debounce.claim(f"notice:{task.task_id}", "told_at", every=HINT_SECONDS):
-        _send([], [hint(PROGRESS, task, last)])
+    if last["event_id"] and debounce.claim(f"notice:{task.task_id}", "told_at", every=HINT_SECONDS):
+        _send([], [hint(PROGRESS, task, last["event_id"], last["traceparent"])])
 
 
 def publish(task_ids: Iterable[str], hints: Sequence[Addressed] = ()) -> int:
@@ -147,7 +147,7 @@ def state(tenant_id: str, task_id: str) -> Notice | None:
     with database.connection() as session:
         last: int = _queries.find_last_event_of_task(session, task_id=task_id)
         task = store.fetch_to_show(session, task_id, tenant_id)
-    return hint(STATE, task, last).notice if task is not None else None
+    return hint(STATE, task, last, None).notice if task is not None else None
 
 
 def newest_sequence() -> str:

@@ -300,11 +300,12 @@ SELECT COALESCE(MAX(id), 0) FROM task_events;
 SELECT 1 FROM notice_listeners
 WHERE tenant_id = :tenant_id AND channel = :channel AND until > UTC_TIMESTAMP(6);
 
--- name: find_last_event$
--- Of a task that its tenant's channel hears of: NULL when nobody listens.
-SELECT MAX(task_events.id)
+-- name: find_last_event^
+-- Of a task that its tenant's channel hears of, with its trace: NULL when nobody listens.
+SELECT MAX(task_events.id) AS event_id, MAX(tasks.traceparent) AS traceparent
 FROM notice_listeners
-JOIN task_events ON task_events.task_id = :task_id
+JOIN tasks ON tasks.task_id = :task_id
+JOIN task_events ON task_events.task_id = tasks.task_id
 WHERE notice_listeners.tenant_id = :tenant_id AND notice_listeners.channel = :channel
   AND notice_listeners.until > UTC_TIMESTAMP(6);
 
