@@ -142,6 +142,11 @@ class Subscription:
             self._last_sequence = sequence
         self.turn(State.LIVE)
 
+    def join(self) -> None:
+        """The server sends notices of everything from now on; how the topic is has to be read."""
+        self.reset()
+        self.turn(State.LIVE)
+
     def reset(self) -> None:
         self._kept.clear()
         self.is_stale = True

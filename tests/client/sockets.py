@@ -1,6 +1,7 @@
 """The live routes of a stack, which speak the protocol of docs/live.md, with faults that a stack cannot be made to."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ TOPICS = ("task_id", "kind", "all")
 class Sockets:
     """`history`: the notices of all time, which those who subscribe get as far as they are newer; after `forgotten` of
     them there is only a reset. `frames`: what clients sent. `tickets`: how many were asked for. `refuses`: the status
-    with which tickets are refused. `adds`: what is sent behind the answer to a frame. `is_mute`: nothing is."""
+    with which tickets are refused. `adds`: what is sent behind the answer to a frame; `is_mute`: it is not answered."""
 
     def __init__(self, server: Scripted) -> None:
         self.history: list[Document] = []
@@ -24,7 +25,7 @@ class Sockets:
         self.frames: list[Document] = []
         self.tickets = 0
         self.refuses: int | None = None
-        self.is_mute = False
+        self.is_mute: Callable[[Document], bool] = lambda _: False
         self.adds: Callable[[Document], list[Document]] = lambda _: []
         self._server = server
         self._open: list[web.WebSocketResponse] = []
@@ -40,7 +41,8 @@ class Sockets:
         for notice in notices:
             text = notice if isinstance(notice, str) else json.dumps(notice)
             for socket in list(self._open):
-                asyncio.run_coroutine_threadsafe(socket.send_str(text), self._server.loop).result(10)
+                with contextlib.suppress(ConnectionError):  # it is being closed
+                    asyncio.run_coroutine_threadsafe(socket.send_str(text), self._server.loop).result(10)
 
     def cut(self) -> None:
         """Cut the connections without a word."""
@@ -68,7 +70,7 @@ class Sockets:
                 if message.type is WSMsgType.TEXT:
                     frame = json.loads(message.data)
                     self.frames.append(frame)
-                    for answer in [] if self.is_mute else [*self._answers(frame), *self.adds(frame)]:
+                    for answer in [] if self.is_mute(frame) else [*self._answers(frame), *self.adds(frame)]:
                         await socket.send_json(answer)
         finally:
             self._open.remove(socket)

@@ -23,6 +23,7 @@ from longhaul_client import (
     live,
     subscriptions,
 )
+from longhaul_client import sockets as sockets_module
 from tests.client.scripted import Document, Reply, Request, Scripted, problem, task
 from tests.client.sockets import Sockets, notice, sequence
 
@@ -258,7 +259,7 @@ def test_a_token_that_expires_ends_the_following(manager: TaskManager, server: S
 
 
 def test_a_task_that_nobody_has(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
-    sockets.is_mute = True
+    sockets.is_mute = lambda _: True
     server.will(problem(404, "not_found", "there is no task t-9"))
 
     async def follow() -> None:
@@ -299,6 +300,60 @@ def test_all_who_follow_share_one_socket(manager: TaskManager, server: Scripted,
     assert sockets.tickets == 2
 
 
+def test_very_many_hear_by_one_subscription_to_all(
+    manager: TaskManager, server: Scripted, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN more tasks than a connection has subscriptions for, which run and then end
+    monkeypatch.setattr(sockets_module, "MAX_TOPICS", 3)
+    ended: set[str] = set()
+
+    def does(request: Request) -> Reply:
+        task_id = request.path.rsplit("/", 1)[1]
+        return Reply(200, task("SUCCEEDED" if task_id in ended else "RUNNING", task_id=task_id))
+
+    server.will(does=does)
+
+    async def follow() -> list[list[Document]]:
+        told = [asyncio.ensure_future(collected(manager.follow(task_id=f"t-{at}"))) for at in range(8)]
+        while len(server.requests) < 5:  # those without a subscription of their own read how their task is
+            await asyncio.sleep(0.01)
+        told.append(asyncio.ensure_future(collected(manager.follow(task_id="t-8"))))
+        while len(server.requests) < 6:
+            await asyncio.sleep(0.01)
+        for at in range(9):
+            ended.add(f"t-{at}")
+            await asyncio.to_thread(sockets.tell, notice("succeeded", 7, task_id=f"t-{at}"))
+        return await asyncio.gather(*told)
+
+    # WHEN all are followed
+    told = asyncio.run(follow())
+
+    # THEN each heard of its own
+    assert [one[-1]["subject"] for one in told] == [f"t-{at}" for at in range(9)]
+    assert {one[-1]["data"]["status"] for one in told} == {"SUCCEEDED"}
+    assert [frame.get("id") for frame in sockets.subscribed][:4] == ["1", "2", "3", "everything"]
+    assert {"action": "unsubscribe", "all": True} in sockets.frames
+    assert len(server.requests) == 6
+
+
+def test_a_server_that_cannot_subscribe_now_is_asked_again(
+    manager: TaskManager, server: Scripted, sockets: Sockets
+) -> None:
+    sockets.history = [SUCCEEDED]
+    sockets.is_mute = lambda _: sockets.tickets == 1
+
+    async def follow() -> list[Document]:
+        notices = asyncio.ensure_future(collected(manager.follow(task_id="t-1")))
+        while not sockets.frames:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(sockets.tell, {"type": "error", "code": "unavailable", "message": "later", "id": "1"})
+        return await notices
+
+    server.will(Reply(200, task(task_id="t-1")))
+    assert asyncio.run(follow())[-1]["data"]["status"] == "SUCCEEDED"
+    assert sockets.tickets == 2
+
+
 def test_what_nobody_follows_any_more_is_unsubscribed(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
     sockets.history = [STARTED]
 
@@ -319,26 +374,18 @@ def test_a_silent_socket_is_pinged_and_one_that_is_dead_is_replaced(
     manager: TaskManager, server: Scripted, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a socket on which nothing comes, and whose server stops answering after some pings
-    monkeypatch.setattr(live, "PING_SECONDS", 0.05)
-    monkeypatch.setattr(live, "PONG_SECONDS", 0.2)
+    monkeypatch.setattr(sockets_module, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(sockets_module, "PONG_SECONDS", 0.2)
     sockets.history = [STARTED]
 
-    def adds(frame: Document) -> list[Document]:
-        pings = sum(frame["action"] == "ping" for frame in sockets.frames)
-        sockets.is_mute = pings == 3 and sockets.tickets == 1
-        return [SUCCEEDED] if sockets.tickets == 2 else []
+    def is_dead(frame: Document) -> bool:
+        return sockets.tickets == 1 and sum(frame["action"] == "ping" for frame in sockets.frames) > 2
 
-    async def follow() -> list[Document]:
-        notices = asyncio.ensure_future(collected(manager.follow(task_id="t-1")))
-        while sockets.tickets < 2:
-            await asyncio.sleep(0.01)
-        sockets.is_mute = False
-        return await notices
-
-    sockets.adds = adds
+    sockets.is_mute = is_dead
+    sockets.adds = lambda frame: [SUCCEEDED] if sockets.tickets == 2 else []
 
     # WHEN a task is followed
-    told = asyncio.run(follow())
+    told = asyncio.run(collected(manager.follow(task_id="t-1")))
 
     # THEN the server was pinged, and another socket took over
     assert types(told) == ["state", "succeeded"]
