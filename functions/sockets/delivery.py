@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from functools import cache
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -24,7 +25,14 @@ RESERVED_SECONDS = 5.0  # of the function's time, for what was begun when it run
 MAX_SECONDS = 25.0
 
 type Address = tuple[str, Topic]
-type Letters = dict[Connection, dict[str, bytes]]
+
+
+@dataclass
+class Letter:
+    """What one connection is sent, each notice once, and by which of its subscriptions."""
+
+    frames: dict[str, bytes] = field(default_factory=dict)
+    topics: set[Topic] = field(default_factory=set)
 
 
 class NotAllPosted(TransientError):
@@ -38,7 +46,7 @@ def deliver(deliveries: Sequence[Delivery]) -> None:
     """
     deadline = time.monotonic() + min(MAX_SECONDS, lifetime.seconds_left() - RESERVED_SECONDS)
     letters = _letters(current(notice for delivery in deliveries for notice in delivery.notices))
-    futures = [_threads().submit(_post, *letter, deadline) for letter in letters.items()]
+    futures = [_threads().submit(_post, connection, letter, deadline) for connection, letter in letters.items()]
     done, late = wait(futures, timeout=max(0.0, deadline - time.monotonic()))
     for future in late:
         future.cancel()
@@ -67,16 +75,17 @@ def current(notices: Iterable[Addressed]) -> list[Addressed]:
     return sorted(kept, key=lambda one: one.notice.sequence)
 
 
-def _letters(notices: Sequence[Addressed]) -> Letters:
-    """The frames for each connection, each once whatever its subscriptions. Raises AwsUnavailable."""
+def _letters(notices: Sequence[Addressed]) -> dict[Connection, Letter]:
+    """What each connection is sent. Raises AwsUnavailable."""
     addresses = list(dict.fromkeys(address for one in notices for address in _addresses(one)))
     found = dict(zip(addresses, _all(store.list_subscribers, addresses), strict=True))
-    letters: Letters = defaultdict(dict)
+    letters: dict[Connection, Letter] = defaultdict(Letter)
     for one in notices:
         frame = one.notice.model_dump_json().encode()
         for address in _addresses(one):
             for connection in found[address]:
-                letters[connection][f"{one.notice.subject} {one.notice.id} {one.notice.type}"] = frame
+                letters[connection].frames[f"{one.notice.subject} {one.notice.id} {one.notice.type}"] = frame
+                letters[connection].topics.add(address[1])
     return letters
 
 
@@ -91,22 +100,23 @@ def _all(read: Callable[[str, Topic], list[Connection]], addresses: Sequence[Add
     return [future.result() for future in futures]
 
 
-def _post(connection: Connection, frames: dict[str, bytes], deadline: float) -> Outcome:
+def _post(connection: Connection, letter: Letter, deadline: float) -> Outcome:
     """Post to one connection. What became of it is `posted`, `failed` (again later), or it is no more."""
     if time.monotonic() > deadline:
         return Outcome.failed
-    outcome = Outcome.slow if connection.has_expired else posts.post(connection.connection_id, [*frames.values()])
+    frames = [*letter.frames.values()]
+    outcome = Outcome.slow if connection.has_expired else posts.post(connection.connection_id, frames)
     if outcome == Outcome.slow and posts.close(connection.connection_id) == Outcome.failed:
         return Outcome.failed
     if outcome in (Outcome.gone, Outcome.slow):
-        _forget(connection)
+        _forget(connection, letter)
     return outcome
 
 
-def _forget(connection: Connection) -> None:
+def _forget(connection: Connection, letter: Letter) -> None:
     """What is left of it when DynamoDB is away goes with the next notice."""
     try:
-        store.remove_connection(connection)
+        store.remove_connection(connection, *letter.topics)
     except AwsUnavailable as error:
         logger.warning("connection not forgotten", extra={"reason": str(error)})
 

@@ -75,10 +75,11 @@ _REQUESTS: TypeAdapter[Ping | Subscribe | Unsubscribe] = TypeAdapter(
 
 def parse(text: str) -> Ping | Subscribe | Unsubscribe:
     """Raises FrameError with what is wrong."""
-    if len(text.encode(errors="replace")) > MAX_REQUEST_BYTES:
+    data = text.encode(errors="replace")
+    if len(data) > MAX_REQUEST_BYTES:
         raise FrameError("too_large", f"A request has at most {MAX_REQUEST_BYTES} bytes.")
     try:
-        document = from_json(text, allow_inf_nan=False)
+        document = from_json(data, allow_inf_nan=False)
     except ValueError:
         document = None
     if not isinstance(document, dict):

@@ -44,7 +44,7 @@ from tests.rights import Rights, keep
 TESTS = Path(__file__).parent
 DEPLOYED = Bundle.read(ROOT / "functions")
 QUEUES = tuple(name.removesuffix("Queue").lower() for name in DEPLOYED.queues)
-TABLES = {"live": "task_id", "cache": "pk", "breaker": "circuit"}
+TABLES = {"live": ("task_id",), "cache": ("pk",), "breaker": ("circuit",), "sockets": ("pk", "sk")}
 NO_TABLE = "table/no-such-table"  # stands for DynamoDB being away
 BUSY_SECONDS = 120  # how long a statement may take: a busy machine is not what the tests are about
 READ_COMMITTED = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
@@ -122,6 +122,8 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         WAITS_PER_TENANT="10",
         WAITS_AT_ONCE="50",
         BREAKER_TABLE="breaker",
+        SOCKETS_TABLE="sockets",
+        SOCKETS_ENDPOINT="http://127.0.0.1:9/live",
         MAX_DISTRICTS_IN_FLIGHT="5",
         HOSPITALS_BATCH_SIZE="20",
         CALL_SYNC_SECONDS="30",
@@ -147,8 +149,8 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
     sqs = boto3.client("sqs")
     for name in QUEUES:
         os.environ[f"{name.upper()}_QUEUE_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
-    for name, key in TABLES.items():
-        make_table(name, key)
+    for name, keys in TABLES.items():
+        make_table(name, *keys)
     os.environ["WORKFLOW_ARNS"] = json.dumps(
         {name: _idle_machine(name) for name in DEPLOYED.machines}
         | {name: os.environ[f"{name.removesuffix('Queue').upper()}_QUEUE_URL"] for name in DEPLOYED.workflow_queues}
@@ -314,12 +316,13 @@ def rested() -> None:
     dynamodb._Memory.rests.clear()
 
 
-def make_table(name: str, key: str, **options: Any) -> None:
-    """A table of DynamoDB with this key; `options` are those of the client."""
+def make_table(name: str, key: str, sort: str = "", **options: Any) -> None:
+    """A table of DynamoDB with this key, or these two; `options` are those of the client."""
+    keys = {key: "HASH"} | ({sort: "RANGE"} if sort else {})
     boto3.client("dynamodb", region_name="us-east-1", **options).create_table(
         TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
         BillingMode="PAY_PER_REQUEST",
     )
 
