@@ -168,6 +168,8 @@ def _json(document: Document) -> bytes:
 def _answer(response: httpx.Response, expects: frozenset[str], failing: type[TaskError]) -> Answer:
     if response.status_code == 304:
         return Answer(304, response.headers, None)
+    if response.status_code == 204 and not expects:
+        return Answer(204, response.headers, {})
     try:
         document = response.json()
     except (ValueError, RecursionError):

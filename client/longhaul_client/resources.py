@@ -42,7 +42,7 @@ class Tasks:
             "POST",
             TASKS,
             body=_submission(kind=kind, params=params, **more),
-            headers=_once(key),
+            headers=once(key),
             expects=TASK_FIELDS,
             failing=TaskCreationError,
         )
@@ -124,7 +124,7 @@ class Tasks:
         return await self._steer("PATCH", f"{QUEUES}/{segment(kind)}", body=changes, expects=("kind",))
 
     async def _steer(self, method: str, path: str, **more: Any) -> Document:
-        return await self._api.send(method, path, headers=_once(), **more)
+        return await self._api.send(method, path, headers=once(), **more)
 
 
 class Directory:
@@ -165,7 +165,7 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _once(key: str | None = None) -> dict[str, str]:
+def once(key: str | None = None) -> dict[str, str]:
     """Return the header that gives a request one effect, however often it is sent. Raises ValidationError."""
     if key is None:
         key = str(uuid.uuid4())

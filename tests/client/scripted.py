@@ -34,6 +34,7 @@ class Request:
     headers: Mapping[str, str]
     body: Any
     connection: int
+    text: str = ""
 
 
 type Special = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -80,6 +81,7 @@ class Scripted:
             {name.lower(): value for name, value in received.headers.items()},
             json.loads(text) if text else None,
             self._connections.index(received.transport),
+            text,
         )
         self.requests.append(request)
         reply = self.does(request) if self.does else self.replies[0] if len(self.replies) == 1 else self.replies.pop(0)

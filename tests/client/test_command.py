@@ -40,6 +40,20 @@ COMMANDS = (
     ["queue"],
     ["purge", "--yes"],
     ["hospitals"],
+    ["listen", "--task", "t-1"],
+    ["webhooks", "list"],
+    ["webhooks", "add", "https://hooks.example"],
+    ["webhooks", "show", "wh_1"],
+    ["webhooks", "change", "wh_1", "--enable"],
+    ["webhooks", "pause", "wh_1"],
+    ["webhooks", "rotate", "wh_1"],
+    ["webhooks", "test", "wh_1"],
+    ["webhooks", "deliveries", "wh_1"],
+    ["webhooks", "replay", "wh_1", "msg_1"],
+    ["webhooks", "replay", "wh_1", "--since", "2h"],
+    ["webhooks", "secret", "--rotate"],
+    ["recipients", "list"],
+    ["recipients", "add", "ada@example.com"],
 )
 
 
@@ -71,7 +85,7 @@ def run(server: Scripted) -> Run:
         *((arguments, *refusal) for arguments in COMMANDS for refusal in REFUSALS[:2]),
         *((["show", "t-1"], *refusal) for refusal in REFUSALS[2:]),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else str(value) if isinstance(value, int) else "",
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else str(value) if isinstance(value, int) else "",
 )
 def test_what_is_refused_is_told_on_one_line(
     run: Run, server: Scripted, arguments: list[str], reply: Reply, code: int, message: str
@@ -85,9 +99,13 @@ def test_what_is_refused_is_told_on_one_line(
     assert message in lines[0]
 
 
-@pytest.mark.parametrize("arguments", [*COMMANDS, ["completion"], []], ids=lambda arguments: " ".join(arguments[:1]))
-def test_each_command_explains_itself(run: Run, arguments: list[str]) -> None:
-    result = run(*arguments[:1], "--help")
+HELPED = {tuple(arguments[: 2 if arguments[0] in ("webhooks", "recipients") else 1]) for arguments in COMMANDS}
+HELPED |= {("webhooks",), ("webhooks", "resume"), ("webhooks", "remove"), ("recipients",), ("recipients", "remove")}
+
+
+@pytest.mark.parametrize("arguments", sorted({*HELPED, ("completion",), ()}), ids=" ".join)
+def test_each_command_explains_itself(run: Run, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments, "--help")
     assert result.exit_code == 0
     assert "longhaul " in result.stdout.split("Options:")[0].split("\n", 2)[2]  # an example
 
@@ -136,6 +154,22 @@ def test_each_command_explains_itself(run: Run, arguments: list[str]) -> None:
         (["queue", "a", "--weight", "acme"], "should be TENANT=N"),
         (["queue", "a", "--weight", "acme=many"], "should be TENANT=N"),
         (["purge", "--older-than-days", "-1"], "-1 is not in the range"),
+        (["submit", "x", "--callback", ""], "given and empty"),
+        (["listen", "--task", "t-1", "--kind", "x"], "not both"),
+        (["listen", "--task", ".."], "is not an id"),
+        (["listen", "--forward", "localhost"], "is not a URL"),
+        (["listen", "--forward", "http://localhost", "--secret", "whsec_c2hvcnQ="], "a secret is whsec_ and 24 to 64"),
+        (["webhooks"], "Usage"),
+        (["webhooks", "nonsense"], "No such command"),
+        (["webhooks", "add", "https://h", "--event", "progress"], "'progress' is not one of"),
+        (["webhooks", "show", ".."], "is not an id"),
+        (["webhooks", "change", "wh_1"], "say what is to change"),
+        (["webhooks", "change", "wh_1", "--all-kinds", "--kind", "x"], "not both"),
+        (["webhooks", "replay", "wh_1"], "name deliveries, or a time"),
+        (["webhooks", "replay", "wh_1", "msg_1", "--since", "2h"], "name deliveries, or a time"),
+        (["webhooks", "replay", "wh_1", "msg_1", "--status", "FAILED"], "name deliveries, or a time"),
+        (["recipients", "add", ""], "given and empty"),
+        (["recipients", "add", "a@b.example", "--language", "fr"], "'fr' is not one of"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -219,6 +253,12 @@ HOSTILE = task(
         ["queue"],
         ["queue", "x", "--pause"],
         ["hospitals"],
+        ["listen", "--task", "t-1"],
+        ["webhooks", "list"],
+        ["webhooks", "show", "x"],
+        ["webhooks", "deliveries", "x"],
+        ["recipients", "list"],
+        ["recipients", "add", "x"],
     ],
     ids=" ".join,
 )
@@ -231,6 +271,12 @@ def test_nothing_that_a_server_sends_steers_the_terminal(
         "key": STEERING,
         "event": STEERING,
         "name": STEERING,
+        "webhook_id": STEERING,
+        "delivery_id": STEERING,
+        "recipient_id": STEERING,
+        "address": STEERING,
+        "url": STEERING,
+        "kinds": [STEERING],
         "at": HOSTILE["created_at"],
     }
     body: dict[str, Any] = {**LISTED, **item, "items": [item], "next_cursor": None}

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from longhaul_client.command import finding, steering, submission
+from longhaul_client.command import finding, listening, recipients, steering, submission, webhooks
 from longhaul_client.command.session import connection
 from longhaul_client.command.shell import HELP, PROGRAM, Outcome, completion, discard_output, prepare, print_error
 
@@ -40,6 +40,9 @@ for command in (
     finding.queue,
     steering.purge,
     finding.hospitals,
+    listening.listen,
+    webhooks.webhooks,
+    recipients.recipients,
     completion,
 ):
     longhaul.add_command(command)

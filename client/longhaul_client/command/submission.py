@@ -27,10 +27,25 @@ from longhaul_client.following import watch
 @click.option(
     "--idempotency-key", "key", type=filled, metavar="TEXT", help="The same key and params give the same task again."
 )
+@click.option(
+    "--callback",
+    "callbacks",
+    type=filled,
+    metavar="URL",
+    multiple=True,
+    help="Have its notices posted there, signed (longhaul webhooks secret); may repeat.",
+)
 @click.option("-w", "--watch", "watched", is_flag=True, help="Follow it to its end.")
 @api_command
 async def submit(
-    session: Session, /, pairs: tuple[str, ...], params: str | None, watched: bool, kind: str, **more: str | None
+    session: Session,
+    /,
+    pairs: tuple[str, ...],
+    params: str | None,
+    watched: bool,
+    kind: str,
+    callbacks: tuple[str, ...],
+    **more: str | None,
 ) -> Outcome:
     """Submit a task of KIND and print its id.
 
@@ -39,7 +54,8 @@ async def submit(
     longhaul submit hospital_full_refresh --priority low --run-after 2h
     longhaul submit call_campaign --params @campaign.json
     """
-    task = await session.tasks.submit(kind, params_of(pairs, params), **more)
+    addresses = [{"url": url} for url in callbacks] or None
+    task = await session.tasks.submit(kind, params_of(pairs, params), callbacks=addresses, **more)
     if not session.as_json:
         print_line(task["task_id"])
     elif not watched:

@@ -15,6 +15,9 @@ STEP = ("key", "level", "label", "status", "attempts", "units", "started_at", "d
 RESULT = ("key", "label", "status", "output", "error")
 EVENT = ("at", "event", "status", "attempt", "detail")
 QUEUE = ("kind", "waiting", "running", "max_concurrent", "max_queued", "paused", "oldest_waiting_seconds", "yours")
+WEBHOOK = ("webhook_id", "url", "title", "events", "kinds", "paused", "disabled")
+DELIVERY = ("delivery_id", "event", "task_id", "status", "tries", "status_code", "latency_ms", "error", "created_at")
+RECIPIENT = ("recipient_id", "address", "language", "kinds", "status", "confirmed_at")
 HOSPITAL = ("district_name", "name", "level", "type", "address")
 
 LIST_SHOWN = 5  # items of a list in a cell, such as the steps that failed
@@ -33,12 +36,13 @@ def rows(console: Console, documents: Iterable[Document], names: tuple[str, ...]
 
 
 def details(console: Console, document: Document) -> None:
-    """Print a task, a line for each of its fields."""
+    """Print a document, a line for each of its fields, and what may be asked of it if it is a task."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in document.items():
         if name not in _LEFT_OUT and value is not None and value != {}:
             table.add_row(Text(printable(name.replace("_", " "))), _cell(name, value))
-    table.add_row("allowed actions", Text(_plain(", ".join(document.get("allowed_actions") or ("none",)))))
+    if (actions := document.get("allowed_actions")) is not None:
+        table.add_row("allowed actions", Text(_plain(", ".join(actions or ("none",)))))
     console.print(table)
 
 
@@ -49,7 +53,7 @@ def _cell(name: str, value: Any) -> Text:
         return Text(printable(value), style=COLOURS.get(value, ""))
     if name == "at" or name.endswith("_at") or name in TIMES:
         return Text(local_time(value).isoformat(" ", "seconds"))
-    if name == "error":
+    if name == "error" and isinstance(value, Mapping):
         return Text(printable(f"{value.get('code')}: {value.get('message')}"))
     if name == "progress":
         return Text(f"{value} %")
