@@ -42,6 +42,7 @@ class LonghaulError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    retry_after: float | None = None  # seconds; None when the other side gave no hint
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -63,7 +64,7 @@ class TransientError(LonghaulError):
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after  # seconds; None when the other side gave no hint
+        self.retry_after = retry_after
 
 
 class ProviderThrottled(TransientError):

@@ -13,8 +13,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from longhaul import aws
-from longhaul.errors import AwsUnavailable, FieldError, InvalidRequest, LonghaulError, TransientError
-from longhaul.http.errors import Forbidden, InvalidParameter, MethodNotAllowed, QuotaExceeded, Unauthenticated
+from longhaul.errors import AwsUnavailable, FieldError, InvalidRequest, LonghaulError
+from longhaul.http.errors import Forbidden, InvalidParameter, MethodNotAllowed, Unauthenticated
 from longhaul.http.wire import dumps
 from longhaul.observability import logger
 from longhaul.validation import OWN_ID_ERROR
@@ -79,7 +79,7 @@ def request_id_of(app: APIGatewayHttpResolver) -> str:
 
 def _headers_of(error: LonghaulError) -> Mapping[str, str]:
     match error:
-        case TransientError(retry_after=seconds) | QuotaExceeded(retry_after=seconds):
+        case LonghaulError(retryable=True, retry_after=seconds):
             return {"Retry-After": str(max(1, math.ceil(seconds)) if seconds else DEFAULT_RETRY_AFTER)}
         case Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
