@@ -13,13 +13,20 @@ from deployment.declaration import Function, Part, Queue
 RECEIVES = 3  # then a message is a dead letter
 # A parameter that names an address of one's own stands before that of the API.
 _ADDRESSES = {
+    "PUBLIC_URL": {
+        "Fn::If": [
+            "HasPublicUrl",
+            {"Ref": "PublicUrl"},
+            {"Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
+        ]
+    },
     "SOCKETS_ENDPOINT": {
         "Fn::If": [
             "HasSocketsEndpoint",
             {"Ref": "SocketsEndpoint"},
             {"Fn::Sub": "https://${LiveApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/live"},
         ]
-    }
+    },
 }
 TWO_WEEKS = 1_209_600  # the longest that a queue keeps a message
 

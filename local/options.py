@@ -11,6 +11,7 @@ TESTED = ".used-grants"  # what the tests used of the template's grants, in the 
 LLM_KEY = "local-key"  # the key that the language model's stand-in accepts
 ACCESS_KEY = {"access_key_id": "local-id", "access_key_secret": "local-secret"}  # OutboundBot's stand-in accepts it
 CURSOR_KEY = "local-cursors"  # the key that signs the cursors of pages
+MAIL_FROM = "longhaul@local.example"  # the sender of e-mail, which stays on the machine
 CONCURRENCY = 1_000  # functions of an AWS account that run at once; a new account may have 10
 PARTS = ("gateway", "AWS", "providers", "runtime")  # on PORT, PORT + 1, ...
 
@@ -56,6 +57,11 @@ class Options:
     def iam(self) -> Path:
         """The folder of the roles' policies, and of what they allowed and refused."""
         return self.state / "iam"
+
+    @property
+    def mail(self) -> Path:
+        """The folder of the mails that were sent."""
+        return self.state / "mail"
 
     @property
     def logs(self) -> Path:

@@ -43,7 +43,9 @@ def services_of(options: Options) -> dict[str, Service]:
 
     options.iam.mkdir(exist_ok=True)
     (options.iam / POLICIES).unlink(missing_ok=True)
-    aws = ("--port", str(options.port + 1), "--runtime", options.runtime_url, "--iam", str(options.iam.resolve()))
+    options.mail.mkdir(exist_ok=True)
+    folders = ("--iam", str(options.iam.resolve()), "--mail", str(options.mail.resolve()))
+    aws = ("--port", str(options.port + 1), "--runtime", options.runtime_url, *folders)
     services = {
         "aws": service("aws", "local.aws", *aws),
         "providers": service("providers", "local.providers", "--port", str(options.port + 2), *_keys()),

@@ -25,7 +25,7 @@ from local.runtime import limits
 from local.runtime.pool import Settings
 from local.runtime.runtime import Control, Runtime
 from local.services import database_secret, services_of, until_ready
-from local.template.deployment import CREDENTIALS, DeploymentError, deploy, store_secrets
+from local.template.deployment import CREDENTIALS, DeploymentError, deploy, store_secrets, verify_sender
 from local.template.model import ACCOUNT, REGION, Blueprint, Deployment, EventRule, TemplateError
 from local.template.parameters import parameters, secrets
 from local.template.template import read
@@ -126,6 +126,7 @@ class Stack:
     def _deploy(self, secret: dict[str, Any]) -> tuple[Blueprint, Deployment]:
         arns = store_secrets(self.options.aws_url, secrets(secret))
         chosen = parameters(self.options, self.issuer.url, arns)
+        verify_sender(self.options.aws_url, chosen["MailFrom"])
         try:
             blueprint = read(self.options.template, chosen)
             deployment = deploy(self.options.aws_url, blueprint)

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from longhaul import database
 from tests.deployed import deployed
 
+SCOPES = "tasks:read tasks:write notices:read notices:write"
 EVENTS = Path(__file__).parents[1] / "events"
 
 
@@ -94,9 +95,7 @@ def ask(
             "http": {"method": method, "path": path, "sourceIp": "203.0.113.7"},
             "requestId": "gateway-1",
             "stage": "$default",
-            "authorizer": {
-                "jwt": {"claims": {"sub": "ada", "tenant_id": tenant, "scope": "tasks:read tasks:write"}, "scopes": []}
-            },
+            "authorizer": {"jwt": {"claims": {"sub": "ada", "tenant_id": tenant, "scope": SCOPES}, "scopes": []}},
         },
         "body": None if body is None else json.dumps(body, ensure_ascii=False),
         "isBase64Encoded": False,

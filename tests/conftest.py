@@ -50,6 +50,8 @@ EMPTIED = (
     "role_talk_styles",
     "role_knowledge",
     "role_products",
+    "mail_recipients",
+    "mail_quotas",
 )
 
 

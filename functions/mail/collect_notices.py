@@ -6,14 +6,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
 from longhaul.aws.sqs import handle_batch
-from longhaul.observability import logger, observed
+from longhaul.observability import observed
 from longhaul.tasks.notices import Delivery
+from mail.collecting import collect
 
-settings.require(settings.Database)
+settings.require(settings.Database, settings.OutboxQueue)
 
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return handle_batch(
-        event, Delivery, lambda _: None, lambda deliveries: logger.info("notices", extra={"messages": len(deliveries)})
-    )
+    return handle_batch(event, Delivery, lambda _: None, collect)

@@ -3,6 +3,7 @@
 server          moto in a process of its own, its Lambda and its execution events sent to the stack
 http            moto's application on connections that are kept
 quotas          the sizes that AWS refuses
+mailbox         the mails that SES takes, as files
 event_sources   SQS event sources: messages carried to functions, as by Lambda's pollers
 eventbridge     schedules and event rules
 """

@@ -11,5 +11,6 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--runtime", required=True, help="where the stack's runtime listens")
     parser.add_argument("--iam", type=Path, required=True, help="the folder of the policies and of what they allowed")
+    parser.add_argument("--mail", type=Path, required=True, help="the folder of the mails that are sent")
     arguments = parser.parse_args()
-    serve(arguments.port, arguments.runtime, Guard(arguments.iam))
+    serve(arguments.port, arguments.runtime, Guard(arguments.iam), arguments.mail)

@@ -1,7 +1,7 @@
 """The moto server, with Lambda and execution events sent to the stack.
 
-moto 5.2 differs from AWS in six places that matter here. `make_dynamodb_atomic`, `quotas.enforce` and the functions
-`_join_*` change those.
+moto 5.2 differs from AWS in seven places that matter here. `make_dynamodb_atomic`, `quotas.enforce`, `mailbox.keep` and
+the functions `_join_*` change those.
 """
 
 import functools
@@ -12,9 +12,10 @@ import signal
 import sys
 import threading
 import uuid
+from pathlib import Path
 from typing import Any
 
-from local.aws import quotas, replace
+from local.aws import mailbox, quotas, replace
 from local.iam import credentials
 from local.iam.guard import Guard
 from local.template.model import REGION, STACK_NAME
@@ -23,8 +24,8 @@ INVOKE_SECONDS = 1000  # longer than any function may run
 EVENT_DATA_BYTES = 248 * 1024  # of the escaped input and output of an execution, together
 
 
-def serve(port: int, runtime: str, guard: Guard) -> None:
-    """Serve until the process is killed. moto keeps everything in memory."""
+def serve(port: int, runtime: str, guard: Guard, mail: Path) -> None:
+    """Serve until the process is killed. moto keeps everything in memory; mails become files in the folder `mail`."""
     os.environ.update(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")
     os.environ["MOTO_PORT"] = str(port)  # the state machine interpreter calls back to this port
     logging.basicConfig(level=logging.WARNING)
@@ -32,6 +33,7 @@ def serve(port: int, runtime: str, guard: Guard) -> None:
 
     make_dynamodb_atomic()
     quotas.enforce()
+    mailbox.keep(mail)
     _join_backends()
     _join_clients(port)
     _join_lambda(runtime)

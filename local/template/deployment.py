@@ -41,6 +41,12 @@ def store_secrets(endpoint: str, secrets: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def verify_sender(endpoint: str, address: str) -> None:
+    """Let SES send mail from this address; nothing where it is empty."""
+    if address:
+        client("sesv2", endpoint).create_email_identity(EmailIdentity=address)
+
+
 def deploy(endpoint: str, blueprint: Blueprint) -> Deployment:
     """Create the stack and return what it made. Raises DeploymentError with CloudFormation's reason."""
     _upload_code(endpoint)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.gateway.tokens import AUDIENCE
-from local.options import ACCESS_KEY, CURSOR_KEY, LLM_KEY, Options
+from local.options import ACCESS_KEY, CURSOR_KEY, LLM_KEY, MAIL_FROM, Options
 from local.providers.llm.models import PERSONAS, Persona
 from local.runtime.pool import CONCURRENCY
 
@@ -41,10 +41,12 @@ def parameters(options: Options, issuer: str, arns: Mapping[str, str]) -> dict[s
         "LlmBaseUrl": f"{options.provider_url}/v1",
         "LlmModel": "local",
         "LlmSecretArn": arns["llm"],
+        "MailFrom": MAIL_FROM,
         "OutboundEndpoint": providers,
         "OutboundInstanceId": "local",
         "OutboundProtocol": "http",
         "OutboundSecretArn": arns["outbound"],
+        "PublicUrl": options.url,
         "RecordingHosts": providers,
         "SocketsEndpoint": f"{options.url}/live",
         # One developer tries and measures things here: the cloud's quotas would be in the way.

@@ -12,9 +12,12 @@ from tests.architecture.repository import Module, Repository, referred
 OPENAPI = Path("functions/docs/openapi.json")
 PREFIX = "${ScopePrefix}"
 PAGE = Path("docs/api.md")
-OPEN = frozenset({"/docs", "/openapi.json"})  # to all: they hold no data
+# Pages, open to all: they hold no data, or their address has a token that is the right to them.
+OPEN = frozenset({"/docs", "/openapi.json", "/api/v1/mail/confirm/{token}", "/api/v1/mail/unsubscribe/{token}"})
 ANYWHERE = frozenset({"states:SendTaskSuccess"})  # actions that know no resource
-BROWSERS_OWN = frozenset({"accept-encoding", "access-control-request-method", "content-encoding", "content-length"})
+BROWSERS_OWN = frozenset(
+    {"accept-encoding", "accept-language", "access-control-request-method", "content-encoding", "content-length"}
+)
 _READ = re.compile(r"""headers(?:\.get\(|\[)"([a-z-]+)"|"([a-z-]+)" (?:not )?in [\w.]*headers""")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from diagnosis.model import EXAMPLE as DIAGNOSIS
 from local.running import Answer, RunningStack
+from mail.wire import EXAMPLE_ID as RECIPIENT_ID
 from roles.wire import EXAMPLE_ID
 from tests.observation import KIND, Observer
 from tests.openapi import Operation, complaints, example_of, operations, refused_values, resolved
@@ -57,7 +58,16 @@ def directory(caller: Observer) -> Iterator[None]:
         json.dumps(ROLE),
     )
     yield
-    for table in ("tasks", "hospitals", "districts", "cities", "roles", "role_base_info"):
+    for table in (
+        "tasks",
+        "hospitals",
+        "districts",
+        "cities",
+        "roles",
+        "role_base_info",
+        "mail_recipients",
+        "mail_quotas",
+    ):
         caller.sql(f"DELETE FROM {table}")
     caller.sql("UPDATE lanes SET paused = 0")
 
@@ -182,6 +192,15 @@ class Walker:
         if media_type:
             assert complaints(schema["schema"], answer.json()) == [], told
 
+    def _recipient(self) -> str:
+        """One who was asked to confirm; made when there is none, or none any more."""
+        self.caller.sql(
+            "INSERT IGNORE INTO mail_recipients (recipient_id, tenant_id, address, address_key, language, status, "
+            "created_at) VALUES (%s, 'local', 'eve@example.com', 'eve@example.com', 'en', 'pending', '2026-12-01')",
+            RECIPIENT_ID,
+        )
+        return RECIPIENT_ID
+
     def _needed(self, place: str) -> Row:
         return {p["name"]: self._value(p) for p in self.operation.parameters(place) if p["required"]}
 
@@ -195,6 +214,8 @@ class Walker:
                 return CODES[self.operation.path.split("/")[3]]
             case "kind" if parameter["in"] == "path":
                 return KIND
+            case "recipient_id":
+                return self._recipient()
         return HOLD.get(parameter["name"].lower(), example_of(parameter))
 
     def _body(self, example: Any) -> Any:

@@ -28,6 +28,7 @@ from deployment.bundle import Bundle
 from deployment.template import ROOT
 from local.aws.http import AwsServer
 from local.aws.server import make_dynamodb_atomic
+from local.options import MAIL_FROM
 from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul import settings as longhaul_settings
@@ -129,6 +130,9 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         CALL_SYNC_SECONDS="30",
         CALL_LEASE_SECONDS="60",
         TASK_RETENTION_DAYS="30",
+        MAIL_FROM=MAIL_FROM,
+        PUBLIC_URL="https://api.example.com",
+        TASK_PAGE_URL="",
         STEP_FUNCTIONS='{"RunStep": "arn:aws:lambda:us-east-1:123456789012:function:run-step"}',
     )
     secret = {

@@ -12,6 +12,9 @@ ROLE_ID = "role_" + "7".zfill(32)
 STATUSES = ("SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED", "PENDING", "RUNNING")
 KINDS = ("hospital_province_refresh", "hospital_full_refresh")
 BEGIN = datetime(2026, 11, 1)
+NEWS = (
+    '{"task_id": "a", "kind": "b", "title": "c", "event": "failed", "reason": "d", "at": "2026-12-01T02:00:00.123000Z"}'
+)
 
 # A value for each named parameter of any query, of the type that its callers give.
 SAMPLES: dict[str, Any] = {
@@ -177,6 +180,24 @@ SAMPLES: dict[str, Any] = {
 OF_DOMAIN: dict[str, dict[str, Any]] = {
     "calls": {"task_id": CAMPAIGN_ID},
     "diagnosis": {"task_id": DIAGNOSIS_IDS[0]},
+    "mail": {
+        "address": "new@example.com",
+        "address_key": "new@example.com",
+        "again": True,
+        "claims": 0,
+        "digest": f"{7:064}",
+        "kinds": None,
+        "language": "en",
+        "last_id": 7,
+        "notice_id": "0000000000000007.00000000",
+        "purpose": "confirm",
+        "reason": "no such mailbox",
+        "recipient_id": f"recipient_{7:032x}",
+        "recipient_ids": [f"recipient_{7:032x}", f"recipient_{8:032x}"],
+        "rows": f'[{{"recipient_id": "recipient_{7:032x}", "notice_id": "8", "news": "{{}}"}}]',
+        "status": "unsubscribed",
+        "subject": f"{7:064}",
+    },
     "roles": {"task_id": "T-7"},
     "workloads": {
         "after": 0,
@@ -203,6 +224,8 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
 OTHER: dict[str, dict[str, Any]] = {
     "insert_task": {"task_id": "new", "idempotency_key": "new", "open_key": "new"},
     **{name: {"rows": '[["tenant-7", 3]]'} for name in ("advance_tenants", "weigh_tenants")},
+    "insert_recipient": {"recipient_id": f"recipient_{1 << 64:032x}"},
+    "insert_token": {"digest": "new"},
     "insert_request": {"request_id": f"{8:064}"},
     "save_products": {"rows": '[{"name": "种植牙", "description": "", "price": "", "selling_points": ["x"]}]'},
     "save_knowledge": {"rows": '[{"title": "疗程", "content": "三个月"}]'},
@@ -250,6 +273,10 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "role_knowledge": [_knowledge(number) for number in range(max(10, int(3000 * share)))],
         "role_products": [_product(number) for number in range(max(10, int(3000 * share)))],
         "roles": [_role(number) for number in range(max(10, int(3000 * share)))],
+        "mail_recipients": [_recipient(number) for number in range(max(10, int(3000 * share)))],
+        "mail_news": [_news(number) for number in range(max(10, int(3000 * share)))],
+        "mail_tokens": [_token(number) for number in range(max(10, int(3000 * share)))],
+        "mail_quotas": [_quota(number) for number in range(max(10, int(3000 * share)))],
         "role_versions": [_version(number) for number in range(max(20, int(6000 * share)))],
     }
     with connection.cursor() as cursor:
@@ -329,6 +356,39 @@ def _event(number: int) -> dict[str, Any]:
 
 def _listener(number: int) -> dict[str, Any]:
     return {"tenant_id": f"tenant-{number}", "channel": "sockets", "until": "9999-12-31"}
+
+
+def _recipient_id(number: int) -> str:
+    return f"recipient_{number:032x}"
+
+
+def _recipient(number: int) -> dict[str, Any]:
+    return {
+        "recipient_id": _recipient_id(number),
+        "tenant_id": f"tenant-{number % 100}",
+        "address": f"ada{number}@example.com",
+        "address_key": f"ada{number}@example.com",
+        "language": ("en", "zh")[number % 2],
+        "status": ("confirmed", "confirmed", "pending", "unsubscribed")[number % 4],
+        "due_at": BEGIN + timedelta(minutes=number) if number % 20 == 0 else None,
+        "created_at": BEGIN,
+    }
+
+
+def _news(number: int) -> dict[str, Any]:
+    created = BEGIN + timedelta(hours=number)
+    row = {"recipient_id": _recipient_id(number % 10), "notice_id": f"{number:016d}.00000000", "news": NEWS}
+    return row | {"unsent": 1 if number % 20 < 10 else None, "created_at": created}
+
+
+def _token(number: int) -> dict[str, Any]:
+    moment = BEGIN + timedelta(days=number)
+    row = {"digest": f"{number:064}", "recipient_id": _recipient_id(number % 10), "expires_at": moment}
+    return row | {"purpose": ("confirm", "unsubscribe")[number % 2]}
+
+
+def _quota(number: int) -> dict[str, Any]:
+    return {"subject": f"{number:064}", "used": 1, "began_at": BEGIN + timedelta(days=number)}
 
 
 def _control_request(number: int) -> dict[str, Any]:

@@ -114,6 +114,23 @@ class SocketsApi(Settings):
     sockets_endpoint: str = Field(pattern=r"^https?://\S+$")
 
 
+class OutboxQueue(Settings):
+    outbox_queue_url: str = Field(min_length=1)
+
+
+class Mail(Settings):
+    """The sender of e-mail, which SES has verified; empty: this deployment sends none."""
+
+    mail_from: str = Field(max_length=254)
+
+
+class MailLinks(Settings):
+    """Where the links of a mail lead: the API, and a page that shows a task, with {task_id} in it (empty: the API)."""
+
+    public_url: str = Field(pattern=r"^https?://[!-~]+$")
+    task_page_url: str = Field(pattern=r"^(https?://[!-~]+)?$")
+
+
 class SteerQueue(Settings):
     steer_queue_url: str = Field(min_length=1)
 

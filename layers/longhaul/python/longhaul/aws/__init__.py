@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 # (connect, read) timeouts in seconds and retries. DynamoDB answers in milliseconds or is away, and a page must not
-# wait longer for its cache than for its database.
-_TIMEOUTS = {"dynamodb": (0.5, 1.0, 1)}
+# wait longer for its cache than for its database. A mail is not sent again by the client: one whose answer was lost may
+# have been sent.
+_TIMEOUTS = {"dynamodb": (0.5, 1.0, 1), "sesv2": (2.0, 10.0, 0)}
 _OTHERS = (2.0, 10.0, 3)
 
 # Codes with a status below 500 that say "later" all the same, of the services we call and of KMS behind them.
@@ -48,6 +50,8 @@ def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
 def client(service: Literal["s3"]) -> "S3Client": ...
 @overload
 def client(service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+@overload
+def client(service: Literal["sesv2"]) -> "SESV2Client": ...
 @overload
 def client(service: Literal["sqs"]) -> "SQSClient": ...
 @overload
