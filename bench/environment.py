@@ -25,6 +25,7 @@ SETTINGS = {
     "BREAKER_TABLE": "breaker",
     "CALL_SYNC_SECONDS": "30",
     "CALL_LEASE_SECONDS": "120",
+    "WEBHOOK_LOOPBACK": "false",
     "RECORDINGS_BUCKET": "recordings",
     "RECORDING_HOSTS": "recordings.example.com",
     "OUTBOUND_ENDPOINT": "127.0.0.1:9",

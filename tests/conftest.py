@@ -40,6 +40,9 @@ MINUTE_SECONDS = 3.0
 # Tasks first: what still runs finds its task gone, and ends. What belongs to a task goes with it.
 EMPTIED = (
     "tasks",
+    "webhooks",
+    "webhook_tenants",
+    "notice_listeners",
     "leads_task_list",
     "dcc_leads_follow",
     "hospitals",

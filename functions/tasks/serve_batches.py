@@ -48,6 +48,7 @@ settings.require(
     settings.DispatchQueue,
     settings.NoticesQueue,
     settings.Live,
+    settings.Webhooks,
 )
 
 POLL_SECONDS = "2"

@@ -36,6 +36,7 @@ settings.require(
     settings.DispatchQueue,
     settings.NoticesQueue,
     settings.Live,
+    settings.Webhooks,
 )
 
 app = make_app()

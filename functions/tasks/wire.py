@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self, cast
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from longhaul.http import Caller, Moment, Timestamp
 from longhaul.tasks import progress
+from longhaul.tasks.callbacks import MAX_CALLBACKS, Callback, distinct
 from longhaul.tasks.changes import Wish
 from longhaul.tasks.following import SyncStatus, TaskView
 from longhaul.tasks.listing import PriorityName
@@ -42,6 +43,12 @@ class SubmitRequest(BaseModel):
         "so long after its first start as its kind allows.",
         examples=["2026-12-01T06:00:00Z"],
     )
+    callbacks: Annotated[list[Callback], AfterValidator(distinct)] = Field(
+        default_factory=list,
+        max_length=MAX_CALLBACKS,
+        description="Addresses that are told of this task, signed with the secret of `/api/v1/webhooks/secret`. A task "
+        "that is open already for the same thing keeps its own.",
+    )
 
     def submission(self, who: Caller, idempotency_key: str | None) -> Submission:
         """As the task core takes it."""
@@ -55,6 +62,7 @@ class SubmitRequest(BaseModel):
             idempotency_key=idempotency_key,
             run_after=self.run_after,
             deadline=self.deadline,
+            callbacks=self.callbacks,
         )
 
 

@@ -4,6 +4,7 @@ GET /health                  ok
 GET, PUT, DELETE /control    faults and latency (`faults.Controls`); DELETE resets them
 GET /calls?ask=&key=&model=  the requests, and their number by key; DELETE forgets them, and the dialled calls
 GET /calls/dialled           how often each person was called or will be: {reference id: number of jobs}
+/receiver, /receiver-control a receiver of webhooks, and what it was posted (`receiver`)
 """
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from local.providers.llm.endpoint import Llm
 from local.providers.outbound.lines import World
 from local.providers.outbound.protocol import Keys
 from local.providers.outbound.service import OutboundBot
+from local.providers.receiver import Receiver
 
 FAULTS = web.AppKey("faults", Faults)
 JOURNAL = web.AppKey("journal", Journal)
@@ -31,6 +33,7 @@ def make_app(api_key: str = "", access_key_id: str = "", access_key_secret: str 
     app[WORLD] = world = World(lambda: faults.controls.outbound)
     app.add_routes(Llm(faults, journal, api_key).routes())
     app.add_routes(OutboundBot(faults, journal, world, Keys(access_key_id, access_key_secret)).routes())
+    app.add_routes(Receiver().routes())
     app.add_routes(
         [
             web.get("/health", health),

@@ -49,6 +49,7 @@ def parameters(options: Options, issuer: str, arns: Mapping[str, str]) -> dict[s
         "PublicUrl": options.url,
         "RecordingHosts": providers,
         "SocketsEndpoint": f"{options.url}/live",
+        "WebhookLoopback": "true",  # the receivers are here
         # One developer tries and measures things here: the cloud's quotas would be in the way.
         "WritesPerMinute": "60000",
         "BulkPerMinute": "6000",

@@ -133,6 +133,7 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         MAIL_FROM=MAIL_FROM,
         PUBLIC_URL="https://api.example.com",
         TASK_PAGE_URL="",
+        WEBHOOK_LOOPBACK="true",
         STEP_FUNCTIONS='{"RunStep": "arn:aws:lambda:us-east-1:123456789012:function:run-step"}',
     )
     secret = {

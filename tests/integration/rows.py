@@ -42,6 +42,7 @@ SAMPLES: dict[str, Any] = {
     "batch": 0,
     "before_id": 1_000_000_000,
     "block": 0,
+    "callbacks": None,
     "cell_key": "q07/deepseek",
     "cell_keys": ["q07/deepseek", "q08/qwen"],
     "channel": "sockets",
@@ -199,6 +200,34 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
         "subject": f"{7:064}",
     },
     "roles": {"task_id": "T-7"},
+    "webhooks": {
+        "after_created_at": "1000-01-01",
+        "after_webhook_id": "",
+        "allowed": 432_000,
+        "answer": "thanks",
+        "body": "{}",
+        "delivery_id": f"msg_{7:032x}",
+        "error": "no answer within 15 s",
+        "event": "longhaul.task.succeeded",
+        "events": None,
+        "gone": False,
+        "kinds": None,
+        "latency_ms": 12,
+        "notice_id": "0000000000000007.00000000",
+        "notice_ids": ["0000000000000007.00000000"],
+        "paused": False,
+        "renewed": False,
+        "salt": "0123456789abcdef",
+        "secret": "whsec_" + "A" * 43 + "=",
+        "since": "2026-11-01",
+        "status_code": 200,
+        "statuses": ["PENDING", "SUCCEEDED", "FAILED"],
+        "title": "hooks",
+        "tries": 1,
+        "url": "https://hooks.example.com/7",
+        "webhook_id": f"wh_{7:032x}",
+        "webhook_ids": [f"wh_{7:032x}"],
+    },
     "workloads": {
         "after": 0,
         "any_stage": False,
@@ -226,6 +255,8 @@ OTHER: dict[str, dict[str, Any]] = {
     **{name: {"rows": '[["tenant-7", 3]]'} for name in ("advance_tenants", "weigh_tenants")},
     "insert_recipient": {"recipient_id": f"recipient_{1 << 64:032x}"},
     "insert_token": {"digest": "new"},
+    "insert_webhook": {"webhook_id": "wh_new"},
+    "insert_delivery": {"delivery_id": "msg_new", "notice_id": "test.new"},
     "insert_request": {"request_id": f"{8:064}"},
     "save_products": {"rows": '[{"name": "种植牙", "description": "", "price": "", "selling_points": ["x"]}]'},
     "save_knowledge": {"rows": '[{"title": "疗程", "content": "三个月"}]'},
@@ -254,6 +285,9 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "task_spending": [{"task_id": _task_id(number), "spent": 1} for number in range(max(10, int(1000 * share)))],
         "step_spending": [_of_step(number) | {"spent": 1} for number in range(max(10, int(1000 * share)))],
         "task_events": [_event(number) for number in range(int(3000 * share))],
+        "webhook_tenants": [_webhook_tenant(number) for number in range(30)],
+        "webhooks": [_webhook(number) for number in range(max(30, int(1000 * share)))],
+        "webhook_deliveries": [_webhook_delivery(number) for number in range(max(30, int(6000 * share)))],
         "control_requests": [_control_request(number) for number in range(max(10, int(3000 * share)))],
         "lanes": [{"kind": kind, "max_concurrent": 5, "max_queued": 1000} for kind in KINDS],
         "notice_listeners": [_listener(number) for number in range(max(10, int(1000 * share)))],
@@ -356,6 +390,39 @@ def _event(number: int) -> dict[str, Any]:
 
 def _listener(number: int) -> dict[str, Any]:
     return {"tenant_id": f"tenant-{number}", "channel": "sockets", "until": "9999-12-31"}
+
+
+def _webhook_tenant(number: int) -> dict[str, Any]:
+    return {"tenant_id": f"tenant-{number}", "secret": "whsec_" + "A" * 43 + "="}
+
+
+def _webhook(number: int) -> dict[str, Any]:
+    moment = {"created_at": BEGIN + timedelta(minutes=number), "updated_at": BEGIN + timedelta(minutes=number)}
+    return {
+        "webhook_id": f"wh_{number:032x}",
+        "tenant_id": f"tenant-{number % 30}",
+        "task_callback": int(number % 3 == 2),
+        "url": f"https://hooks.example.com/{number}",
+        **moment,
+    }
+
+
+def _webhook_delivery(number: int) -> dict[str, Any]:
+    created = BEGIN + timedelta(seconds=number)
+    ended = number % 20 > 0
+    return {
+        "delivery_id": f"msg_{number:032x}",
+        "webhook_id": f"wh_{number % 30:032x}",
+        "tenant_id": f"tenant-{number % 30}",
+        "task_id": _task_id(number % 20),
+        "notice_id": f"{number:016d}.00000000",
+        "event": "longhaul.task.succeeded",
+        "body": "{}",
+        "status": "SUCCEEDED" if ended else "PENDING",
+        "next_attempt_at": None if ended else created,
+        "leased_until": None if number % 100 else created,
+        "created_at": created,
+    }
 
 
 def _recipient_id(number: int) -> str:

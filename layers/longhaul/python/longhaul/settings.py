@@ -114,6 +114,16 @@ class SocketsApi(Settings):
     sockets_endpoint: str = Field(pattern=r"^https?://\S+$")
 
 
+class Webhooks(Settings):
+    """Whether http to loopback may be posted to: for tests and for the stack on one machine (`longhaul.addresses`)."""
+
+    webhook_loopback: bool
+
+
+class DeliverQueue(Settings):
+    deliver_queue_url: str = Field(min_length=1)
+
+
 class OutboxQueue(Settings):
     outbox_queue_url: str = Field(min_length=1)
 

@@ -160,7 +160,10 @@ def insert(tx: Session, new: Sequence[NewTask]) -> None:
 
 def _row(task: NewTask) -> dict[str, Any]:
     times = {"run_after": sql_time(task.run_after), "deadline": sql_time(task.deadline)}
-    return vars(task) | times | {"params": dumps(task.params)}
+    row = vars(task) | times | {"params": dumps(task.params)}
+    if task.callbacks is None:  # most have none, and a statement has not much room
+        del row["callbacks"]
+    return row
 
 
 def _find_stored(new: Sequence[NewTask]) -> list[Stored]:

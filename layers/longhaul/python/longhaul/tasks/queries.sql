@@ -10,11 +10,11 @@
 -- many of its tenant's as may wait for a later start.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    dedupe_key, run_after, deadline, traceparent, created_at, updated_at
+    dedupe_key, run_after, deadline, traceparent, callbacks, created_at, updated_at
 )
 SELECT
     :task_id, :tenant_id, :user_id, :kind, :title, :params, 'PENDING', :priority, :max_retries, :idempotency_key,
-    :request_digest, :open_key, COALESCE(:run_after, UTC_TIMESTAMP(6)), :deadline, :traceparent,
+    :request_digest, :open_key, COALESCE(:run_after, UTC_TIMESTAMP(6)), :deadline, :traceparent, :callbacks,
     UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM lanes
 WHERE lanes.kind = :kind
@@ -230,12 +230,14 @@ WHERE id = :id AND attempt = :attempt AND status = 'RUNNING';
 
 -- name: insert_events!
 -- [{id, detail}, ...]: what happened to each, in the transaction in which it happened, and how far each was then. It is to
--- be told if anybody listens to its tenant.
+-- be told if anybody listens to its tenant, or the task has callbacks.
 INSERT INTO task_events (task_id, attempt, event, status, detail, progress, stage, current_step, unsent, created_at)
 SELECT
     tasks.task_id, tasks.attempt, :event, tasks.status, seen.detail, tasks.progress, tasks.stage, tasks.current_step,
-    (SELECT MAX(1) FROM notice_listeners
-    WHERE notice_listeners.tenant_id = tasks.tenant_id AND notice_listeners.until > UTC_TIMESTAMP(6)),
+    IF(tasks.callbacks IS NOT NULL, 1, (
+        SELECT MAX(1) FROM notice_listeners
+        WHERE notice_listeners.tenant_id = tasks.tenant_id AND notice_listeners.until > UTC_TIMESTAMP(6)
+    )),
     UTC_TIMESTAMP(6)
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$.id', detail LONGTEXT PATH '$.detail')) AS seen
 JOIN tasks ON tasks.id = seen.id;
@@ -252,13 +254,19 @@ WHERE unsent = 1 AND created_at < TIMESTAMPADD(SECOND, -:seconds, UTC_TIMESTAMP(
 LIMIT :limit;
 
 -- name: list_unsent
--- In the order in which they happened to each task, with the channels that listen to its tenant.
+-- In the order in which they happened to each task, with the channels that listen to its tenant; webhooks also to a task
+-- that has callbacks.
 SELECT
     task_events.id, task_events.task_id, task_events.event, task_events.status, task_events.attempt, task_events.detail,
     task_events.progress, task_events.stage, task_events.current_step, task_events.created_at,
     tasks.tenant_id, tasks.kind, tasks.title, tasks.traceparent,
-    (SELECT GROUP_CONCAT(notice_listeners.channel) FROM notice_listeners
-    WHERE notice_listeners.tenant_id = tasks.tenant_id AND notice_listeners.until > UTC_TIMESTAMP(6)) AS channels
+    CONCAT_WS(
+        ',',
+        (SELECT GROUP_CONCAT(notice_listeners.channel) FROM notice_listeners
+        WHERE notice_listeners.tenant_id = tasks.tenant_id AND notice_listeners.until > UTC_TIMESTAMP(6)
+          AND (tasks.callbacks IS NULL OR notice_listeners.channel <> 'webhooks')),
+        IF(tasks.callbacks IS NULL, NULL, 'webhooks')
+    ) AS channels
 FROM task_events
 JOIN tasks ON tasks.task_id = task_events.task_id
 WHERE task_events.unsent = 1 AND task_events.task_id IN :task_ids
@@ -625,12 +633,12 @@ ON DUPLICATE KEY UPDATE weight = VALUES(weight);
 -- first. What is due and what is to start later have rooms of their own, as in insert_task.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, max_retries, idempotency_key, request_digest,
-    dedupe_key, run_after, deadline, traceparent, created_at, updated_at
+    dedupe_key, run_after, deadline, traceparent, callbacks, created_at, updated_at
 )
 SELECT
     fresh.task_id, :tenant_id, :user_id, fresh.kind, fresh.title, fresh.params, 'PENDING', fresh.priority,
     fresh.max_retries, fresh.idempotency_key, fresh.request_digest, fresh.open_key,
-    COALESCE(fresh.run_after, UTC_TIMESTAMP(6)), fresh.deadline, fresh.traceparent,
+    COALESCE(fresh.run_after, UTC_TIMESTAMP(6)), fresh.deadline, fresh.traceparent, fresh.callbacks,
     UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 FROM (
     SELECT firsts.*, ROW_NUMBER() OVER (PARTITION BY firsts.kind, firsts.later ORDER BY firsts.ordinal) AS place
@@ -652,7 +660,8 @@ FROM (
             open_key VARCHAR(64) PATH '$.open_key',
             run_after DATETIME(6) PATH '$.run_after',
             deadline DATETIME(6) PATH '$.deadline',
-            traceparent VARCHAR(55) PATH '$.traceparent'
+            traceparent VARCHAR(55) PATH '$.traceparent',
+            callbacks LONGTEXT PATH '$.callbacks'
         )) AS asked
         LEFT JOIN tasks AS known ON known.tenant_id = :tenant_id AND known.idempotency_key = asked.idempotency_key
         LEFT JOIN tasks AS rival ON rival.tenant_id = :tenant_id AND rival.open_key = asked.open_key

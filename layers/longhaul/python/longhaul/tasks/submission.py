@@ -7,7 +7,7 @@ so of any number who submit at once one makes the task and all are given it.
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from longhaul import database, tracing
 from longhaul.errors import DatabaseUnavailable, FieldError, InvalidRequest, KeyReused, LaneFull, LonghaulError
-from longhaul.tasks import lifecycle, store
+from longhaul.tasks import callbacks, lifecycle, store
+from longhaul.tasks.callbacks import Callback
 from longhaul.tasks.changes import Wish, checked_times, too_many_scheduled
 from longhaul.tasks.kinds import Kind, kind_named
 from longhaul.tasks.lanes import create_lane
@@ -33,7 +34,8 @@ class Submission:
     """What a caller asks for. `idempotency_key` is the tenant's own and holds as long as its task is kept.
 
     `run_after` and `deadline` are UTC: before when it is not to start (None or past: at once), and when it fails
-    unless it has ended (None: so long after its first start as its kind allows).
+    unless it has ended (None: so long after its first start as its kind allows). `callbacks` are told of the task
+    alone; one that is open already keeps its own.
     """
 
     tenant_id: str
@@ -45,6 +47,7 @@ class Submission:
     idempotency_key: str | None = None
     run_after: datetime | None = None
     deadline: datetime | None = None
+    callbacks: Sequence[Callback] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class NewTask:
     run_after: datetime | None  # None: at once
     deadline: datetime | None
     traceparent: str | None  # of the request that submits it
+    callbacks: str | None  # as JSON
 
     @property
     def wish(self) -> Wish:
@@ -136,6 +140,7 @@ def prepare(
         run_after=run_after,
         deadline=deadline,
         traceparent=tracing.current.get(),
+        callbacks=callbacks.written(submission.callbacks),
     )
 
 
@@ -235,4 +240,6 @@ def _digest(submission: Submission) -> str:
     payload: list[Any] = [submission.kind, submission.params, submission.priority, submission.title]
     if submission.run_after or submission.deadline:
         payload += [moment and moment.isoformat() for moment in (submission.run_after, submission.deadline)]
+    if submission.callbacks:
+        payload.append({"callbacks": callbacks.written(submission.callbacks)})
     return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
