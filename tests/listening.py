@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +17,7 @@ from local.gateway import connections
 from local.gateway.server import HttpServer, Problem, problem_response
 from local.gateway.sockets import Sockets
 from local.iam.guard import Guard
+from local.running import RunningStack
 from local.runtime.api import Outcome
 from local.template.model import SocketApi
 from longhaul import database
@@ -31,8 +33,9 @@ class Listener:
 
     def __init__(self, url: str) -> None:
         self.frames: list[Frame] = []
+        self.url = url
         self._exits = ExitStack()
-        self._connection: ClientConnection = self._exits.enter_context(connect(url, proxy=None, compression=None))
+        self._connection: ClientConnection = self._exits.enter_context(connect(url, proxy=None, compression=None, open_timeout=SECONDS))
 
     def __enter__(self) -> Self:
         return self
@@ -76,8 +79,19 @@ class Listener:
                 self.receive()
         return self._connection.close_code
 
+    def vanish(self) -> None:
+        """End without a word."""
+        self._connection.socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._exits.close()
+
+
+def listen(stack: RunningStack, tenant: str = "local", **options: Any) -> Listener:
+    """A connection to a running stack, for a user of the tenant; `options` are of its token."""
+    answer = stack.request("POST", "/api/v1/live/tickets", token=stack.token(tenant, **options))
+    assert answer.status == 201, answer.body.decode()
+    return Listener(answer.json()["url"])
 
 
 class InProcess:

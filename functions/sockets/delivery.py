@@ -21,8 +21,8 @@ from sockets import posts, store
 from sockets.model import Connection, Topic
 from sockets.posts import Outcome
 
-RESERVED_SECONDS = 5.0  # of the function's time, for what was begun when it runs out
-MAX_SECONDS = 25.0
+RESERVED_SECONDS = 1.5  # of the function's time, to say what was not posted
+MAX_SECONDS = 8.0
 
 type Address = tuple[str, Topic]
 

@@ -18,8 +18,8 @@ from longhaul.observability import logger
 from sockets.frames import Frame
 
 AT_ONCE = 32  # requests under way
-CONNECT_SECONDS, READ_SECONDS = 1.0, 3.0
-TRIES, PAUSE = 3, 0.1  # seconds, of what may be better at once
+CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
+TRIES, PAUSE = 2, 0.1  # seconds, of what may be better at once
 
 
 class Outcome(StrEnum):
