@@ -40,7 +40,7 @@ UV_READY := .tools/bin/uv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo workload up client logs test unused-grants test-quick test-mariadb fuzz lint build openapi template bench deploy lock clean
+.PHONY: help demo workload up client logs browser test unused-grants test-quick test-mariadb fuzz lint build openapi template bench deploy lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ client: $(UV_READY) ## Install the command longhaul and its Python package into 
 
 logs: .venv/.ready ## Follow what the functions of a stack log (FUNCTION=refresh_district, STATE=.local)
 	@exec $(RUN) -m local logs --follow --state "$(STATE)" $(FUNCTION)
+
+# Tests in a browser are skipped where there is none, so a machine that cannot get one runs the others.
+browser: ## Install the browser that tests open pages in, where there is none (Debian and Ubuntu, as root)
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+		|| { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| echo "make: there is no chromium and it cannot be installed here; tests in a browser are skipped" >&2
 
 test: .venv/.ready ## Run every test on the embedded database, with coverage (ARGS="-k name", WORKERS=2)
 	@$(if $(ARGS),,rm -f .used-grants)

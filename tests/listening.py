@@ -35,7 +35,9 @@ class Listener:
         self.frames: list[Frame] = []
         self.url = url
         self._exits = ExitStack()
-        self._connection: ClientConnection = self._exits.enter_context(connect(url, proxy=None, compression=None, open_timeout=SECONDS))
+        self._connection: ClientConnection = self._exits.enter_context(
+            connect(url, proxy=None, compression=None, open_timeout=SECONDS)
+        )
 
     def __enter__(self) -> Self:
         return self

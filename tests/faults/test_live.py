@@ -32,12 +32,14 @@ def connections(observer: Observer) -> list[str]:
 def test_half_the_watchers_vanish_and_post_notices_is_killed_and_the_rest_see_every_transition(
     observer: Observer, stack: RunningStack, provider: Provider
 ) -> None:
-    # GIVEN many who watch one task
+    # GIVEN many who watch one task, which does not start before they do
     provider.control(latency_ms=100)
+    observer.sql("UPDATE lanes SET paused = 1")
     task_id = observer.submit("宁夏")
     watchers = [listen(stack) for _ in range(WATCHERS)]
     for watcher in watchers:
         watcher.ask("subscribe", task_id=task_id)
+    observer.sql("UPDATE lanes SET paused = 0")
     stay, vanish = watchers[::2], watchers[1::2]
 
     # AND what is lost by a kill comes again soon
