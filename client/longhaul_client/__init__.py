@@ -2,9 +2,11 @@
 
 manager = TaskManager()  # LONGHAUL_URL, LONGHAUL_TOKEN
 task_id = await manager.create_province_refresh_task("广东省")
+async for notice in manager.follow(task_id=task_id): ...
 task = await manager.wait_for_completion(task_id)
 """
 
+from longhaul_client.callbacks import ProgressCallback
 from longhaul_client.errors import (
     TaskCancellationError,
     TaskCreationError,
@@ -14,7 +16,7 @@ from longhaul_client.errors import (
     TaskTimeoutError,
     ValidationError,
 )
-from longhaul_client.manager import ProgressCallback, TaskManager
+from longhaul_client.manager import TaskManager
 
 __all__ = [
     "ProgressCallback",

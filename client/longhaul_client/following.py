@@ -21,7 +21,9 @@ STATE = "longhaul.task.state"  # the type of a notice that says how a task is, n
 PROGRESS = "longhaul.task.progress"
 
 WATCH_SECONDS = 1.0  # between two looks of `watch`
-LOOK_SECONDS = 30.0  # between two looks at a task whose notices come by WebSocket: one may have been lost
+LOOK_SECONDS = (
+    10.0  # between two looks at a task whose notices come by WebSocket: not each step has one, and one may be lost
+)
 PAGE_SIZE = 100
 MAX_TASKS = 10_000  # tasks whose last state is remembered while several are followed
 

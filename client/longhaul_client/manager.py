@@ -1,15 +1,15 @@
 """Tasks for programs: TaskManager submits, follows, steers and lists them as plain dictionaries."""
 
 import asyncio
-import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from longhaul_client import following
 from longhaul_client.api import Api, Query
+from longhaul_client.callbacks import Notified
 from longhaul_client.connections import Settings
 from longhaul_client.documents import Document, dictionary
 from longhaul_client.errors import TaskCancellationError, TaskTimeoutError, ValidationError
@@ -18,33 +18,6 @@ from longhaul_client.resources import ENDED, Directory, Tasks
 from longhaul_client.subscriptions import Topic
 
 TASK_SECONDS = 7200  # the server's deadline, from a task's start
-
-logger = logging.getLogger(__name__)
-
-type Listener = Callable[[str, int, str], Awaitable[None]]  # task_id, progress in per cent, current step
-
-
-class Notified(Protocol):
-    """The type of TaskManager's `progress_callback`."""
-
-    async def notify_progress(self, task_id: str, progress: int, step: str) -> None: ...
-
-
-class ProgressCallback:
-    """Calls each of its listeners, in the order in which they were added. One that raises does not stop the others."""
-
-    def __init__(self) -> None:
-        self.listeners: list[Listener] = []
-
-    def add_listener(self, callback: Listener) -> None:
-        self.listeners.append(callback)
-
-    async def notify_progress(self, task_id: str, progress: int, step: str) -> None:
-        for listener in tuple(self.listeners):
-            try:
-                await listener(task_id, progress, step)
-            except Exception:
-                logger.exception("a progress listener failed for %s", task_id)
 
 
 class TaskManager:
