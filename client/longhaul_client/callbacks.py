@@ -67,15 +67,20 @@ class ProgressCallback:
         """Have Longhaul tell the addresses of `emails` when tasks end, once each has confirmed by the link it is sent.
 
         Longhaul mails of ends, the first at once and then at most every 15 minutes, and not of each per cent. It goes
-        on when this program does not: `longhaul recipients remove` ends it.
+        on when this program does not: `longhaul recipients remove` ends it. A recipient that is there stays as it is.
         """
-        while self._emails:
-            api = Api(Settings.of(*self._api))
-            try:
-                await Recipients(api).add(address=self._emails[0], language=self._language)
-            finally:
-                await api.aclose()
-            self._emails.pop(0)
+        if not self._emails:
+            return
+        api = Api(Settings.of(*self._api))
+        try:
+            recipients = Recipients(api)
+            known = {recipient["address"].casefold() for recipient in await recipients.all()}
+            while self._emails:
+                if self._emails[0].casefold() not in known:
+                    await recipients.add(address=self._emails[0], language=self._language)
+                self._emails.pop(0)
+        finally:
+            await api.aclose()
 
     async def _sent(self, send: Send, text: str) -> None:
         try:

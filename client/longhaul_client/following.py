@@ -12,12 +12,11 @@ from contextlib import aclosing
 from longhaul_client.api import Answer, Api
 from longhaul_client.connections import Pool
 from longhaul_client.documents import Document
-from longhaul_client.errors import TaskError
+from longhaul_client.errors import TaskError, ValidationError
 from longhaul_client.live import Live
 from longhaul_client.resources import ENDED, TASK_FIELDS, TASKS, path_of
-from longhaul_client.subscriptions import Subscription, Topic
+from longhaul_client.subscriptions import STATE, Subscription, Topic
 
-STATE = "longhaul.task.state"  # the type of a notice that says how a task is, not what happened to it
 PROGRESS = "longhaul.task.progress"
 
 WATCH_SECONDS = 1.0  # between two looks of `watch`
@@ -76,6 +75,8 @@ async def notices(api: Api, topic: Topic, *, interval: float) -> AsyncGenerator[
         told = {task["task_id"]: task for task in await source.begin()}
         while True:
             is_live = await heard.settled()
+            if topic.kind is not None and heard.refusal is not None:  # of a task, the reading by HTTP says so
+                raise ValidationError(heard.refusal)
             if is_live and not heard.is_stale:
                 found = heard.take()
             else:

@@ -117,5 +117,6 @@ def _answer(follower: Subscription, frame: Document) -> None:
             follower.confirm(frame.get("sequence"))
         case "reset":
             follower.reset()
-        case "error":  # its own reading by HTTP says why, if it is refused there, too
+        case "error":
+            follower.refusal = str(frame.get("message"))
             follower.turn(State.ABSENT)

@@ -10,6 +10,8 @@ from typing import Self
 from longhaul_client.documents import Document
 from longhaul_client.errors import ValidationError
 
+STATE = "longhaul.task.state"  # the type of a notice that says how a task is, not what happened to it
+
 SETTLE_SECONDS = 10.0  # for the server's answer to `subscribe`, the connection included
 MAX_KEPT = 1_000  # notices that a slow follower has not taken; beyond it, it reads by HTTP
 MAX_TASKS = 10_000  # tasks whose last sequence is remembered
@@ -57,7 +59,9 @@ class Subscription:
         self.topic = topic
         self.state = state
         self.is_stale = False
+        self.refusal: str | None = None  # why the server does not take the topic
         self._last_sequence: str | None = None  # of all tasks; sent when the socket is opened again
+        self._awaits_state = False
         self._has_gap = False  # nothing says which notice was the last
         self._sequences: OrderedDict[str, str] = OrderedDict()
         self._kept: deque[Document] = deque()
@@ -115,7 +119,14 @@ class Subscription:
             return False
 
     def put(self, notice: Document) -> None:
-        """Keep the notice if it is newer than what is known of its task."""
+        """Keep the notice if it is newer than what is known of its task.
+
+        A state answers a subscription, which may be another follower's: whoever hears what happens does without it.
+        """
+        if notice["type"] == STATE:
+            if not self._awaits_state:
+                return
+            self._awaits_state = False
         task_id, sequence = notice["data"]["task_id"], notice["sequence"]
         if sequence <= self._sequences.get(task_id, ""):
             return
@@ -138,6 +149,7 @@ class Subscription:
         """The server sends notices from now on. Of one task it sends the state first, of several it does not."""
         self.is_stale |= self._has_gap and self.topic.task_id is None
         self._has_gap = False
+        self._awaits_state = self.topic.task_id is not None and self._last_sequence is None
         if self.topic.task_id is None and self._last_sequence is None:
             self._last_sequence = sequence
         self.turn(State.LIVE)

@@ -17,7 +17,7 @@ TOPICS = ("task_id", "kind", "all")
 class Sockets:
     """`history`: the notices of all time, which those who subscribe get as far as they are newer; after `forgotten` of
     them there is only a reset. `frames`: what clients sent. `tickets`: how many were asked for. `refuses`: the status
-    with which tickets are refused. `adds`: what is sent behind the answer to a frame; `is_mute`: it is not answered."""
+    with which tickets are refused. `adds`: what is sent behind the answer to a frame; `instead`: of the answer."""
 
     def __init__(self, server: Scripted) -> None:
         self.history: list[Document] = []
@@ -25,7 +25,7 @@ class Sockets:
         self.frames: list[Document] = []
         self.tickets = 0
         self.refuses: int | None = None
-        self.is_mute: Callable[[Document], bool] = lambda _: False
+        self.instead: Callable[[Document], list[Document] | None] = lambda _: None
         self.adds: Callable[[Document], list[Document]] = lambda _: []
         self._server = server
         self._open: list[web.WebSocketResponse] = []
@@ -70,7 +70,8 @@ class Sockets:
                 if message.type is WSMsgType.TEXT:
                     frame = json.loads(message.data)
                     self.frames.append(frame)
-                    for answer in [] if self.is_mute(frame) else [*self._answers(frame), *self.adds(frame)]:
+                    answers = self.instead(frame)
+                    for answer in [*self._answers(frame), *self.adds(frame)] if answers is None else answers:
                         await socket.send_json(answer)
         finally:
             self._open.remove(socket)

@@ -259,19 +259,37 @@ def test_a_token_that_expires_ends_the_following(manager: TaskManager, server: S
 
 
 def test_a_task_that_nobody_has(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
-    sockets.is_mute = lambda _: True
+    sockets.instead = lambda _: [{"type": "error", "code": "not_found", "message": "no", "id": "1"}]
     server.will(problem(404, "not_found", "there is no task t-9"))
-
-    async def follow() -> None:
-        notices = collected(manager.follow(task_id="t-9"))
-        following_it = asyncio.ensure_future(notices)
-        while not sockets.frames:
-            await asyncio.sleep(0.01)
-        await asyncio.to_thread(sockets.tell, {"type": "error", "code": "not_found", "message": "no", "id": "1"})
-        await following_it
-
     with pytest.raises(TaskNotFoundError, match="no task t-9"):
-        asyncio.run(follow())
+        asyncio.run(collected(manager.follow(task_id="t-9")))
+
+
+def test_a_state_is_for_whom_it_answers(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
+    # GIVEN a follower of all, and a task whose start is written, but not told yet
+    server.will(Reply(200, LISTED))
+    sockets.history = [STARTED]
+
+    async def follow() -> list[Document]:
+        everything = asyncio.ensure_future(collected(manager.follow(all=True), count=2))
+        while not sockets.subscribed:
+            await asyncio.sleep(0.01)
+
+        # WHEN another follows the task
+        await collected(manager.follow(task_id="t-1"), count=1)
+        await asyncio.to_thread(sockets.tell, STARTED, SUCCEEDED)
+        return await everything
+
+    # THEN the first is told that it has started, not how it is
+    assert types(asyncio.run(follow())) == ["started", "succeeded"]
+
+
+def test_a_kind_that_is_none(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
+    """A list of it is empty, so following it by HTTP would never end."""
+    sockets.instead = lambda _: [{"type": "error", "code": "unknown_kind", "message": "no such kind", "id": "1"}]
+    server.will(Reply(200, {"items": [], "next_cursor": None}))
+    with pytest.raises(ValidationError, match="no such kind"):
+        asyncio.run(collected(manager.follow(kind="k")))
 
 
 @pytest.mark.parametrize("topic", [{}, {"task_id": "t", "all": True}, {"task_id": "t", "kind": "k"}], ids=str)
@@ -340,17 +358,10 @@ def test_a_server_that_cannot_subscribe_now_is_asked_again(
     manager: TaskManager, server: Scripted, sockets: Sockets
 ) -> None:
     sockets.history = [SUCCEEDED]
-    sockets.is_mute = lambda _: sockets.tickets == 1
-
-    async def follow() -> list[Document]:
-        notices = asyncio.ensure_future(collected(manager.follow(task_id="t-1")))
-        while not sockets.frames:
-            await asyncio.sleep(0.01)
-        await asyncio.to_thread(sockets.tell, {"type": "error", "code": "unavailable", "message": "later", "id": "1"})
-        return await notices
-
+    later = [{"type": "error", "code": "unavailable", "message": "later", "id": "1"}]
+    sockets.instead = lambda _: later if sockets.tickets == 1 else None
     server.will(Reply(200, task(task_id="t-1")))
-    assert asyncio.run(follow())[-1]["data"]["status"] == "SUCCEEDED"
+    assert asyncio.run(collected(manager.follow(task_id="t-1")))[-1]["data"]["status"] == "SUCCEEDED"
     assert sockets.tickets == 2
 
 
@@ -381,7 +392,7 @@ def test_a_silent_socket_is_pinged_and_one_that_is_dead_is_replaced(
     def is_dead(frame: Document) -> bool:
         return sockets.tickets == 1 and sum(frame["action"] == "ping" for frame in sockets.frames) > 2
 
-    sockets.is_mute = is_dead
+    sockets.instead = lambda frame: [] if is_dead(frame) else None
     sockets.adds = lambda frame: [SUCCEEDED] if sockets.tickets == 2 else []
 
     # WHEN a task is followed

@@ -2,19 +2,35 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from standardwebhooks import Webhook as Verifier
 
-from longhaul_client import ProgressCallback, TaskManager, TaskNotFoundError, ValidationError
+from local.options import ROOT
+from longhaul_client import (
+    ProgressCallback,
+    TaskManager,
+    TaskNotFoundError,
+    ValidationError,
+    following,
+    live,
+    subscriptions,
+)
 from longhaul_client.command import longhaul
+from longhaul_client.subscriptions import STATE
 from tests.client import quoted
-from tests.observation import Observer
+from tests.client.scripted import Reply, scripted
+from tests.observation import KIND, Observer
 from tests.providing import truth
 
 MACAU = "820000"
@@ -116,6 +132,83 @@ def test_a_manager_follows_a_refresh(observer: Observer) -> None:
     assert ended["result"]["hospitals"] == ended["statistics"]["hospitals_found"] == everything
     assert [progress for progress, _ in told] == sorted(progress for progress, _ in told)
     assert (told[0][0] < 100, told[-1][0], cancelled) == (True, 100, False)
+
+
+def test_a_manager_hears_of_a_refresh(observer: Observer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a follower of a kind, which the server has subscribed, and which does not lose patience
+    for module, name in ((following, "LOOK_SECONDS"), (live, "CONNECT_SECONDS"), (subscriptions, "SETTLE_SECONDS")):
+        monkeypatch.setattr(module, name, 120.0)
+
+    async def follow() -> tuple[list[Any], list[Any], dict[str, Any]]:
+        async with TaskManager() as manager, aclosing(manager.follow(kind=KIND)) as everything:
+            of_kind: list[Any] = []
+            first = asyncio.ensure_future(anext(everything))
+            while not any(one.is_live for socket in live._lives.values() for one in socket._followers.values()):
+                await asyncio.sleep(0.05)
+
+            # WHEN a province is refreshed, followed and waited for
+            task_id = await manager.create_province_refresh_task("澳门")
+            waiting = asyncio.ensure_future(manager.wait_for_completion(task_id, timeout=100, poll_interval=0.2))
+            told = [notice async for notice in manager.follow(task_id=task_id)]
+            of_kind.append(await first)
+            while of_kind[-1]["data"]["status"] != "SUCCEEDED":
+                of_kind.append(await anext(everything))
+            return told, of_kind, await waiting
+
+    told, of_kind, ended = asyncio.run(follow())
+
+    # THEN both heard of it in order, from its state or its beginning to its end, and the end that was waited for is it
+    assert (told[0]["type"], told[-1]["type"]) == (STATE, "longhaul.task.succeeded")
+    assert of_kind[0]["type"] in ("longhaul.task.submitted", "longhaul.task.started")
+    assert of_kind[-1] == told[-1]
+    assert told[-1]["data"]["task_id"] == ended["task_id"]
+    for notices in (told, of_kind):
+        heard = [one["sequence"] for one in notices if one["type"] != STATE]  # what is read by HTTP repeats the last
+        assert heard == sorted(set(heard))
+
+
+def test_the_command_line_listens(observer: Observer) -> None:
+    # GIVEN a receiver on this machine, and a task that waits
+    observer.sql("UPDATE lanes SET paused = 1")
+    task_id = run("submit", KIND, "province=澳门").stdout.strip()
+    with scripted() as receiver:
+        receiver.will(Reply(200, {}))
+
+        # WHEN its notices are listened to and forwarded, and it may start
+        listen = [sys.executable, "-m", "longhaul_client", "listen", "--task", task_id, "--json"]
+        with subprocess.Popen(
+            [*listen, "--forward", receiver.url],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "client")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as listening:
+            assert listening.stdout is not None
+            first = json.loads(listening.stdout.readline())
+            assert run("queue", KIND, "--resume").exit_code == 0
+            out, shown = listening.communicate(timeout=200)
+
+        # THEN they were printed, from the state to the end
+        told = [first, *map(json.loads, out.splitlines())]
+        assert (first["data"]["status"], listening.returncode) == ("PENDING", 0), shown
+        assert [told[at]["type"] for at in (0, 1, -1)] == [
+            STATE,
+            "longhaul.task.started",
+            "longhaul.task.succeeded",
+        ]
+        # AND the receiver had what webhooks are told of, signed with the secret that was shown
+        verifier = Verifier(shown.splitlines()[0].rpartition(" ")[2])
+        posted = [verifier.verify(request.text, dict(request.headers)) for request in receiver.requests]
+        assert posted == [told[1], told[-1]]
+    assert run("listen", "--task", "no_such_task").exit_code == 3
+    assert run("listen", "--kind", "no_such_kind").exit_code == 2
+
+
+def test_the_command_line_keeps_recipients(observer: Observer) -> None:
+    recipient_id = run("recipients", "add", "ada@example.com", "--language", "zh").stdout.split()[0]
+    assert [one["recipient_id"] for one in json.loads(run("recipients", "list", "--json").stdout)] == [recipient_id]
+    assert run("recipients", "remove", recipient_id).stdout == f"{recipient_id} removed\n"
+    assert run("recipients", "list").stderr == "longhaul: no recipients\n"
 
 
 def test_a_manager_steers(observer: Observer) -> None:
