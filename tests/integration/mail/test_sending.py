@@ -11,6 +11,7 @@ import pytest
 
 from local.options import MAIL_FROM
 from longhaul import aws
+from longhaul.errors import ProviderUnavailable
 from longhaul.tasks import lifecycle, publication
 from longhaul.tasks.model import Task
 from longhaul.tasks.notices import Delivery
@@ -245,6 +246,26 @@ def test_a_sender_that_comes_late_notes_nothing(
         sending.send_to(Wakeup(recipient_ids=[recipient_id]))
     assert send() == 1
     assert mails.take()[-1]["Subject"] == "Succeeded: second"
+
+
+def test_a_sender_that_fails_late_puts_nothing_off(
+    confirmed: Confirmed, mails: Mailbox, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease has ended meanwhile, and another has sent."""
+    recipient_id = confirmed()
+    collect(notice())
+    send_now = sending.provider.send
+
+    def slow(*_: Any) -> None:
+        monkeypatch.setattr(sending.provider, "send", send_now)
+        pass_minutes(sql, 2)
+        assert sending.send_to(Wakeup(recipient_ids=[recipient_id])) == 1
+        raise ProviderUnavailable
+
+    monkeypatch.setattr(sending.provider, "send", slow)
+    assert sending.send_to(Wakeup(recipient_ids=[recipient_id])) == 0
+    assert sql("SELECT due_at, failures FROM mail_recipients") == [{"due_at": None, "failures": 0}]
+    assert len(mails.take()) == 1
 
 
 def test_an_outage_is_waited_out_longer_and_longer(confirmed: Confirmed, mails: Mailbox, sql: Sql, ses: Ses) -> None:
