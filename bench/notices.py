@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from rich.console import Console
@@ -27,7 +28,6 @@ from rich.table import Table
 
 from bench import write_results
 from bench.listeners import Listener, Process, slow_channel
-from local.options import CONCURRENCY
 from local.running import RunningStack, local_stack
 
 KIND, REFRESH = "role_creation", "hospital_province_refresh"
@@ -43,13 +43,18 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=1_000)
     sockets = parser.parse_args().sockets
     figures: dict[str, Any] = {"load_average": round(os.getloadavg()[0], 1)}
+
+    def note(name: str, row: dict[str, Any]) -> None:
+        figures[name] = row
+        print(name, row, flush=True)
+
     with tempfile.TemporaryDirectory() as folder, local_stack(Path(folder), parameters=PARAMETERS) as stack:
         stack.request("PATCH", f"/api/v1/queue/{KIND}", json={"paused": True, "max_queued": 20_000})
-        figures[f"{WATCHERS} on one task"] = asyncio.run(on_one_task(stack, WATCHERS, CHANGES))
-        figures[f"{sockets} on one task"] = asyncio.run(on_one_task(stack, sockets, 10))
-        figures[f"{sockets} tasks, one on each"] = asyncio.run(one_on_each(stack, sockets))
+        note(f"{WATCHERS} on one task", asyncio.run(on_one_task(stack, WATCHERS, CHANGES)))
+        note(f"{sockets} on one task", asyncio.run(on_one_task(stack, sockets, 10)))
+        note(f"{sockets} tasks, one on each", asyncio.run(one_on_each(stack, sockets)))
     with tempfile.TemporaryDirectory() as folder, slow_channel(Path(folder), PARAMETERS) as stack:
-        figures["a slow channel"] = paired(stack)
+        note("a slow channel", paired(stack))
     show(figures)
     write_results("notices.json", figures)
 
@@ -140,9 +145,8 @@ def paired(stack: RunningStack) -> dict[str, Any]:
         body = {"kind": REFRESH, "params": {"province": "海南省"}}
         task = stack.request("POST", "/api/v1/tasks", token=token, json=body).json()
         while True:
-            answer = stack.request(
-                "GET", f"/api/v1/tasks/{task['task_id']}", token=token, headers={"Prefer": "wait=20"}
-            )
+            path = f"/api/v1/tasks/{quote(task['task_id'])}"
+            answer = stack.request("GET", path, token=token, headers={"Prefer": "wait=20"})
             if answer.json()["status"] == "SUCCEEDED":
                 break
         taken[tenant].append(time.perf_counter() - started)
@@ -151,7 +155,6 @@ def paired(stack: RunningStack) -> dict[str, Any]:
         "nobody_listens_s": round(statistics.median(taken["nobody"]), 2),
         "slow_listeners_s": round(statistics.median(taken["slow"]), 2),
         "ratio": round(statistics.median(taken["slow"]) / statistics.median(taken["nobody"]), 3),
-        "account": CONCURRENCY,
     }
 
 
@@ -164,7 +167,6 @@ def show(figures: dict[str, Any]) -> None:
             names = ("p50_ms", "p95_ms", "last_listener_p50_ms", "frames", "lost", "twice", "kb_a_socket", "ms_a_frame")
             table.add_row(name, *(str(row[key]) for key in names))
     Console().print(table)
-    print("a slow channel:", figures["a slow channel"])
 
 
 if __name__ == "__main__":

@@ -101,13 +101,17 @@ def _all(read: Callable[[str, Topic], list[Connection]], addresses: Sequence[Add
 
 
 def _post(connection: Connection, letter: Letter, deadline: float) -> Outcome:
-    """Post to one connection. What became of it is `posted`, `failed` (again later), or it is no more."""
+    """Post to one connection. One that cannot be posted to is closed: the others need not be posted to again for it.
+
+    `failed`: not even that was possible, and the API may be away.
+    """
     if time.monotonic() > deadline:
         return Outcome.failed
     frames = [*letter.frames.values()]
     outcome = Outcome.slow if connection.has_expired else posts.post(connection.connection_id, frames)
-    if outcome == Outcome.slow and posts.close(connection.connection_id) == Outcome.failed:
-        return Outcome.failed
+    if outcome in (Outcome.slow, Outcome.failed):
+        closed = posts.close(connection.connection_id)
+        outcome = Outcome.slow if closed in (Outcome.posted, Outcome.gone) else Outcome.failed
     if outcome in (Outcome.gone, Outcome.slow):
         _forget(connection, letter)
     return outcome

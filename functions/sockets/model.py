@@ -72,8 +72,10 @@ class Context(BaseModel):
 
 
 class SocketEvent(BaseModel):
-    """What API Gateway tells of a connection. https://docs.aws.amazon.com/apigateway/latest/developerguide/
-    apigateway-websocket-api-mapping-template-reference.html"""
+    """What API Gateway tells of a connection.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
+    """
 
     context: Context = Field(alias="requestContext")
     body: str = ""

@@ -72,7 +72,7 @@ class Gateway:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if own := self._own(request):
             return own
-        if self._sockets is not None and request.rel_url.path.split("/")[1] == self._sockets.api.stage:
+        if self._sockets is not None and f"{request.rel_url.path}/".startswith(f"/{self._sockets.api.stage}/"):
             return await self._serve_socket(self._sockets, request)
         request_id = str(uuid.uuid4())
         if self._api.cors is not None and _is_preflight(request):

@@ -136,6 +136,15 @@ def test_a_subscription_whose_connection_was_forgotten_is_removed(live: Served, 
     assert items() == []
 
 
+def test_a_subscription_that_has_expired_and_is_not_deleted_yet_is_none(live: Served, items: Items) -> None:
+    old = Connection("old=", "acme", int(4e9), int(time.time()) - 1)
+    assert store.add_topic(old, Topic("all"), 10)
+
+    assert post(notice()) == []
+
+    assert len(items()) == 2, "nobody has asked API Gateway for it"
+
+
 def test_a_connection_whose_token_has_expired_is_closed_and_hears_nothing(listen: Listen, items: Items) -> None:
     soon = int(time.time()) + 2
     late, other = listen(expires_at=str(soon)), listen()
@@ -191,6 +200,32 @@ def test_a_socket_that_does_not_read_is_closed_and_holds_nobody_up(
 
         # AND the other one is closed and forgotten
         eventually(lambda: len([item for item in items() if item["pk"].startswith("topic:")]) == 1)
+
+
+def test_one_connection_that_cannot_be_posted_to_is_closed_and_the_others_hear_once(
+    listen: Listen, live: Served, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a connection for which API Gateway has an error of its own, and another
+    monkeypatch.setattr(posts, "PAUSE", 0)
+    ill, well = listen(), listen()
+    ill.ask("subscribe", kind=KIND)
+    (broken,) = [item["sk"] for item in items() if item["pk"].startswith("topic:")]
+    well.ask("subscribe", all=True)
+    send = posts._send
+
+    def failing(method: str, connection_id: str, body: bytes) -> posts.Outcome:
+        return (
+            posts.Outcome.failed if (method, connection_id) == ("POST", broken) else send(method, connection_id, body)
+        )
+
+    monkeypatch.setattr(posts, "_send", failing)
+
+    # WHEN it is posted
+    assert post(notice()) == []
+
+    # THEN the connection is ended, and the message does not come again
+    assert ill.ended() == 1000
+    assert [well.receive()["subject"], *well.quiet()] == ["a-task"]
 
 
 def test_a_notice_is_posted_again_when_the_api_does_not_answer(
