@@ -31,9 +31,14 @@ class Listener:
     async def open(cls, url: str, session: aiohttp.ClientSession, token: str, task_id: str) -> Self:
         """Connect, subscribe, and wait until that is done."""
         headers = {"Authorization": f"Bearer {token}"}
-        async with session.post(f"{url}/api/v1/live/tickets", headers=headers) as answer:
-            address = (await answer.json())["url"]
-        self = cls(await session.ws_connect(address))
+        while True:
+            async with session.post(f"{url}/api/v1/live/tickets", headers=headers) as answer:
+                address = (await answer.json())["url"]
+            try:
+                self = cls(await session.ws_connect(address))
+            except aiohttp.WSServerHandshakeError:
+                continue  # on a machine that is too busy, a ticket expires before it is looked at
+            break
         await self._socket.send_json({"action": "subscribe", "task_id": task_id})
         while (frame := await self._socket.receive_json())["type"] != "longhaul.task.state":
             assert frame["type"] == "subscribed", frame

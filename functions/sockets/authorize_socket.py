@@ -13,7 +13,8 @@ settings.require(settings.Sockets)
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    holder = redeem((event.get("queryStringParameters") or {}).get("ticket", ""))
+    ticket = (event.get("queryStringParameters") or {}).get("ticket", "")
+    holder = redeem(ticket, event["requestContext"]["connectionId"])
     effect = "Allow" if holder else "Deny"
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
     return {

@@ -1,6 +1,6 @@
 """Tickets, connections and subscriptions: items of one DynamoDB table, each found by its key and never by a scan.
 
-    ticket:HASH            -               who may connect with it; gone with the first who does
+    ticket:HASH            -               who may connect with it, and the first connection that did
     connection:ID          -               what the connection subscribes to
     tenant:TENANT          connection id   the tenant's connections, to count them
     topic:[TENANT, TOPIC]  connection id   who subscribes to a topic, and until when
@@ -44,16 +44,22 @@ def put_ticket(ticket: str, holder: Holder, expires_at: int) -> None:
         aws.client("dynamodb").put_item(TableName=_table(), Item=item)
 
 
-def take_ticket(ticket: str) -> Holder | None:
-    """Who bought the ticket, once: it is gone then. None for one that was used, has expired or never was."""
+def take_ticket(ticket: str, connection_id: str) -> Holder | None:
+    """Who bought the ticket, for the first connection that comes with it. None for any other, an expired or no ticket.
+
+    The same connection may ask again: DynamoDB's answer may be lost, and the client asks once more by itself.
+    """
     try:
         with _translated("ticket not taken"):
-            answer = aws.client("dynamodb").delete_item(
+            answer = aws.client("dynamodb").update_item(
                 TableName=_table(),
                 Key=_ticket(ticket),
-                ConditionExpression="expires_at > :now",
-                ExpressionAttributeValues={":now": {"N": repr(time.time())}},
-                ReturnValues="ALL_OLD",
+                UpdateExpression="SET connection_id = :connection",
+                ConditionExpression=(
+                    "expires_at > :now AND (attribute_not_exists(connection_id) OR connection_id = :connection)"
+                ),
+                ExpressionAttributeValues={":now": {"N": repr(time.time())}, ":connection": {"S": connection_id}},
+                ReturnValues="ALL_NEW",
             )
     except _Refused:
         return None

@@ -41,7 +41,10 @@ def issue(holder: Holder) -> Ticket:
     return Ticket(ticket, f"{address}?ticket={ticket}", datetime.fromtimestamp(expires_at, UTC))
 
 
-def redeem(ticket: str) -> Holder | None:
-    """Who bought it, once. None for a ticket that is no good, or whose token has expired. Raises AwsUnavailable."""
-    holder = store.take_ticket(ticket) if _TICKET.fullmatch(ticket) else None
+def redeem(ticket: str, connection_id: str) -> Holder | None:
+    """Who bought it, for one connection. None for a ticket that is no good, or whose token has expired.
+
+    Raises AwsUnavailable.
+    """
+    holder = store.take_ticket(ticket, connection_id) if _TICKET.fullmatch(ticket) else None
     return holder if holder is not None and not holder.has_expired else None

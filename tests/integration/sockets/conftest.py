@@ -68,10 +68,11 @@ def listen(ticket: Ticket) -> Iterator[Callable[..., Listener]]:
 
 @pytest.fixture
 def items(database: dict[str, Any]) -> Items:
-    """All that is in the table, with its values plain."""
+    """What is in the table of connections and subscriptions, with its values plain."""
 
     def read() -> list[dict[str, Any]]:
         found = boto3.client("dynamodb").scan(TableName="sockets")["Items"]
-        return [{name: next(iter(value.values())) for name, value in item.items()} for item in found]
+        plain = [{name: next(iter(value.values())) for name, value in item.items()} for item in found]
+        return [item for item in plain if not item["pk"].startswith("ticket:")]
 
     return read

@@ -37,6 +37,22 @@ def test_a_ticket_opens_a_connection_once(ticket: Ticket) -> None:
         assert refused(url) == 403
 
 
+def test_a_connection_whose_authorizer_is_asked_again_is_still_the_one(ticket: Ticket) -> None:
+    # GIVEN a ticket that a connection came with
+    event = sample("sockets", "authorize_socket")
+    event["queryStringParameters"]["ticket"] = ticket().partition("ticket=")[2]
+    first = call("sockets", "authorize_socket", event)
+
+    # WHEN it is asked for the same connection again, as its answer was lost, and then for another
+    again = call("sockets", "authorize_socket", event)
+    other = call("sockets", "authorize_socket", event | {"requestContext": {"connectionId": "another="}})
+
+    # THEN the connection has it, and the other has not
+    assert first == again
+    assert first["context"] == {"tenant_id": "acme", "user_id": "ada", "token_expires_at": int(IN_AN_HOUR)}
+    assert [answer["policyDocument"]["Statement"][0]["Effect"] for answer in (first, other)] == ["Allow", "Deny"]
+
+
 def test_a_tickets_answer_has_its_address_and_its_end(live: Served) -> None:
     before = time.time()
     api = Api(functions=("sockets.serve_tickets",))
@@ -56,13 +72,13 @@ def test_a_ticket_needs_the_scope_to_read_tasks(live: Served) -> None:
     assert Api(scope="tasks:write", functions=("sockets.serve_tickets",))("POST", "/api/v1/live/tickets").status == 403
 
 
-def test_the_table_knows_a_ticket_by_its_hash_only(ticket: Ticket, items: Items) -> None:
+def test_the_table_knows_a_ticket_by_its_hash_only(ticket: Ticket) -> None:
     given = ticket().partition("ticket=")[2]
 
-    (item,) = items()
+    (item,) = boto3.client("dynamodb").scan(TableName="sockets")["Items"]
     assert given not in json.dumps(item)
-    assert (item["tenant_id"], item["user_id"], item["token_expires_at"]) == ("acme", "ada", IN_AN_HOUR)
-    assert 55 < int(item["expires_at"]) - time.time() < 61
+    assert (item["tenant_id"]["S"], item["user_id"]["S"], item["token_expires_at"]["N"]) == ("acme", "ada", IN_AN_HOUR)
+    assert 55 < int(item["expires_at"]["N"]) - time.time() < 61
 
 
 def test_a_tenant_that_buys_a_ticket_is_heard_for_longer_than_a_connection_lasts(
