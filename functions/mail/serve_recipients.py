@@ -34,7 +34,7 @@ settings.require(
 )
 
 app = make_app()
-READ: dict[str, Any] = {"security": needs("notices:read"), "openapi_extensions": also(304)}
+READ: dict[str, Any] = {"security": needs("notices:read"), "openapi_extensions": also(304, 409)}
 
 RecipientId = Annotated[
     str, Path(pattern=r"^recipient_[0-9a-f]{32}$", description="A recipient's id.", examples=[EXAMPLE_ID])
