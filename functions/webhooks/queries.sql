@@ -119,6 +119,7 @@ ON DUPLICATE KEY UPDATE
     failures = IF(webhooks.disabled_at < given.created_at, 0, webhooks.failures),
     failing_since = IF(webhooks.disabled_at < given.created_at, NULL, webhooks.failing_since),
     next_attempt_at = IF(webhooks.disabled_at < given.created_at, NULL, webhooks.next_attempt_at),
+    disabled_reason = IF(webhooks.disabled_at < given.created_at, NULL, webhooks.disabled_reason),
     disabled_at = IF(webhooks.disabled_at < given.created_at, NULL, webhooks.disabled_at);
 
 -- name: record_callbacks!
@@ -217,7 +218,7 @@ WHERE webhook_id = :webhook_id AND (works IS NULL OR works = 0 OR failures > 0 O
 -- enough. What is assigned first holds in what follows.
 UPDATE webhooks
 SET works = 0,
-    failures = failures + 1,
+    failures = failures + IF(next_attempt_at > UTC_TIMESTAMP(6), 0, 1),
     failing_since = COALESCE(failing_since, UTC_TIMESTAMP(6)),
     next_attempt_at = TIMESTAMPADD(SECOND, :seconds, UTC_TIMESTAMP(6)),
     disabled_reason = CASE

@@ -35,6 +35,7 @@ from webhooks.wire import (
     EXAMPLE_DELIVERY,
     EXAMPLE_ID,
     Cursor,
+    Deleted,
     DeliveryDocument,
     DeliveryPage,
     DeliveryQuery,
@@ -146,15 +147,14 @@ def change_webhook(
     "/api/v1/webhooks/<webhook_id>",
     **WRITE,
     summary="Delete a webhook and its deliveries",
-    status_code=204,
     openapi_extensions=limited("bulk"),
 )
 def delete_webhook(
     webhook_id: WebhookId, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
-) -> Response[None]:
+) -> Response[Deleted]:
     request = keyed_request(app, idempotency_key)
     endpoints.delete(request.tenant_id, webhook_id, check=_unchanged(if_match), request=request)
-    return respond(None, 204, replay_headers(request.replayed))
+    return respond(Deleted(webhook_id=webhook_id), headers=replay_headers(request.replayed))
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/rotate", **WRITE, summary="Rotate a webhook's secret")

@@ -141,6 +141,12 @@ class WebhookPage(BaseModel):
     next_cursor: str | None = Field(None, description="Continues after this page. Null on the last page.")
 
 
+class Deleted(BaseModel):
+    """The webhook is gone; what is left of it is deleted within a minute."""
+
+    webhook_id: str = Field(examples=[EXAMPLE_ID])
+
+
 class SecretDocument(BaseModel):
     """A secret that signs. The former one signs too until `former_until`."""
 

@@ -19,6 +19,8 @@ from mail.wire import EXAMPLE_ID as RECIPIENT_ID
 from roles.wire import EXAMPLE_ID
 from tests.observation import KIND, Observer
 from tests.openapi import Operation, complaints, example_of, operations, refused_values, resolved
+from webhooks.wire import EXAMPLE_DELIVERY
+from webhooks.wire import EXAMPLE_ID as WEBHOOK_ID
 
 STATES = ("PENDING", "PAUSED", "FAILED", "SUCCEEDED")  # that a row may be put into: nothing works on it then
 CODES = {"provinces": "440000", "cities": "440100", "districts": "440103"}  # of what `directory` makes
@@ -30,7 +32,15 @@ ROLE = {
     "objections": [{"objection": "太贵", "answer": "可分期"}],
     "taboos": ["不承诺疗效"],
 }
-ONE_PAGE = {"serve_hospitals", "serve_district_hospitals", "list_roles", "list_versions"}  # nothing is in them here
+# Nothing, or not much, is in them here.
+ONE_PAGE = {
+    "serve_hospitals",
+    "serve_district_hospitals",
+    "list_roles",
+    "list_versions",
+    "list_webhooks",
+    "list_task_deliveries",
+}
 HOLD = {"prefer": "wait=0"}  # an example may ask to wait longer than we do
 SCOPES = frozenset(scope for operation in operations() for scope in operation.scopes)
 
@@ -67,6 +77,7 @@ def directory(caller: Observer) -> Iterator[None]:
         "role_base_info",
         "mail_recipients",
         "mail_quotas",
+        "webhooks",
     ):
         caller.sql(f"DELETE FROM {table}")
     caller.sql("UPDATE lanes SET paused = 0")
@@ -201,6 +212,25 @@ class Walker:
         )
         return RECIPIENT_ID
 
+    def _webhook(self) -> str:
+        """One with two deliveries, as new but paused: nothing is posted."""
+        self.caller.sql(
+            "INSERT INTO webhooks (webhook_id, tenant_id, url, paused, secret, created_at, updated_at) "
+            "VALUES (%s, 'local', 'https://hooks.example.com/', 1, 'whsec_AAAA', '2026-12-01', '2026-12-01') "
+            "ON DUPLICATE KEY UPDATE tenant_id = 'local', disabled_at = NULL, paused = 1, secret = 'whsec_AAAA'",
+            WEBHOOK_ID,
+        )
+        for delivery_id in (EXAMPLE_DELIVERY, f"msg_{0:032}"):
+            self.caller.sql(
+                "INSERT IGNORE INTO webhook_deliveries (delivery_id, webhook_id, tenant_id, notice_id, event, body, "
+                "status, created_at) "
+                "VALUES (%s, %s, 'local', %s, 'longhaul.webhook.test', '{}', 'FAILED', '2026-12-01')",
+                delivery_id,
+                WEBHOOK_ID,
+                delivery_id,
+            )
+        return WEBHOOK_ID
+
     def _needed(self, place: str) -> Row:
         return {p["name"]: self._value(p) for p in self.operation.parameters(place) if p["required"]}
 
@@ -214,6 +244,8 @@ class Walker:
                 return CODES[self.operation.path.split("/")[3]]
             case "kind" if parameter["in"] == "path":
                 return KIND
+            case "webhook_id":
+                return self._webhook()
             case "recipient_id":
                 return self._recipient()
         return HOLD.get(parameter["name"].lower(), example_of(parameter))

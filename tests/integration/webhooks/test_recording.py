@@ -154,6 +154,32 @@ def test_callbacks_are_told_of_their_task_alone(
     assert Api(scope="notices:read", functions=("webhooks.serve_webhooks",)).get(WEBHOOKS)["items"] == []
 
 
+def test_an_address_of_callbacks_that_was_disabled_is_enabled_by_a_later_task(api: Api, sql: Sql) -> None:
+    # GIVEN the address of a task's callback, which was disabled
+    def submit_one() -> Task:
+        body = {
+            "kind": "hospital_province_refresh",
+            "params": {"province": "广东省"},
+            "callbacks": [{"url": "https://hooks.example.com/cb"}],
+        }
+        return task_of(Api(functions=("tasks.serve_tasks",))("POST", "/api/v1/tasks", body).body["task_id"])
+
+    first = submit_one()
+    record(notice(first, STARTED, 6))
+    sql("UPDATE webhooks SET disabled_at = UTC_TIMESTAMP(6), disabled_reason = 'gone', works = 0, failures = 1")
+
+    # WHEN more comes of the same task, and then of one that was submitted later
+    record(notice(first, SUCCEEDED, 7))
+    assert [event for _, event in recorded(sql)] == [STARTED]
+    record(notice(submit_one(), STARTED, 8))
+
+    # THEN the later one is told, and the address is as new
+    assert [event for _, event in recorded(sql)] == [STARTED, STARTED]
+    assert sql("SELECT disabled_at, failures, works FROM webhooks") == [
+        {"disabled_at": None, "failures": 0, "works": None}
+    ]
+
+
 def test_a_tasks_callbacks_and_deliveries_go_with_it(running_task: Running, api: Api, sql: Sql) -> None:
     # GIVEN a delivery of a task
     task = running_task()
@@ -192,7 +218,7 @@ def test_what_happens_to_a_task_comes_to_the_queue_only_if_a_webhook_is_told(
     assert [one["notice"]["type"] for one in message["notices"]] == [SUCCEEDED]
 
     # AND none again once it is deleted
-    assert api("DELETE", f"{WEBHOOKS}/{webhook_id}").status == 204
+    assert api("DELETE", f"{WEBHOOKS}/{webhook_id}").status == 200
     assert not listening()
 
 

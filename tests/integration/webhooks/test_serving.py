@@ -182,8 +182,8 @@ def test_another_address_is_a_new_beginning(api: Api, change: dict[str, Any], *,
 def test_a_deleted_webhook_is_gone_at_once_and_deleting_it_again_by_key_is_no_mistake(api: Api) -> None:
     webhook = make(api)
     ask(api, webhook)
-    assert api("DELETE", path(webhook), idempotency_key="k1").status == 204
-    assert api("DELETE", path(webhook), idempotency_key="k1").status == 204
+    assert api("DELETE", path(webhook), idempotency_key="k1").status == 200
+    assert api("DELETE", path(webhook), idempotency_key="k1").status == 200
     assert api("DELETE", path(webhook)).status == 404
     assert api("GET", path(webhook, "deliveries")).status == 404
     assert api.get(WEBHOOKS)["items"] == []

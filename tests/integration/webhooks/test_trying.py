@@ -151,6 +151,20 @@ def test_a_webhook_that_has_failed_for_five_days_is_disabled(
     assert ("webhook disabled" in warnings) is disabled
 
 
+def test_tries_that_fail_together_are_one_failure(api: Api, sql: Sql) -> None:
+    # GIVEN a webhook that works, so that four tries are under way at once
+    webhook = make(api)
+    tried(ask(api, webhook), TAKEN)
+    dues = [ask(api, webhook) for _ in range(4)]
+
+    # WHEN all of them fail
+    deliver(dues, post=lambda *_: REFUSED)
+
+    # THEN it rests as after one failure
+    assert sql("SELECT failures FROM webhooks") == [{"failures": 1}]
+    assert all(2 < wait <= 5 for wait in seconds_until(sql, "webhooks"))
+
+
 def test_a_success_forgets_the_failures(api: Api, pass_time: PassTime) -> None:
     webhook = make(api)
     due = ask(api, webhook)
@@ -210,7 +224,7 @@ def test_what_is_not_to_be_told_is_not_tried(api: Api, sql: Sql, state: str) -> 
 
     # WHEN its webhook is paused, disabled or deleted meanwhile
     if state == "deleted":
-        assert api("DELETE", f"{WEBHOOKS}/{webhook['webhook_id']}").status == 204
+        assert api("DELETE", f"{WEBHOOKS}/{webhook['webhook_id']}").status == 200
     elif state == "paused":
         assert api("PATCH", f"{WEBHOOKS}/{webhook['webhook_id']}", {"paused": True}).status == 200
     else:
