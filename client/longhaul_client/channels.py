@@ -66,6 +66,7 @@ class Webhooks:
             answer = await self._change("POST", _path(webhook_id, "replay"), body=chosen, expects=("replayed",))
             yield answer["replayed"]
             more = answer.get("more", False)
+            chosen |= {"since": answer.get("next_since") or chosen.get("since")}
 
     async def secret(self) -> Document:
         """Return the secret that signs what is posted to the `callbacks` of tasks."""

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from longhaul import database
 from longhaul.database import Session
@@ -17,6 +18,13 @@ from webhooks.recording import send
 MAX_REPLAYED = 1_000  # of one request
 TEST = "longhaul.webhook.test"
 ENDED = (DeliveryStatus.SUCCEEDED, DeliveryStatus.FAILED)
+
+
+class Replay(NamedTuple):
+    """How many deliveries are posted again, and, where there may be more, since when the next ones are."""
+
+    number: int
+    next_since: str | None
 
 
 def list_of_webhook(
@@ -69,26 +77,27 @@ def replay_since(
     statuses: Sequence[DeliveryStatus] = ENDED,
     *,
     request: KeyedRequest | None = None,
-) -> int:
-    """How many of the deliveries since then, the oldest MAX_REPLAYED that have ended, are PENDING again.
+) -> Replay:
+    """Of the deliveries since then, the oldest MAX_REPLAYED that have ended are PENDING again.
 
     Raises NotFound, WebhookDisabled.
     """
 
-    def write(tx: Session) -> tuple[list[Due], int]:
+    def write(tx: Session) -> tuple[list[Due], Replay]:
         first = claim(tx, request)
         webhook = _webhook(store.lock(tx, tenant_id, webhook_id))
         if not first:
-            return [], int(request.answer if request else 0)
+            return [], Replay(*(request.answer if request else (0, None)))
         _check_enabled(webhook)
-        due = delivery_store.replay_since(tx, webhook, since, statuses, MAX_REPLAYED)
+        due, last = delivery_store.replay_since(tx, webhook, since, statuses, MAX_REPLAYED)
         store.heed(tx, webhook)
-        save_answer(tx, request, len(due))
-        return due, len(due)
+        replay = Replay(len(due), last.isoformat() if last and len(due) == MAX_REPLAYED else None)
+        save_answer(tx, request, replay)
+        return due, replay
 
-    due, number = database.run_transaction(write)
+    due, replay = database.run_transaction(write)
     send(due)
-    return number
+    return replay
 
 
 def send_test(tenant_id: str, webhook_id: str, *, request: KeyedRequest | None = None) -> Delivery:

@@ -210,8 +210,8 @@ def replay(tx: Session, delivery_id: str) -> bool:
 
 def replay_since(
     tx: Session, webhook: Webhook, since: datetime, statuses: Sequence[DeliveryStatus], limit: int
-) -> list[Due]:
-    """The same for those that have ended, the oldest first."""
+) -> tuple[list[Due], datetime | None]:
+    """The same for those that have ended, the oldest first; and when the last of them was recorded."""
     rows = _queries.list_since(
         tx,
         webhook_id=webhook.webhook_id,
@@ -222,4 +222,5 @@ def replay_since(
     )
     if rows:
         _queries.replay_deliveries(tx, ids=[row["id"] for row in rows])
-    return [Due(row["delivery_id"], row["tenant_id"]) for row in rows]
+    due = [Due(row["delivery_id"], row["tenant_id"]) for row in rows]
+    return due, aware(rows[-1]["created_at"]) if rows else None

@@ -299,7 +299,7 @@ SET status = 'PENDING', tries = 0, next_attempt_at = UTC_TIMESTAMP(6), delivered
 WHERE delivery_id = :delivery_id AND (leased_until IS NULL OR leased_until <= UTC_TIMESTAMP(6));
 
 -- name: list_since
-SELECT id, delivery_id, tenant_id FROM webhook_deliveries
+SELECT id, delivery_id, tenant_id, created_at FROM webhook_deliveries
 WHERE webhook_id = :webhook_id AND tenant_id = :tenant_id AND status IN :statuses AND created_at >= :since
 ORDER BY id
 LIMIT :limit;

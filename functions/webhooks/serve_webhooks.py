@@ -205,8 +205,8 @@ def replay_since(
     webhook_id: AddressId, given: Annotated[ReplayRequest, Body()], idempotency_key: IdempotencyKey = None
 ) -> Response[Replayed]:
     request = keyed_request(app, idempotency_key, given)
-    number = deliveries.replay_since(request.tenant_id, webhook_id, given.since, given.statuses(), request=request)
-    return respond(wire.replayed(number), 202, {**_where(webhook_id), **replay_headers(request.replayed)})
+    replay = deliveries.replay_since(request.tenant_id, webhook_id, given.since, given.statuses(), request=request)
+    return respond(wire.replayed(replay), 202, {**_where(webhook_id), **replay_headers(request.replayed)})
 
 
 def _conditional[V: BaseModel](api: Api, document: V) -> Response[V]:

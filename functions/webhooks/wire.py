@@ -10,7 +10,7 @@ from longhaul.http import Moment, Timestamp
 from longhaul.http.pages import MAX_PAGE_SIZE
 from longhaul.tasks.callbacks import Events, NoticeType, PostUrl
 from longhaul.validation import NotEmpty
-from webhooks.deliveries import MAX_REPLAYED
+from webhooks.deliveries import MAX_REPLAYED, Replay
 from webhooks.endpoints import Wanted
 from webhooks.model import Delivery, DeliveryStatus, Disabled, Secrets, Webhook
 
@@ -203,10 +203,11 @@ class ReplayRequest(BaseModel):
 
 
 class Replayed(BaseModel):
-    """How many deliveries are posted again; `more`: ask again with the same time, and the next ones follow."""
+    """How many deliveries are posted again; with `more`, ask again with `next_since` as the time."""
 
     replayed: int = Field(description=f"At most {MAX_REPLAYED:,}.")
     more: bool
+    next_since: Timestamp | None = Field(None, description="What was recorded then may come once more.")
 
 
 def webhook_document(webhook: Webhook) -> WebhookDocument:
@@ -231,8 +232,10 @@ def delivery_page(found: Sequence[Delivery], next_cursor: str | None) -> Deliver
     return DeliveryPage(items=[delivery_document(delivery) for delivery in found], next_cursor=next_cursor)
 
 
-def replayed(number: int) -> Replayed:
-    return Replayed(replayed=number, more=number == MAX_REPLAYED)
+def replayed(replay: Replay) -> Replayed:
+    return Replayed.model_validate(
+        {"replayed": replay.number, "more": replay.next_since is not None, "next_since": replay.next_since}
+    )
 
 
 def _shown(webhook: Webhook) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from longhaul.tasks.notices import Channel
 from tests.calling import at_once, call, sample
 from tests.gateway import Api
 from tests.notifying import REFUSED, WEBHOOKS, ask, delivery, make, notice, record, task_of, tried
-from webhooks import deliveries, endpoints, wire
+from webhooks import deliveries, endpoints
 from webhooks.delivery_store import Due
 from webhooks.endpoints import Wanted
 from webhooks.model import Outcome, TooManyWebhooks
@@ -323,7 +323,7 @@ def test_all_since_a_time_are_replayed_and_counted_once(api: Api, sent: Sent, sq
 
     # WHEN the failed ones are asked for again, and then all, the latter twice under one key
     assert api("POST", path(webhook, "replay"), {"since": since, "status": ["FAILED"]}).body == {
-        "replayed": 1, "more": False
+        "replayed": 1, "more": False, "next_since": None
     }  # fmt: skip
     assert [message["delivery_id"] for message in sent("deliver")] == [failed.delivery_id]
     sql("UPDATE webhook_deliveries SET status = 'FAILED' WHERE delivery_id = %s", failed.delivery_id)
@@ -337,16 +337,34 @@ def test_all_since_a_time_are_replayed_and_counted_once(api: Api, sent: Sent, sq
     assert delivery(api, webhook, waits)["tries"] == 0
 
 
-def test_of_very_many_the_oldest_are_replayed_first(api: Api, monkeypatch: pytest.MonkeyPatch, sql: Sql) -> None:
+def test_of_very_many_the_oldest_are_replayed_first_and_all_of_them_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch, sql: Sql, sent: Sent
+) -> None:
+    # GIVEN more deliveries than one request replays
     monkeypatch.setattr(deliveries, "MAX_REPLAYED", 2)
-    monkeypatch.setattr(wire, "MAX_REPLAYED", 2)
     webhook = make(api)
     dues = [ask(api, webhook) for _ in range(3)]
-    sql("UPDATE webhook_deliveries SET status = 'FAILED'")
-    body = {"since": "2026-01-01T00:00:00Z"}
-    assert api("POST", path(webhook, "replay"), body).body == {"replayed": 2, "more": True}
+    for age, due in enumerate(reversed(dues)):
+        sql(
+            "UPDATE webhook_deliveries SET status = 'FAILED', created_at = TIMESTAMPADD(HOUR, %s, created_at)"
+            " WHERE delivery_id = %s",
+            -age,
+            due.delivery_id,
+        )
+    sent("deliver")
+
+    # WHEN they are replayed, and each succeeds at once
+    first = api("POST", path(webhook, "replay"), {"since": "2026-01-01T00:00:00Z"}).body
+    assert (first["replayed"], first["more"]) == (2, True)
     assert delivery(api, webhook, dues[2])["status"] == "FAILED"
-    assert api("POST", path(webhook, "replay"), body).body == {"replayed": 1, "more": False}
+    for due in dues[:2]:
+        tried(due, Outcome(204))
+    sent("deliver")
+
+    # THEN the next round goes on where the first ended, and does not begin again
+    second = api("POST", path(webhook, "replay"), {"since": first["next_since"]}).body
+    assert (second["replayed"], second["more"]) == (2, True)
+    assert {message["delivery_id"] for message in sent("deliver")} == {due.delivery_id for due in dues[1:]}
 
 
 def test_a_test_by_key_is_posted_once(api: Api) -> None:
