@@ -90,8 +90,8 @@ class Live:
                 try:
                     await self._connect()
                 except Exception as error:
-                    logger.info("no live notices from %s, reading instead: %s", self._api.settings.url, _reason(error))
                     pause = _next_pause(pause, clock() - began, error)
+                    logger.info("no WebSocket to %s for %.1f s: %s", self._api.settings.url, pause, _reason(error))
                 self._turn(State.CONNECTING if any(one.is_live for one in self._followers.values()) else State.ABSENT)
                 await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
         finally:

@@ -88,8 +88,8 @@ class Socket:
             for follower in self._followers.values():
                 if follower.topic.covers(frame):
                     follower.put(frame)
-        elif frame.get("type") == "error" and frame.get("code") in _PASSING:
-            raise ConnectionError(f"the server answers {frame['code']}")  # all subscribe again, after a pause
+        elif frame.get("code") in _PASSING or {"message", "connectionId"} <= frame.keys():  # the latter: API Gateway's
+            raise ConnectionError(f"the server answers {frame.get('message')}")  # all subscribe again, after a pause
         elif frame.get("id") == _WIDE:
             self._hears_all = frame.get("type") == "subscribed"
             for follower in self._followers.values():

@@ -180,6 +180,67 @@ def test_without_sockets_a_task_is_read(manager: TaskManager, server: Scripted, 
         ("longhaul.task.state", "FAILED", sequence(0)),
     ]
     assert [request.headers.get("prefer") for request in server.requests] == [None, "wait=20", "wait=20"]
+    assert sockets.tickets == 1 or status != 404  # a stack without sockets is not asked again soon
+
+
+def test_a_proxy_that_does_not_let_it_through_means_reading(
+    server: Scripted, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets_module, "_LOCAL", ())
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    server.will(Reply(200, task("SUCCEEDED", task_id="t-1")))
+    (told,) = asyncio.run(collected(TaskManager().follow(task_id="t-1")))
+    assert told["type"] == "longhaul.task.state"
+    assert (sockets.frames, len(server.requests)) == ([], 1)
+
+
+def test_who_has_read_by_http_is_told_nothing_older(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
+    # GIVEN a follower whose socket is cut, and which reads for a while that the task goes on
+    sockets.history = [STARTED]
+    server.will(Reply(200, task(task_id="t-1", progress=60)))
+
+    def cut() -> None:
+        sockets.refuses = 503
+        sockets.history += [notice("paused", 2), notice("resumed", 3), notice("started", 4, progress=60)]
+        sockets.cut()
+
+    def mend() -> None:
+        sockets.adds = lambda frame: [notice("succeeded", 5)] if frame["action"] == "subscribe" else []
+        sockets.refuses = None
+
+    # WHEN there is a socket again
+    told = asyncio.run(collected(manager.follow(task_id="t-1", poll_interval=0.01), cut, mend))
+
+    # THEN it hears how the task is, and not how it came there
+    assert types(told) == ["state", "state", "state", "succeeded"]
+    assert [one["data"]["progress"] for one in told[1:3]] == [60, 60]
+    assert "last_sequence" not in sockets.subscribed[-1]
+
+
+def test_a_list_that_is_behind_takes_nothing_back(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
+    # GIVEN a follower of all who heard more progress than the list has yet, and has to read the list
+    later = task("SUCCEEDED", task_id="t-2", updated_at="2026-11-25T02:00:00.000Z")
+    behind = task(task_id="t-1", progress=30, updated_at="2026-11-25T01:59:00.000Z")
+    server.will(Reply(200, LISTED), Reply(200, {"items": [later, behind], "next_cursor": None}))
+    sockets.forgotten = sequence(9)
+    sockets.adds = lambda frame: [] if "last_sequence" in frame else [HALF]
+    told = asyncio.run(collected(manager.follow(all=True), sockets.cut, count=2))
+    assert [(one["subject"], one["data"]["progress"]) for one in told] == [("t-1", 40), ("t-2", 40)]
+
+
+def test_what_is_remembered_of_tasks_is_bounded(
+    manager: TaskManager, server: Scripted, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_TASKS", 2)
+    follower = subscriptions.Subscription(1, subscriptions.Topic(), subscriptions.State.LIVE)
+    for at in range(5):
+        follower.put(notice("started", at + 1, task_id=f"t-{at}"))
+    assert [follower.sequence_of(f"t-{at}") is not None for at in range(5)] == [False] * 3 + [True] * 2
+    monkeypatch.setattr(following, "MAX_TASKS", 2)
+    told: dict[str, Document] = {}
+    for at in range(5):
+        following._remember(told, {"task_id": f"t-{at}"})
+    assert list(told) == ["t-3", "t-4"]
 
 
 def test_without_sockets_lists_are_read(manager: TaskManager, server: Scripted) -> None:
@@ -354,12 +415,19 @@ def test_very_many_hear_by_one_subscription_to_all(
     assert len(server.requests) == 6
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "error", "code": "unavailable", "message": "later", "id": "1"},
+        {"message": "Limit exceeded", "connectionId": "c=", "requestId": "r="},
+    ],
+    ids=["Longhaul's", "API Gateway's"],
+)
 def test_a_server_that_cannot_subscribe_now_is_asked_again(
-    manager: TaskManager, server: Scripted, sockets: Sockets
+    manager: TaskManager, server: Scripted, sockets: Sockets, frame: Document
 ) -> None:
     sockets.history = [SUCCEEDED]
-    later = [{"type": "error", "code": "unavailable", "message": "later", "id": "1"}]
-    sockets.instead = lambda _: later if sockets.tickets == 1 else None
+    sockets.instead = lambda _: [frame] if sockets.tickets == 1 else None
     server.will(Reply(200, task(task_id="t-1")))
     assert asyncio.run(collected(manager.follow(task_id="t-1")))[-1]["data"]["status"] == "SUCCEEDED"
     assert sockets.tickets == 2
@@ -476,7 +544,7 @@ def test_a_server_that_hangs_up_at_once_is_asked_ever_less_often(
     asyncio.run(collected(manager.follow(task_id="t-1", poll_interval=0.01)))
     pauses = [later - earlier for earlier, later in pairwise(at)]
     assert pauses[5] > 0.16 / 2
-    assert "no live notices from" in caplog.text
+    assert "no WebSocket to http://127.0.0.1" in caplog.text
 
 
 def test_waiting_hears_of_the_end(manager: TaskManager, server: Scripted, sockets: Sockets) -> None:
