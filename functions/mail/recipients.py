@@ -63,9 +63,8 @@ def add(
     key = key_of(address)
 
     def write(tx: Session) -> Recipient:
-        store.lock_quota(
-            tx, _tenant(tenant_id)
-        )  # another may be adding the same address, or the last there is room for
+        # Another may be adding the same address, or the last recipient there is room for.
+        store.lock_quota(tx, _tenant(tenant_id))
         known = {recipient.address_key: recipient for recipient in store.lock_recipients(tx, tenant_id)}
         found = known.get(key)
         if claim(tx, request):
