@@ -13,7 +13,7 @@ from functools import cache
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from longhaul import lifetime
+from longhaul import aws, lifetime
 from longhaul.errors import AwsUnavailable, TransientError
 from longhaul.observability import logger, metrics
 from longhaul.tasks.notices import PROGRESS, Addressed, Delivery
@@ -96,6 +96,9 @@ def _addresses(one: Addressed) -> Iterator[Address]:
 
 
 def _all(read: Callable[[str, Topic], list[Connection]], addresses: Sequence[Address]) -> list[list[Connection]]:
+    """Read them beside each other. The clients are made before: boto3's session is not for several threads."""
+    aws.client("dynamodb")
+    posts.prepare()
     futures: list[Future[list[Connection]]] = [_threads().submit(read, *address) for address in addresses]
     return [future.result() for future in futures]
 

@@ -48,6 +48,12 @@ def close(connection_id: str) -> Outcome:
     return _request("DELETE", connection_id, b"")
 
 
+def prepare() -> None:
+    """Make what all requests share, before threads would make it several times."""
+    _http()
+    _signer()
+
+
 def encoded(frame: Frame) -> bytes:
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()
 
