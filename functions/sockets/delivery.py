@@ -6,7 +6,7 @@ read, or whose token has expired, is closed: a client that connects again gets w
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +23,7 @@ from sockets.posts import Outcome
 
 RESERVED_SECONDS = 1.5  # of the function's time, to say what was not posted
 MAX_SECONDS = 8.0
+READS = 3  # tries
 
 type Address = tuple[str, Topic]
 
@@ -78,7 +79,7 @@ def current(notices: Iterable[Addressed]) -> list[Addressed]:
 def _letters(notices: Sequence[Addressed]) -> dict[Connection, Letter]:
     """What each connection is sent. Raises AwsUnavailable."""
     addresses = list(dict.fromkeys(address for one in notices for address in _addresses(one)))
-    found = dict(zip(addresses, _all(store.list_subscribers, addresses), strict=True))
+    found = dict(zip(addresses, _all(addresses), strict=True))
     letters: dict[Connection, Letter] = defaultdict(Letter)
     for one in notices:
         frame = one.notice.model_dump_json().encode()
@@ -95,12 +96,25 @@ def _addresses(one: Addressed) -> Iterator[Address]:
     yield one.tenant_id, Topic("all")
 
 
-def _all(read: Callable[[str, Topic], list[Connection]], addresses: Sequence[Address]) -> list[list[Connection]]:
-    """Read them beside each other. The clients are made before: boto3's session is not for several threads."""
+def _all(addresses: Sequence[Address]) -> list[list[Connection]]:
+    """Read who subscribes to each, beside each other. Raises AwsUnavailable.
+
+    The clients are made before: boto3's session is not for several threads.
+    """
     aws.client("dynamodb")
     posts.prepare()
-    futures: list[Future[list[Connection]]] = [_threads().submit(read, *address) for address in addresses]
+    futures: list[Future[list[Connection]]] = [_threads().submit(_subscribers, *address) for address in addresses]
     return [future.result() for future in futures]
+
+
+def _subscribers(tenant_id: str, topic: Topic) -> list[Connection]:
+    """Asked some times: what is not read now is told a minute later."""
+    for _ in range(READS - 1):
+        try:
+            return store.list_subscribers(tenant_id, topic)
+        except AwsUnavailable:
+            time.sleep(posts.PAUSE)
+    return store.list_subscribers(tenant_id, topic)
 
 
 def _post(connection: Connection, letter: Letter, deadline: float) -> Outcome:

@@ -14,6 +14,7 @@ import pytest
 from local.gateway import connections
 from local.running import eventually
 from longhaul import settings
+from longhaul.errors import AwsUnavailable
 from longhaul.tasks.model import Status
 from longhaul.tasks.notices import Addressed, Delivery, Notice, NoticeData, sequence_of
 from sockets import posts, store
@@ -250,6 +251,28 @@ def test_without_dynamodb_the_messages_come_again(
     assert post(notice()) == ["m0"]
 
     assert "items not read" in warnings
+
+
+def test_one_read_that_dynamodb_does_not_answer_costs_nobody_a_minute(
+    listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a DynamoDB that does not answer the first two times
+    listener = listen()
+    listener.ask("subscribe", all=True)
+    read, refused = store.list_subscribers, iter([AwsUnavailable(), AwsUnavailable()])
+
+    def failing(tenant_id: str, topic: Topic) -> list[Connection]:
+        if topic.what == "all" and (error := next(refused, None)):
+            raise error
+        return read(tenant_id, topic)
+
+    monkeypatch.setattr(store, "list_subscribers", failing)
+
+    # WHEN a notice is posted
+    assert post(notice()) == []
+
+    # THEN it arrives at once
+    assert listener.receive()["subject"] == "a-task"
 
 
 def test_what_is_not_posted_in_time_comes_again(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
