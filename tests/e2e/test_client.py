@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from standardwebhooks import Webhook as Verifier
 
 from local.options import ROOT
+from local.running import eventually
 from longhaul_client import (
     ProgressCallback,
     TaskManager,
@@ -202,6 +203,39 @@ def test_the_command_line_listens(observer: Observer) -> None:
         assert posted == [told[1], told[-1]]
     assert run("listen", "--task", "no_such_task").exit_code == 3
     assert run("listen", "--kind", "no_such_kind").exit_code == 2
+
+
+def test_the_command_line_keeps_webhooks(observer: Observer) -> None:
+    # GIVEN a receiver on this machine, and a webhook that leads to it
+    with scripted() as receiver:
+        receiver.will(Reply(200, {"thanks": True}))
+        made = json.loads(run("webhooks", "add", f"{receiver.url}/hook", "--event", "succeeded", "--json").stdout)
+        hook, verifier = made["webhook_id"], Verifier(made["secret"])
+
+        # WHEN a test is posted, and posted again
+        delivery = json.loads(run("webhooks", "test", hook, "--json").stdout)["delivery_id"]
+        eventually(lambda: len(receiver.requests) == 1, seconds=100)
+        assert run("webhooks", "replay", hook, delivery).exit_code == 0
+        eventually(lambda: len(receiver.requests) == 2, seconds=100)
+
+        # THEN the receiver had the same twice, and the log has it
+        for request in receiver.requests:
+            assert verifier.verify(request.text, dict(request.headers))["type"] == "longhaul.webhook.test"
+            assert request.headers["webhook-id"] == delivery
+        eventually(lambda: "SUCCEEDED" in run("webhooks", "deliveries", hook).stdout, seconds=100)
+
+    # AND it is listed, changed, paused, given another secret and removed
+    assert hook in run("webhooks", "list").stdout
+    changed = json.loads(run("webhooks", "change", hook, "--title", "一", "--all-events", "--json").stdout)
+    assert (changed["title"], changed["events"]) == ("一", None)
+    assert json.loads(run("webhooks", "pause", hook, "--json").stdout)["paused"] is True
+    assert json.loads(run("webhooks", "resume", hook, "--json").stdout)["paused"] is False
+    assert json.loads(run("webhooks", "rotate", hook, "--json").stdout)["secret"] != made["secret"]
+    assert run("webhooks", "replay", hook, "--since", "1h").exit_code == 0
+    assert run("webhooks", "secret").stdout.startswith("whsec_")
+    assert run("webhooks", "remove", hook, "--yes").stdout == f"{hook} deleted\n"
+    assert run("webhooks", "show", hook).exit_code == 3
+    assert run("webhooks", "add", "http://10.0.0.1/hook").exit_code == 2
 
 
 def test_the_command_line_keeps_recipients(observer: Observer) -> None:
