@@ -83,6 +83,14 @@ def test_a_success_goes_on_with_what_has_waited(api: Api, sent: Sent, pass_time:
     assert [message["delivery_id"] for message in sent("deliver")] == [due.delivery_id for due in dues[1:3]]
 
 
+def test_what_has_just_been_recorded_has_its_message_on_the_way_and_gets_no_other(api: Api, sent: Sent) -> None:
+    webhook = make(api)
+    dues = [ask(api, webhook) for _ in range(3)]
+    sent("deliver")
+    deliver([dues[0]], post=lambda *_: Outcome(204))
+    assert sent("deliver") == []
+
+
 def test_old_deliveries_and_idle_addresses_of_callbacks_are_deleted(api: Api, sql: Sql, pass_time: PassTime) -> None:
     # GIVEN a delivery of each age, and an address of callbacks that nobody has used for long
     webhook = make(api)

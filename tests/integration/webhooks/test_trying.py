@@ -317,22 +317,40 @@ def test_a_webhook_has_one_try_at_a_time_until_it_is_known_to_work_and_then_four
     assert _most_at_once(dues) == 4
 
 
+def test_workers_that_claim_at_once_do_not_pass_over_a_bound(api: Api) -> None:
+    # GIVEN a new webhook with deliveries, and a worker for each
+    webhook = make(api)
+    dues = [ask(api, webhook) for _ in range(6)]
+    left = iter(dues)
+    counting = _Counting()
+
+    # WHEN all claim at once
+    at_once(6, lambda: deliver([next(left)], post=counting.post))
+
+    # THEN one is under way at a time
+    assert counting.most == 1
+
+
 def _most_at_once(dues: list[Due]) -> int:
-    """How many are under way together."""
-    running, most, lock = 0, 0, threading.Lock()
+    counting = _Counting()
+    deliver(dues, post=counting.post)
+    return counting.most
 
-    def post(url: str, body: bytes, headers: dict[str, str]) -> Outcome:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.2)
-        with lock:
-            running -= 1
+
+class _Counting:
+    """A receiver that takes all, and counts how many tries are under way together."""
+
+    def __init__(self) -> None:
+        self._running, self.most, self._lock = 0, 0, threading.Lock()
+
+    def post(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        time.sleep(0.5)
+        with self._lock:
+            self._running -= 1
         return TAKEN
-
-    deliver(dues, post=post)
-    return most
 
 
 def test_a_tenants_tries_are_bounded_and_come_back_soon(
