@@ -415,6 +415,32 @@ def test_very_many_hear_by_one_subscription_to_all(
     assert len(server.requests) == 6
 
 
+def test_who_leaves_all_takes_it_from_nobody(
+    manager: TaskManager, server: Scripted, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a follower of all, and tasks that hear by a subscription to all
+    monkeypatch.setattr(sockets_module, "MAX_TOPICS", 1)
+    server.will(does=lambda request: Reply(200, LISTED if "cursor" in request.path else task(task_id="t-1")))
+
+    async def follow() -> list[Document]:
+        everything, one = manager.follow(all=True), manager.follow(task_id="t-1")
+        first = asyncio.ensure_future(anext(everything))
+        while not sockets.subscribed:
+            await asyncio.sleep(0.01)
+        told = [await anext(one)]
+
+        # WHEN the first leaves
+        await asyncio.to_thread(sockets.tell, STARTED)
+        await first
+        await everything.aclose()
+        await asyncio.to_thread(sockets.tell, SUCCEEDED)
+        return told + [notice async for notice in one]
+
+    # THEN the tasks' notices still come, and all is unsubscribed from when they have ended
+    assert types(asyncio.run(follow()))[-1] == "succeeded"
+    assert [frame["action"] for frame in sockets.frames] == ["subscribe", "subscribe", "unsubscribe"]
+
+
 @pytest.mark.parametrize(
     "frame",
     [
