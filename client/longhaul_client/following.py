@@ -20,9 +20,8 @@ from longhaul_client.subscriptions import STATE, Subscription, Topic
 PROGRESS = "longhaul.task.progress"
 
 WATCH_SECONDS = 1.0  # between two looks of `watch`
-LOOK_SECONDS = (
-    10.0  # between two looks at a task whose notices come by WebSocket: not each step has one, and one may be lost
-)
+# Between two looks at a task whose notices come by WebSocket: not each step has one, and one may be lost.
+LOOK_SECONDS = 10.0
 PAGE_SIZE = 100
 MAX_TASKS = 10_000  # tasks whose last state is remembered while several are followed
 
