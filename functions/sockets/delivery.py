@@ -14,7 +14,7 @@ from functools import cache
 from aws_lambda_powertools.metrics import MetricUnit
 
 from longhaul import aws, lifetime
-from longhaul.errors import AwsUnavailable, TransientError
+from longhaul.errors import AwsUnavailable
 from longhaul.observability import logger, metrics
 from longhaul.tasks.notices import PROGRESS, Addressed, Delivery
 from sockets import posts, store
@@ -36,12 +36,12 @@ class Letter:
     topics: set[Topic] = field(default_factory=set)
 
 
-class NotAllPosted(TransientError):
+class NotAllPosted(Exception):
     """Some connections were not posted to; the message will come again."""
 
 
 def deliver(deliveries: Sequence[Delivery]) -> None:
-    """Post the notices. Raises TransientError when someone may have missed one: then all are to be posted again.
+    """Post the notices. Raises NotAllPosted when someone may have missed one: then all are to be posted again.
 
     Whoever gets one twice can tell by its `sequence`.
     """
