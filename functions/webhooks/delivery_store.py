@@ -23,6 +23,7 @@ _queries = queries.load(__file__)
 
 IDLE_DAYS = KEPT_DAYS + 1  # an address of callbacks, after its last notice
 LAST_ID = 2**62  # more than any row's
+ON_THE_WAY_SECONDS = 2  # what is due for less has a message on its way
 
 
 class Due(NamedTuple):
@@ -146,7 +147,8 @@ def note_failure(
 
 
 def list_next(session: Session, webhook_id: str, limit: int) -> list[Due]:
-    return [Due(**row) for row in _queries.list_next(session, webhook_id=webhook_id, limit=limit)]
+    rows = _queries.list_next(session, webhook_id=webhook_id, seconds=ON_THE_WAY_SECONDS, limit=limit)
+    return [Due(**row) for row in rows]
 
 
 # ----------------------------------------------------------------------------------------------------------- sweeping

@@ -232,7 +232,7 @@ WHERE webhook_id = :webhook_id AND disabled_at IS NULL;
 -- A webhook's deliveries that are due, the oldest first. What is so for a moment only has a message on its way.
 SELECT delivery_id, tenant_id FROM webhook_deliveries
 WHERE webhook_id = :webhook_id AND status = 'PENDING'
-  AND next_attempt_at <= TIMESTAMPADD(SECOND, -2, UTC_TIMESTAMP(6))
+  AND next_attempt_at <= TIMESTAMPADD(SECOND, -:seconds, UTC_TIMESTAMP(6))
 ORDER BY id
 LIMIT :limit;
 

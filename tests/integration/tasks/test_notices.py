@@ -182,9 +182,10 @@ def test_progress_is_a_hint_for_sockets_twice_a_second_at_most(
                 run.complete({})
             record_progress([ProgressEvent(task_id=task.task_id, attempt=1, level=step.level, label=step.label)])
 
+    now = time.time()
+    monkeypatch.setattr("longhaul.cache.debounce.time.time", lambda: now)
     finish(0)
-    clock = time.time
-    monkeypatch.setattr("longhaul.cache.debounce.time.time", lambda: clock() + 1)
+    monkeypatch.setattr("longhaul.cache.debounce.time.time", lambda: now + 1)
     finish(10)
 
     # THEN two hints tell of it, behind the start and before what comes, the later one greater
