@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from longhaul.http import Moment
 from longhaul.tasks.listing import KindName
@@ -34,7 +34,7 @@ def _of_our_time(until: datetime) -> datetime:
     return until
 
 
-type WindowText = Annotated[str, AfterValidator(_bounded)]
+type WindowText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}[mhd]$"), AfterValidator(_bounded)]
 type Percent = Annotated[float, Field(ge=0, le=100)]
 type Seconds = Annotated[float, Field(gt=0, le=100_000_000)]
 type Number = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -47,7 +47,6 @@ class MonitorQuery(BaseModel):
 
     window: WindowText = Field(
         "24h",
-        pattern=r"^[1-9][0-9]{0,5}[mhd]$",
         description="How long it is: minutes, hours or days, 15m to 90d. It is widened to whole minutes up to 3h, to "
         "whole hours up to 7d, else to whole days (UTC); the answer says to what.",
         examples=["24h"],
