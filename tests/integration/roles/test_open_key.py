@@ -30,6 +30,7 @@ type Sent = Callable[[str], list[dict[str, Any]]]
 
 KIND = "role_creation"
 TASKS = "/api/v1/tasks"
+INSERTED = ["insert_task", "count_submitted", "fetch_task", "is_heard"]
 BODY = {"kind": KIND, "params": PARAMS}
 COUNT = "SELECT COUNT(*) AS n FROM tasks WHERE kind = 'role_creation'"
 
@@ -223,6 +224,6 @@ def test_a_submit_is_two_statements_and_few_requests_and_one_that_joins_fewer(
     for service in ("sqs", "dynamodb"):
         aws.client(service).meta.events.unregister("before-call", unique_id="count")
 
-    # THEN it is one insert and one read; the quota, two scopes forgotten and one message, or the quota alone
-    assert (first, requests) == (["insert_task", "fetch_task"], ["UpdateItem", "BatchWriteItem", "SendMessageBatch"])
+    # THEN it is one insert, its count and two reads; the quota, two scopes forgotten and one message, or the quota alone
+    assert (first, requests) == (INSERTED, ["UpdateItem", "BatchWriteItem", "SendMessageBatch"])
     assert (ran, asked) == (["insert_task", "fetch_open_task"], ["UpdateItem"])

@@ -46,7 +46,7 @@ class Histogram:
     """How long something took, in seconds."""
 
     number: int = 0
-    total: float = 0.0
+    microseconds: int = 0
     shortest: float | None = None
     longest: float | None = None
     buckets: Counter[int] = field(default_factory=Counter)
@@ -58,8 +58,12 @@ class Histogram:
         self.shortest = shortest if self.shortest is None else min(self.shortest, shortest)
         self.longest = longest if self.longest is None else max(self.longest, longest)
         self.number += count.number
-        self.total += count.microseconds / 1e6
+        self.microseconds += count.microseconds
         self.buckets[count.bucket] += count.number
+
+    @property
+    def total(self) -> float:
+        return self.microseconds / 1e6
 
     @property
     def mean(self) -> float | None:
