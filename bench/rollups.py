@@ -183,15 +183,15 @@ def generate(connection: Connection) -> int:
         cursor.execute("DELETE FROM task_counts")
         for span, number in KEPT_HERE.items():
             for reader, share in SHARE.items():
-                for place in range(number):
-                    start = (now // span - place) * span
-                    rows = [
-                        (reader, span, start, kind, *counts)
-                        for kind in KINDS
-                        for counts in happened(chance, max(1, round(per_minute * share * span)))
-                    ]
-                    cursor.executemany(statement, rows)
-                    total += len(rows)
+                counts = list(happened(chance, max(1, round(per_minute * share * span))))
+                rows = [
+                    (reader, span, (now // span - place) * span, kind, *count)
+                    for place in range(number)
+                    for kind in KINDS
+                    for count in counts
+                ]
+                cursor.executemany(statement, rows)
+                total += len(rows)
         connection.commit()
         cursor.execute("ANALYZE TABLE task_rollups")
         cursor.fetchall()

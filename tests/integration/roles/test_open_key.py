@@ -224,6 +224,6 @@ def test_a_submit_is_two_statements_and_few_requests_and_one_that_joins_fewer(
     for service in ("sqs", "dynamodb"):
         aws.client(service).meta.events.unregister("before-call", unique_id="count")
 
-    # THEN it is one insert, its count and two reads; the quota, two scopes forgotten and one message, or the quota alone
+    # THEN it is an insert, its count and two reads; the quota, two scopes forgotten and a message, or the quota alone
     assert (first, requests) == (INSERTED, ["UpdateItem", "BatchWriteItem", "SendMessageBatch"])
     assert (ran, asked) == (["insert_task", "fetch_open_task"], ["UpdateItem"])
