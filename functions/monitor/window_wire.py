@@ -17,7 +17,7 @@ MAX_KINDS = 20
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
 
-class Language(StrEnum):
+class ReportLanguage(StrEnum):
     en = "en"
     zh = "zh"
 
@@ -73,7 +73,7 @@ class MonitorQuery(BaseModel):
 class ReportQuery(MonitorQuery):
     """A report, in a language."""
 
-    lang: Language = Field(Language.en, description="The language of the text.", examples=["zh"])
+    lang: ReportLanguage = Field(ReportLanguage.en, description="The language of the text.", examples=["zh"])
 
 
 class HealthQuery(MonitorQuery):
