@@ -14,14 +14,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from unittest import mock
 
+from pymysql.connections import Connection
 from rich.console import Console
 from rich.table import Table
 
 from bench import write_results
-from bench.calls_data import Connection, Server, own_database
+from bench.calls_data import Server, own_database
 from bench.counting import Counting
 from bench.environment import environment
 
@@ -113,7 +115,7 @@ def measure_submit() -> dict[str, dict[str, float]]:
     return {name: percentiles(some) for name, some in taken.items()}
 
 
-def measure_writers(connection: Connection) -> dict[str, dict[str, float]]:
+def measure_writers(connection: Connection[Any]) -> dict[str, dict[str, float]]:
     from longhaul.tasks import rollups
 
     count_events = rollups._queries.count_events
@@ -135,8 +137,6 @@ def write() -> list[float]:
 
     def work(place: int) -> None:
         from longhaul import database
-        from longhaul.tasks import store
-        from longhaul.tasks.model import Transition
 
         tasks = moving(TRANSITIONS // WRITERS)
         begin.wait()
@@ -144,11 +144,7 @@ def write() -> list[float]:
         for task in tasks:
             time.sleep(max(0.0, due - time.monotonic()))
             due += pause
-            taken.append(
-                timed(lambda task=task: database.run_transaction(
-                    lambda tx: store.stop(tx, TENANT, Transition.CANCEL, {task.id: None})
-                ))
-            )  # fmt: skip
+            taken.append(timed(partial(database.run_transaction, partial(cancel, task.id))))
         database.close()
 
     threads = [threading.Thread(target=work, args=(place,)) for place in range(WRITERS)]
@@ -157,6 +153,13 @@ def write() -> list[float]:
     for thread in threads:
         thread.join()
     return taken
+
+
+def cancel(row_id: int, tx: Any) -> None:
+    from longhaul.tasks import store
+    from longhaul.tasks.model import Transition
+
+    store.stop(tx, TENANT, Transition.CANCEL, {row_id: None})
 
 
 def moving(number: int) -> list[Any]:
@@ -174,13 +177,13 @@ def moving(number: int) -> list[Any]:
     return tasks
 
 
-def row_waits(connection: Connection) -> int:
+def row_waits(connection: Connection[Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'")
         return int(cursor.fetchall()[0][1])
 
 
-def generate(connection: Connection) -> int:
+def generate(connection: Connection[Any]) -> int:
     """Fill the roll-ups; return their number. Durations are log-normal, about 5 s of waiting and 5 min of running."""
     from longhaul.tasks import rollups
 
