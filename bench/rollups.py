@@ -115,7 +115,7 @@ def measure_submit() -> dict[str, dict[str, float]]:
     return {name: percentiles(some) for name, some in taken.items()}
 
 
-def measure_writers(connection: Connection[Any]) -> dict[str, dict[str, float]]:
+def measure_writers(connection: Connection) -> dict[str, dict[str, float]]:
     from longhaul.tasks import rollups
 
     count_events = rollups._queries.count_events
@@ -177,13 +177,13 @@ def moving(number: int) -> list[Any]:
     return tasks
 
 
-def row_waits(connection: Connection[Any]) -> int:
+def row_waits(connection: Connection) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'")
         return int(cursor.fetchall()[0][1])
 
 
-def generate(connection: Connection[Any]) -> int:
+def generate(connection: Connection) -> int:
     """Fill the roll-ups; return their number. Durations are log-normal, about 5 s of waiting and 5 min of running."""
     from longhaul.tasks import rollups
 
