@@ -32,7 +32,7 @@ TASKS, DAYS = 10_000_000, 90
 TENANT, KIND = "acme", "hospital_province_refresh"
 KINDS = (KIND, "hospital_full_refresh", "call_campaign", "brand_diagnosis", "role_creation")
 SHARE = {TENANT: 0.5, "": 1.0}  # of all tasks: half of them are one tenant's
-KEPT_HERE = {1: 900, 60: 900, 1_440: DAYS}  # roll-ups of each span: more than any window reads
+KEPT_HERE = {1: 900, 60: 900, 1_440: DAYS, 11_520: 12}  # roll-ups of each span: more than any window reads
 # The same again in each span before.
 EARLIER = """
 INSERT INTO task_rollups

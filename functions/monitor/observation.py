@@ -85,7 +85,7 @@ def observe(reader: Reader, window: Window, *, step: int | None = None, present:
     return {
         "as_of": time.time(),
         "window": window,
-        "counts": rollups.sum_figures(reader, window, step),
+        "counts": rollups.sum_steps(reader, window, step) if step else rollups.sum_window(reader, window),
         "unended": rollups.count_unended(reader) if present else [],
         "longest": rollups.list_longest_running(reader, MAX_TASKS) if present else [],
     }

@@ -18,8 +18,8 @@ def window_of(minutes: int, until: int | None, now: int) -> Window:
     last = now + 1 if until is None else until
     for span, longest in _LONGEST.items():
         if minutes <= longest and last - minutes >= now - KEPT[span]:
-            return _widened(last - minutes, last, span, span)
-    return _widened(last - minutes, last, DAY, DAY)
+            return _widened(last - minutes, last, span, span)._replace(open=last > now)
+    return _widened(last - minutes, last, DAY, DAY)._replace(open=last > now)
 
 
 def stepped_window(minutes: int, until: int | None, now: int, step: int) -> Window | None:

@@ -16,7 +16,7 @@ from longhaul.tasks.dispatch import dispatch
 from longhaul.tasks.figures import LAST_BUCKET, upper_bound
 from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Priority, Task, TaskError, Transition
-from longhaul.tasks.rollups import DAY, HOUR, MINUTE, Reader, Window
+from longhaul.tasks.rollups import Reader, Window
 from longhaul.tasks.submission import Submission
 from tests.calling import at_once, call, sample
 from tests.integration.monitor.counting import counted, counted_of_all, make_past, recount, together
@@ -28,7 +28,7 @@ type Running = Callable[..., Task]
 KIND = "hospital_province_refresh"
 WRONG = TaskError("bad_answer", "no JSON")
 AWAY = TaskError("provider_unavailable", "away")
-EVER = Window(0, 100_000_000, MINUTE)
+EVER = Window(0, 100_000_000, rollups.EIGHT_DAYS)
 
 
 class Killed(BaseException):
@@ -39,7 +39,7 @@ def exact(sql: Sql) -> None:
     """In every span, of tenants and of all, what is counted is what a recount of the rows finds."""
     found = recount(sql)
     assert found, "there is something to count"
-    for span in (MINUTE, HOUR, DAY):
+    for span in rollups.KEPT:
         assert counted(sql, span) == found
         assert counted_of_all(sql, span) == together(found)
 
@@ -109,9 +109,11 @@ def test_a_fold_adds_to_minute_hour_and_day_and_takes_nothing_twice(running_task
         assert sql("SELECT 1 FROM task_counts") == []
         exact(sql)
     for tenant_id in ("acme", None):  # a window read from any span has the same
-        seen = [rollups.sum_figures(Reader(tenant_id), Window(0, 100_000_000, span)) for span in (MINUTE, HOUR, DAY)]
+        seen = [
+            rollups.sum_steps(Reader(tenant_id), Window(0, 100_000_000, span), 100_000_000) for span in rollups.KEPT
+        ]
         assert seen[0]
-        assert sorted(seen[0]) == sorted(seen[1]) == sorted(seen[2])
+        assert all(sorted(counts) == sorted(seen[0]) for counts in seen)
 
 
 def test_the_minute_that_is_not_over_is_left_alone(running_task: Running, sql: Sql) -> None:
@@ -179,8 +181,8 @@ def test_a_reader_sees_each_count_once_while_it_is_folded(
     def look() -> None:
         while not done.is_set():
             for reader in (Reader("acme"), Reader(None)):
-                for span in (MINUTE, HOUR, DAY):
-                    counts = rollups.sum_figures(reader, Window(0, 100_000_000, span))
+                for span in rollups.KEPT:
+                    counts = rollups.sum_steps(reader, Window(0, 100_000_000, span), 100_000_000)
                     seen.add(sum(count.number for count in counts))
         longhaul_database.close()
 
@@ -332,7 +334,7 @@ def test_durations_are_those_of_the_rows(running_task: Running, sql: Sql) -> Non
     sql("UPDATE tasks SET updated_at = '2026-11-22 10:01:37', finished_at = '2026-11-22 10:01:37'")
     longhaul_database.run_transaction(lambda tx: rollups.count(tx, "succeeded", [task.id], units=180))
     # WHEN they are looked at
-    waited, ran = sorted(rollups.sum_figures(Reader("acme"), EVER), key=lambda count: count.microseconds)
+    waited, ran = sorted(rollups.sum_window(Reader("acme"), EVER), key=lambda count: count.microseconds)
     # THEN
     assert (waited.event, waited.microseconds, waited.shortest, waited.longest) == ("started", *[5_000_000] * 3)
     assert (ran.event, ran.microseconds, ran.units, ran.best) == ("succeeded", 90_000_000, 180, 2.0)
@@ -377,7 +379,7 @@ def test_rollups_are_purged_by_their_age(database: dict[str, Any], sql: Sql) -> 
     # WHEN
     answer = call("monitor", "fold_rollups", sample("monitor", "fold_rollups"))
     # THEN the younger stay
-    assert answer == {"folded": 0, "purged": 3}
+    assert answer == {"folded": 0, "purged": 4}
     left = {row["number"] for row in sql("SELECT number FROM task_rollups")}
     assert left == {minutes - 1 for minutes in rollups.KEPT.values()}
 

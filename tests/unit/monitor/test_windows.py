@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longhaul.tasks.rollups import DAY, HOUR, KEPT, MINUTE
+from longhaul.tasks.rollups import DAY, HOUR, KEPT, MINUTE, periods
 from monitor.windows import (
     MAX_WINDOW,
     MIN_WINDOW,
@@ -28,13 +28,21 @@ def test_a_window_is_written_in_minutes_hours_or_days(text: str, minutes: int) -
 
 @given(st.integers(MIN_WINDOW, MAX_WINDOW), st.none() | st.integers(NOW - 700 * DAY, NOW + 100 * DAY))
 def test_a_window_holds_what_was_asked_in_whole_roll_ups_that_are_kept(minutes: int, until: int | None) -> None:
-    first, last, span = window_of(minutes, until, NOW)
+    window = window_of(minutes, until, NOW)
+    first, last, span, _ = window
     end = NOW + 1 if until is None else until
     assert first <= end - minutes < first + span
     assert last - span < end <= last
     assert first % span == last % span == 0
     assert (last - first) // span <= 182
     assert first >= NOW - KEPT[span] - span
+    # AND it is filled by roll-ups without a gap, none twice; only what has not come yet is beyond
+    parts = periods(window)
+    assert [start for _, start in parts] == [first, *[start + length for length, start in parts][:-1]]
+    assert all(start % length == 0 for length, start in parts)
+    end_of_parts = parts[-1][0] + parts[-1][1]
+    assert end_of_parts == last or (end_of_parts > last > NOW)
+    assert len(parts) <= 130
 
 
 @pytest.mark.parametrize(

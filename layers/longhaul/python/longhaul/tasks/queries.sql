@@ -885,7 +885,7 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
 JOIN task_counts AS counts ON counts.tenant_id = CAST(taken.tenant_id AS BINARY) AND counts.kind = taken.kind
     AND counts.minute = taken.minute AND counts.event = taken.event AND counts.bucket = taken.bucket
     AND counts.writer = taken.writer
-JOIN (SELECT 1 AS span UNION ALL SELECT 60 UNION ALL SELECT 1440) AS spans
+JOIN (SELECT 1 AS span UNION ALL SELECT 60 UNION ALL SELECT 1440 UNION ALL SELECT 11520) AS spans
 JOIN (SELECT 0 AS everybody UNION ALL SELECT 1) AS readers
 GROUP BY 1, 2, 3, 4, 5, 6
 ORDER BY 1, 2, 3, 4, 5, 6
@@ -915,7 +915,25 @@ LIMIT :limit;
 -- name: fetch_minute$
 SELECT TIMESTAMPDIFF(MINUTE, '1970-01-01', UTC_TIMESTAMP(6));
 
--- name: sum_figures
+-- name: sum_window
+-- One statement, so that what a fold moves meanwhile is seen once. [[span, start], ...]: the roll-ups that fill the window.
+SELECT
+    0 AS place, task_rollups.kind, task_rollups.event, task_rollups.bucket, SUM(task_rollups.number) AS number,
+    SUM(task_rollups.microseconds) AS microseconds, MIN(task_rollups.shortest) AS shortest,
+    MAX(task_rollups.longest) AS longest, SUM(task_rollups.units) AS units, MAX(task_rollups.best) AS best
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (span INT PATH '$[0]', start INT PATH '$[1]')) AS periods
+JOIN task_rollups ON task_rollups.tenant_id = :reader AND task_rollups.span = periods.span
+    AND task_rollups.start = periods.start
+WHERE (:any_kind OR task_rollups.kind IN :kinds)
+GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT
+    0, kind, event, bucket, SUM(number), SUM(microseconds), MIN(shortest), MAX(longest), SUM(units), MAX(best)
+FROM task_counts
+WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND (:any_kind OR kind IN :kinds)
+GROUP BY 1, 2, 3, 4;
+
+-- name: sum_steps
 -- One statement, so that what a fold moves meanwhile is seen once. A group is of :step minutes, from :first on.
 SELECT
     FLOOR((start - :first) / :step) AS place, kind, event, bucket, SUM(number) AS number, SUM(microseconds) AS microseconds,

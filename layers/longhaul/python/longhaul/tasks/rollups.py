@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 
 from longhaul import database
 from longhaul.database import Session, queries
-from longhaul.database.chunks import arrays, chunks
+from longhaul.database.chunks import arrays, chunks, dumps
 from longhaul.tasks.figures import LAST_BUCKET
 from longhaul.tasks.kinds import kind_named
 from longhaul.tasks.model import CHANGED, Progress
 
 _queries = queries.load(__file__)
 
-MINUTE, HOUR, DAY = 1, 60, 1_440  # the spans, in minutes
-KEPT = {MINUTE: 3 * DAY, HOUR: 100 * DAY, DAY: 800 * DAY}  # for how many minutes each is kept
+MINUTE, HOUR, DAY, EIGHT_DAYS = 1, 60, 1_440, 11_520  # the spans, in minutes
+KEPT = {MINUTE: 3 * DAY, HOUR: 100 * DAY, DAY: 800 * DAY, EIGHT_DAYS: 800 * DAY}  # for how many minutes each is kept
 FOLDED = 500  # rows a transaction
 PURGED = 2_000
 LOOKED_AT = 2_000  # of the RUNNING tasks, for those that have run longest
@@ -50,6 +50,7 @@ class Window(NamedTuple):
     first: int
     last: int
     span: int
+    open: bool = False  # nothing has happened after it yet
 
 
 class Count(NamedTuple):
@@ -135,13 +136,40 @@ def purge(*, seconds: float, clock: Callable[[], float] = time.monotonic) -> int
     return purged
 
 
-def sum_figures(reader: Reader, window: Window, step: int | None = None) -> list[Count]:
-    """What happened in the window, in steps of so many minutes (None: in one). Raises DatabaseUnavailable."""
-    first, last, span = window
+def sum_window(reader: Reader, window: Window) -> list[Count]:
+    """What happened in the window, as one step. Raises DatabaseUnavailable."""
     with database.connection() as session:
-        rows = _queries.sum_figures(
-            session, **reader.parameters(), span=span, first=first, last=last, step=step or max(1, last - first)
+        rows = _queries.sum_window(
+            session, **reader.parameters(), rows=dumps(periods(window)), first=window.first, last=window.last
         )
+    return _counts(rows)
+
+
+def periods(window: Window) -> list[tuple[int, int]]:
+    """The longest roll-ups that fill the window: (span, start). In what lies ahead of an open one there is nothing."""
+    found, at = [], window.first
+    while at < window.last:
+        span = max(
+            span
+            for span in KEPT
+            if span == window.span
+            or (span > window.span and at % span == 0 and (window.open or at + span <= window.last))
+        )
+        found.append((span, at))
+        at += span
+    return found
+
+
+def sum_steps(reader: Reader, window: Window, step: int) -> list[Count]:
+    """What happened in the window, in steps of so many minutes. Raises DatabaseUnavailable."""
+    with database.connection() as session:
+        rows = _queries.sum_steps(
+            session, **reader.parameters(), span=window.span, first=window.first, last=window.last, step=step
+        )
+    return _counts(rows)
+
+
+def _counts(rows: Sequence[dict[str, Any]]) -> list[Count]:
     whole = ("place", "bucket", "number", "microseconds", "units")  # sums are decimals
     return [Count(**row | {name: int(row[name]) for name in whole}) for row in rows]
 
