@@ -62,7 +62,7 @@ def main() -> None:
 async def on_one_task(stack: RunningStack, number: int, changes: int) -> dict[str, Any]:
     """Change a task's title so many times, with so many who listen to it."""
     (task_id,) = await asyncio.to_thread(submitted, stack, 1)
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         gateway = Process(stack.pid)
         listeners = await opened(stack, session, [task_id] * number)
         held = gateway.memory_kb()
@@ -80,7 +80,7 @@ async def on_one_task(stack: RunningStack, number: int, changes: int) -> dict[st
 async def one_on_each(stack: RunningStack, number: int) -> dict[str, Any]:
     """Cancel so many tasks at once, each of which someone listens to."""
     ids = await asyncio.to_thread(submitted, stack, number)
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         gateway = Process(stack.pid)
         listeners = await opened(stack, session, ids)
         held = gateway.memory_kb()
