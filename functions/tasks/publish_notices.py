@@ -16,7 +16,7 @@ settings.require(settings.Database, settings.Channels)
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "Records" not in event:
-        return {"told": sweep()}
+        return {"published": sweep()}
     return handle_batch(event, Announcement, lambda _: None, _publish)
 
 

@@ -108,9 +108,9 @@ def test_what_was_never_announced_is_swept(
     sent("webhooks")
 
     # WHEN the sweep looks at once, it leaves the notice to whoever is at it; a while later it does not
-    assert call("tasks", "publish_notices", {}) == {"told": 0}
+    assert call("tasks", "publish_notices", {}) == {"published": 0}
     sql("UPDATE task_events SET created_at = TIMESTAMPADD(SECOND, -11, UTC_TIMESTAMP(6))")
-    assert call("tasks", "publish_notices", {}) == {"told": 1}
+    assert call("tasks", "publish_notices", {}) == {"published": 1}
 
     # THEN it is told
     assert announced(sent) == []

@@ -1,4 +1,4 @@
-"""Notices: what happened to a task, as those who listen are told it. One shape on every channel: a CloudEvent.
+"""Notices: what happened to a task, as listeners receive it. One shape on every channel: a CloudEvent.
 
 A notice may come twice, late or out of order. `sequence` orders them: of one task's notices the greatest is the newest.
 
@@ -77,7 +77,7 @@ class Addressed(BaseModel):
 
 
 class Announcement(BaseModel):
-    """To `publish_notices`: these tasks may have unsent notices; and hints, which are told as they are."""
+    """To `publish_notices`: these tasks may have unsent notices; and hints, which are delivered as they are."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -86,7 +86,7 @@ class Announcement(BaseModel):
 
 
 class Delivery(BaseModel):
-    """To a channel's function: notices to be told."""
+    """To a channel's function: notices to be delivered."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -40,14 +40,14 @@ from longhaul.tasks.notices import (
 _queries = queries.load(__file__)
 
 HINT_SECONDS = 0.5  # of one task there is a notice of progress at most so often
-BATCH = 100  # notices that are told at once
+BATCH = 100  # notices that are published at once
 SWEEP_SECONDS, SWEPT = 10, 1_000  # what is unsent for so long was forgotten; at most so many tasks a sweep
 MAX_BEHIND = 10_000  # events, of all tenants, that are read for one who comes back
 MAX_REPLAYED = 200  # notices
 
 
 def announce(tasks: Sequence[Task]) -> None:
-    """Have the unsent notices of these tasks told, behind the commit that wrote them. Never raises: `sweep` finds them.
+    """Have the unsent notices of these tasks published, once they are committed. Never raises: `sweep` finds them.
 
     A new task has none. Its submission is a hint, for sockets.
     """
@@ -80,14 +80,14 @@ def announce_progress(task: Task) -> None:
 
 
 def publish(task_ids: Iterable[str], hints: Sequence[Addressed] = ()) -> int:
-    """Give the unsent notices of these tasks, and the hints, to the channels that listen. How many were told.
+    """Give the unsent notices of these tasks, and the hints, to the channels that listen. Returns how many.
 
     What could not be sent stays unsent. Raises DatabaseUnavailable.
     """
     queue = settings.of(settings.Channels)
-    told = 0
+    published = 0
     if hints:
-        told += len(hints) * _deliver(queue, Channel.SOCKETS, hints)
+        published += len(hints) * _deliver(queue, Channel.SOCKETS, hints)
     for some in batched(sorted(set(task_ids)), IDS, strict=False):
         while rows := _list_unsent(some):
             by_channel: dict[str, list[Addressed]] = defaultdict(list)
@@ -99,12 +99,12 @@ def publish(task_ids: Iterable[str], hints: Sequence[Addressed] = ()) -> int:
                 break
             with database.connection() as session:
                 _queries.mark_sent(session, ids=[row["id"] for row in rows])
-            told += len(rows)
-    return told
+            published += len(rows)
+    return published
 
 
 def sweep() -> int:
-    """Publish what was left unsent: its writer, or its message, is gone. How many notices were told."""
+    """Publish what was left unsent: its writer, or its message, is gone. Returns how many notices."""
     with database.connection() as session:
         left = [row["task_id"] for row in _queries.find_left_unsent(session, seconds=SWEEP_SECONDS, limit=SWEPT)]
     return publish(left)
