@@ -48,7 +48,7 @@ def environment(database: dict[str, Any]) -> Iterator[None]:
     port = free_port()
     command = [sys.executable, "-m", "local.aws", "--port", str(port), "--runtime", "http://127.0.0.1:9"]
     with tempfile.TemporaryDirectory() as folder:  # these callers have no role, so no policy is read
-        command += ["--iam", folder]
+        command += ["--iam", folder, "--mail", folder]
         aws = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
         try:
             os.environ.update(SETTINGS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")

@@ -43,6 +43,8 @@ EMPTIED = (
     "webhooks",
     "webhook_tenants",
     "notice_listeners",
+    "task_counts",
+    "task_rollups",
     "leads_task_list",
     "dcc_leads_follow",
     "hospitals",

@@ -16,7 +16,14 @@ PAGE = Path("docs/api.md")
 OPEN = frozenset({"/docs", "/openapi.json", "/api/v1/mail/confirm/{token}", "/api/v1/mail/unsubscribe/{token}"})
 ANYWHERE = frozenset({"states:SendTaskSuccess"})  # actions that know no resource
 BROWSERS_OWN = frozenset(
-    {"accept-encoding", "accept-language", "access-control-request-method", "content-encoding", "content-length"}
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "access-control-request-method",
+        "content-encoding",
+        "content-length",
+    }
 )
 _READ = re.compile(r"""headers(?:\.get\(|\[)"([a-z-]+)"|"([a-z-]+)" (?:not )?in [\w.]*headers""")
 

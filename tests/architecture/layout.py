@@ -12,7 +12,7 @@ from tests.architecture.repository import KERNEL, Repository
 # fmt: off
 VERBS = frozenset((
     "act", "analyse", "ask", "assemble", "assign", "authorize", "close", "collect", "deliver", "dispatch", "draw",
-    "fail", "fetch", "finish", "list", "migrate", "plan", "post", "publish", "purge", "query", "read", "record",
+    "fail", "fetch", "finish", "fold", "list", "migrate", "plan", "post", "publish", "purge", "query", "read", "record",
     "recover", "refresh", "render", "run", "save", "send", "serve", "steer", "summarise", "sweep", "sync", "update",
     "write",
 ))

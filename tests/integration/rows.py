@@ -70,6 +70,7 @@ SAMPLES: dict[str, Any] = {
     "event": "start",
     "execution_prefix": "arn:aws:states:eu-central-1:123456789012:execution:RefreshHospitals:",
     "extraction": "{}",
+    "first": 29_000_000,
     "first_at": BEGIN + timedelta(hours=1),
     "first_block": 0,
     "first_code": "440000",
@@ -92,7 +93,8 @@ SAMPLES: dict[str, Any] = {
     "kind": KINDS[0],
     "kinds": list(KINDS),
     "label": "越秀区",
-    "last": 1,
+    "last": 29_000_180,
+    "last_bucket": 46,
     "last_at": BEGIN + timedelta(hours=2),
     "last_block": 1,
     "last_code": "449999",
@@ -106,6 +108,7 @@ SAMPLES: dict[str, Any] = {
     "level": "三级甲等",
     "levels": ["三级甲等", "二级甲等"],
     "limit": 20,
+    "looked_at": 100,
     "made_by": TASK_ID,
     "max_concurrent": 5,
     "max_cost": 2.5,
@@ -113,6 +116,7 @@ SAMPLES: dict[str, Any] = {
     "max_retries": 3,
     "max_scheduled": 1000,
     "max_tokens": 1000,
+    "minutes": 4_320,
     "microseconds": 30_000_000,
     "missing": "[]",
     "max_params_bytes": 65536,
@@ -136,6 +140,7 @@ SAMPLES: dict[str, Any] = {
     "prompt_tokens": 300,
     "provider_state": "suspended",
     "province_code": "440000",
+    "reader": "tenant-7",
     "recording_state": "ready",
     "recording_url": "s3://recordings/1.wav",
     "report": "{}",
@@ -152,11 +157,13 @@ SAMPLES: dict[str, Any] = {
     "seconds_allowed": 7200,
     "size": 100,
     "skipped": 0,
+    "span": 1,
     "sources": ["RUNNING", "PENDING"],
     "stage": "district",
     "statistics": "{}",
     "status": "SUCCEEDED",
     "statuses": ["PENDING", "RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CANCELLED"],
+    "step": 5,
     "step_key": "district/7",
     "steps": '[{"step_key": "district/440104", "level": "district", "label": "越秀区"}]',
     "steps_done": 5,
@@ -258,6 +265,10 @@ OTHER: dict[str, dict[str, Any]] = {
     "insert_token": {"digest": "new"},
     "insert_webhook": {"webhook_id": "wh_new"},
     "insert_delivery": {"delivery_id": "msg_new", "notice_id": "test.new"},
+    **{
+        name: {"rows": '[["tenant-7", "hospital_full_refresh", 29000037, "succeeded", 3, 1]]'}
+        for name in ("add_to_rollups", "delete_counts")
+    },
     "insert_request": {"request_id": f"{8:064}"},
     "save_products": {"rows": '[{"name": "种植牙", "description": "", "price": "", "selling_points": ["x"]}]'},
     "save_knowledge": {"rows": '[{"title": "疗程", "content": "三个月"}]'},
@@ -292,6 +303,13 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "control_requests": [_control_request(number) for number in range(max(10, int(3000 * share)))],
         "lanes": [{"kind": kind, "max_concurrent": 5, "max_queued": 1000} for kind in KINDS],
         "notice_listeners": [_listener(number) for number in range(max(10, int(1000 * share)))],
+        "task_counts": [
+            _tally(number) | {"minute": 29_000_000 + number, "writer": 1}
+            for number in range(max(10, int(3000 * share)))
+        ],
+        "task_rollups": [
+            _tally(number) | {"start": 29_000_000 + number, "span": 1} for number in range(max(10, int(3000 * share)))
+        ],
         "lane_tenants": [_lane_tenant(number) for number in range(max(10, int(3000 * share)))],
         "cities": [_city(number) for number in range(int(340 * share))],
         "districts": [_district(number) for number in range(int(2900 * share))],
@@ -386,6 +404,19 @@ def _event(number: int) -> dict[str, Any]:
         "status": "RUNNING",
         "unsent": 1 if number % 100 == 0 else None,
         "created_at": BEGIN + timedelta(seconds=number),
+    }
+
+
+def _tally(number: int) -> dict[str, Any]:
+    return {
+        "tenant_id": f"tenant-{number % 30}",
+        "kind": KINDS[number % 2],
+        "event": "succeeded",
+        "bucket": number % 46,
+        "number": 1,
+        "microseconds": 1_000_000,
+        "units": 3,
+        "best": 3.0,
     }
 
 

@@ -96,7 +96,12 @@ def test_a_hundred_tasks_are_four_inserts_two_reads_and_one_message(
     assert [row["title"] for row in rows] == [f"第{n}个" for n in range(100)]
     assert {(row["status"], row["tenant_id"], row["user_id"]) for row in rows} == {("PENDING", "acme", "ada")}
     assert json.loads(rows[0]["params"])["province"] == "广东省"
-    assert ran == ["insert_tasks"] * 4 + ["find_stored", "fetch_tasks", "is_heard"]  # a statement has 16 KB at most
+    assert ran == ["insert_tasks"] * 4 + [
+        "count_submitted",
+        "find_stored",
+        "fetch_tasks",
+        "is_heard",
+    ]  # a statement has 16 KB at most
     assert asked == [QUOTA, "BatchWriteItem", "SendMessageBatch"]
     assert sent("dispatch") == [{"kind": kind} for kind in sorted(kinds)]
 
@@ -301,7 +306,7 @@ def test_a_start_that_is_to_come_is_kept_and_hinted_at_when_a_message_can_wait(
     assert told(answer) == [*[(202, None)] * 3, *[(422, "invalid_request")] * 2]
     assert answer["items"][3]["problem"]["errors"][0]["pointer"] == "/items/3/run_after"
     assert answer["items"][4]["problem"]["errors"][0]["pointer"] == "/items/4/deadline"
-    assert ran == ["fetch_time", "insert_tasks", "find_stored", "fetch_tasks", "is_heard"]
+    assert ran == ["fetch_time", "insert_tasks", "count_submitted", "find_stored", "fetch_tasks", "is_heard"]
     rows = sql("SELECT run_after, deadline, created_at FROM tasks ORDER BY id")
     assert [row["run_after"] for row in rows] == [*(time.replace(tzinfo=None) for time in times), rows[2]["created_at"]]
     assert [row["deadline"] for row in rows] == [datetime(2026, 12, 20, 2), datetime(2026, 12, 20, 2), None]

@@ -90,25 +90,27 @@ def test_an_unknown_province_is_answered_with_the_nearest_ones(database: dict[st
 def test_an_insert_whose_answer_was_lost_is_found_again(
     database: dict[str, Any], sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = store.insert
+    run_transaction = longhaul_database.run_transaction
 
-    def lose_the_answer(*args: Any, **values: Any) -> bool:
-        insert(*args, **values)
-        raise DatabaseUnavailable("connection lost (2013)")
+    def lose_the_answer(work: Callable[..., bool]) -> bool:
+        run_transaction(work)
+        raise DatabaseUnavailable("connection lost (2013)")  # of its COMMIT
 
-    monkeypatch.setattr(store, "insert", lose_the_answer)
+    monkeypatch.setattr(longhaul_database, "run_transaction", lose_the_answer)
     task = submit(asking())
     assert sql("SELECT task_id FROM tasks") == [{"task_id": task.task_id}]
 
 
-def test_a_submit_is_one_insert_and_two_reads(database: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submit_is_one_insert_its_count_and_two_reads(
+    database: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran: list[str] = []
     run = longhaul_database.Session.run
     monkeypatch.setattr(
         longhaul_database.Session, "run", lambda self, name, *rest: ran.append(name) or run(self, name, *rest)
     )
     submit(asking())
-    assert ran == ["insert_task", "fetch_task", "is_heard"]
+    assert ran == ["insert_task", "count_submitted", "fetch_task", "is_heard"]
 
 
 def test_a_hint_that_cannot_be_sent_does_not_lose_the_task(

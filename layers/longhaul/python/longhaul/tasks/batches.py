@@ -14,7 +14,7 @@ from longhaul.database.chunks import arrays, side_by_side
 from longhaul.errors import DatabaseUnavailable, InvalidRequest, KeyReused, LonghaulError
 from longhaul.idempotency import KeyedRequest, claim, release, save_answer
 from longhaul.observability import logger
-from longhaul.tasks import changes, lifecycle, store
+from longhaul.tasks import changes, lifecycle, rollups, store
 from longhaul.tasks.changes import RUN_AFTER, Room, Wish
 from longhaul.tasks.model import Task
 from longhaul.tasks.store import Values, dumps, sql_time
@@ -156,6 +156,7 @@ def insert(tx: Session, new: Sequence[NewTask]) -> None:
     kinds = sorted({task.kind for task in new})
     for rows in arrays(_row(task) for task in new):
         _queries.insert_tasks(tx, tenant_id=new[0].tenant_id, user_id=new[0].user_id, rows=rows, kinds=kinds)
+    rollups.count_submitted(tx, (task.task_id for task in new))
 
 
 def _row(task: NewTask) -> dict[str, Any]:

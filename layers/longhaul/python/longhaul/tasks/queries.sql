@@ -810,3 +810,183 @@ DELETE FROM task_events WHERE task_id IN :task_ids LIMIT :limit;
 
 -- name: delete_tasks!
 DELETE FROM tasks WHERE id IN :ids AND tenant_id = '';
+
+-- ---------------------------------------------------------------- roll-ups: what happened, counted (migration 0020)
+
+-- name: count_events!
+-- Of a transition just made, in its transaction. Its rows are this connection's own, so nobody waits for them. A start took as
+-- long as the task had waited, an end as long as the task had run since its first start; nothing else took any time. What was
+-- recovered has kept its `updated_at`.
+INSERT INTO task_counts (
+    tenant_id, kind, minute, event, bucket, writer, number, microseconds, shortest, longest, units, best
+)
+SELECT
+    moved.tenant_id, moved.kind, moved.minute, :event,
+    IF(moved.lasted IS NULL, -1, GREATEST(0, LEAST(:last_bucket, CEIL(2 * LOG2(GREATEST(1, moved.lasted) / 100000e0))))),
+    CONNECTION_ID(), COUNT(*), COALESCE(SUM(moved.lasted), 0), MIN(moved.lasted), MAX(moved.lasted), COUNT(*) * :units,
+    COALESCE(MAX(IF(moved.lasted > 0, :units * 1000000e0 / moved.lasted, 0)), 0)
+FROM (
+    SELECT
+        tenant_id, kind,
+        TIMESTAMPDIFF(MINUTE, '1970-01-01', IF(:event = 'recovered', UTC_TIMESTAMP(6), updated_at)) AS minute,
+        GREATEST(0, IF(
+            :event = 'started',
+            TIMESTAMPDIFF(MICROSECOND, GREATEST(created_at, run_after), updated_at),
+            TIMESTAMPDIFF(MICROSECOND, started_at, finished_at)
+        )) AS lasted
+    FROM tasks
+    WHERE id IN :ids
+) AS moved
+GROUP BY 1, 2, 3, 5
+ON DUPLICATE KEY UPDATE
+    number = task_counts.number + VALUES(number),
+    microseconds = task_counts.microseconds + VALUES(microseconds),
+    shortest = LEAST(task_counts.shortest, VALUES(shortest)),
+    longest = GREATEST(task_counts.longest, VALUES(longest)),
+    units = task_counts.units + VALUES(units),
+    best = GREATEST(task_counts.best, VALUES(best));
+
+-- name: count_submitted!
+-- Those of these that this transaction has inserted.
+INSERT INTO task_counts (
+    tenant_id, kind, minute, event, bucket, writer, number, microseconds, shortest, longest, units, best
+)
+SELECT
+    tenant_id, kind, TIMESTAMPDIFF(MINUTE, '1970-01-01', created_at), 'submitted', -1, CONNECTION_ID(), COUNT(*), 0, NULL, NULL,
+    0, 0
+FROM tasks
+WHERE task_id IN :task_ids
+GROUP BY 1, 2, 3
+ON DUPLICATE KEY UPDATE number = task_counts.number + VALUES(number);
+
+-- name: lock_counts
+-- Of minutes that are over, whoever is not at them still.
+SELECT tenant_id, kind, minute, event, bucket, writer
+FROM task_counts
+WHERE minute < TIMESTAMPDIFF(MINUTE, '1970-01-01', UTC_TIMESTAMP(6))
+ORDER BY minute
+LIMIT :limit
+FOR UPDATE SKIP LOCKED;
+
+-- name: add_to_rollups!
+-- [[tenant_id, kind, minute, event, bucket, writer], ...], which this transaction has locked and deletes next. In one order, so
+-- that no two folds wait for each other in a circle.
+INSERT INTO task_rollups (
+    tenant_id, span, start, kind, event, bucket, number, microseconds, shortest, longest, units, best
+)
+SELECT
+    IF(readers.everybody, '', counts.tenant_id), spans.span, counts.minute - MOD(counts.minute, spans.span), counts.kind,
+    counts.event, counts.bucket, SUM(counts.number), SUM(counts.microseconds), MIN(counts.shortest), MAX(counts.longest),
+    SUM(counts.units), MAX(counts.best)
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
+    tenant_id VARCHAR(64) PATH '$[0]', kind VARCHAR(64) PATH '$[1]', minute INT PATH '$[2]', event VARCHAR(16) PATH '$[3]',
+    bucket INT PATH '$[4]', writer BIGINT UNSIGNED PATH '$[5]'
+)) AS taken
+JOIN task_counts AS counts ON counts.tenant_id = CAST(taken.tenant_id AS BINARY) AND counts.kind = taken.kind
+    AND counts.minute = taken.minute AND counts.event = taken.event AND counts.bucket = taken.bucket
+    AND counts.writer = taken.writer
+JOIN (SELECT 1 AS span UNION ALL SELECT 60 UNION ALL SELECT 1440 UNION ALL SELECT 11520) AS spans
+JOIN (SELECT 0 AS everybody UNION ALL SELECT 1) AS readers
+GROUP BY 1, 2, 3, 4, 5, 6
+ORDER BY 1, 2, 3, 4, 5, 6
+ON DUPLICATE KEY UPDATE
+    number = task_rollups.number + VALUES(number),
+    microseconds = task_rollups.microseconds + VALUES(microseconds),
+    shortest = LEAST(task_rollups.shortest, VALUES(shortest)),
+    longest = GREATEST(task_rollups.longest, VALUES(longest)),
+    units = task_rollups.units + VALUES(units),
+    best = GREATEST(task_rollups.best, VALUES(best));
+
+-- name: delete_counts!
+DELETE counts
+FROM task_counts AS counts
+JOIN JSON_TABLE(:rows, '$[*]' COLUMNS (
+    tenant_id VARCHAR(64) PATH '$[0]', kind VARCHAR(64) PATH '$[1]', minute INT PATH '$[2]', event VARCHAR(16) PATH '$[3]',
+    bucket INT PATH '$[4]', writer BIGINT UNSIGNED PATH '$[5]'
+)) AS taken ON counts.tenant_id = CAST(taken.tenant_id AS BINARY) AND counts.kind = taken.kind
+    AND counts.minute = taken.minute AND counts.event = taken.event AND counts.bucket = taken.bucket
+    AND counts.writer = taken.writer;
+
+-- name: purge_rollups!
+DELETE FROM task_rollups
+WHERE span = :span AND start < TIMESTAMPDIFF(MINUTE, '1970-01-01', UTC_TIMESTAMP(6)) - :minutes
+LIMIT :limit;
+
+-- name: fetch_minute$
+SELECT TIMESTAMPDIFF(MINUTE, '1970-01-01', UTC_TIMESTAMP(6));
+
+-- name: sum_window
+-- One statement, so that what a fold moves meanwhile is seen once. [[span, start], ...]: the roll-ups that fill the window.
+SELECT
+    0 AS place, task_rollups.kind, task_rollups.event, task_rollups.bucket, SUM(task_rollups.number) AS number,
+    SUM(task_rollups.microseconds) AS microseconds, MIN(task_rollups.shortest) AS shortest,
+    MAX(task_rollups.longest) AS longest, SUM(task_rollups.units) AS units, MAX(task_rollups.best) AS best
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (span INT PATH '$[0]', start INT PATH '$[1]')) AS periods
+JOIN task_rollups ON task_rollups.tenant_id = :reader AND task_rollups.span = periods.span
+    AND task_rollups.start = periods.start
+WHERE (:any_kind OR task_rollups.kind IN :kinds)
+GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT
+    0, kind, event, bucket, SUM(number), SUM(microseconds), MIN(shortest), MAX(longest), SUM(units), MAX(best)
+FROM task_counts
+WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND (:any_kind OR kind IN :kinds)
+GROUP BY 1, 2, 3, 4;
+
+-- name: sum_steps
+-- One statement, so that what a fold moves meanwhile is seen once. A group is of :step minutes, from :first on.
+SELECT
+    FLOOR((start - :first) / :step) AS place, kind, event, bucket, SUM(number) AS number, SUM(microseconds) AS microseconds,
+    MIN(shortest) AS shortest, MAX(longest) AS longest, SUM(units) AS units, MAX(best) AS best
+FROM task_rollups
+WHERE tenant_id = :reader AND span = :span AND start >= :first AND start < :last AND (:any_kind OR kind IN :kinds)
+GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT
+    FLOOR((minute - :first) / :step), kind, event, bucket, SUM(number), SUM(microseconds), MIN(shortest), MAX(longest),
+    SUM(units), MAX(best)
+FROM task_counts
+WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND (:any_kind OR kind IN :kinds)
+GROUP BY 1, 2, 3, 4;
+
+-- name: count_unended
+-- What waits, is to start later, runs or is paused now, of a kind; of every tenant where :reader is ''.
+SELECT
+    tasks.kind, tasks.status, tasks.status = 'PENDING' AND tasks.run_after > UTC_TIMESTAMP(6) AS later, COUNT(*) AS number,
+    GREATEST(0, TIMESTAMPDIFF(SECOND, MIN(tasks.run_after), UTC_TIMESTAMP(6))) AS oldest_seconds
+FROM lanes
+JOIN tasks ON tasks.kind = lanes.kind AND tasks.status IN ('PENDING', 'RUNNING')
+WHERE (:reader = '' OR tasks.tenant_id = :reader) AND (:any_kind OR lanes.kind IN :kinds)
+GROUP BY 1, 2, 3;
+
+-- name: list_longest_running
+-- Of the tenant's RUNNING tasks that were submitted first, those that have run longest.
+SELECT
+    tasks.task_id, tasks.kind, tasks.title, tasks.progress, tasks.current_step,
+    TIMESTAMPDIFF(MICROSECOND, tasks.started_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds
+FROM (
+    SELECT id FROM tasks FORCE INDEX (tasks_by_tenant_status)
+    WHERE tenant_id = :reader AND status = 'RUNNING'
+    ORDER BY created_at, id
+    LIMIT :looked_at
+) AS oldest
+JOIN tasks ON tasks.id = oldest.id
+WHERE :any_kind OR tasks.kind IN :kinds
+ORDER BY tasks.started_at, tasks.id
+LIMIT :limit;
+
+-- name: list_longest_running_of_all
+-- The same of every tenant, among those that are to end first.
+SELECT
+    tasks.task_id, tasks.kind, tasks.title, tasks.progress, tasks.current_step,
+    TIMESTAMPDIFF(MICROSECOND, tasks.started_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds
+FROM (
+    SELECT id FROM tasks FORCE INDEX (tasks_by_deadline)
+    WHERE status = 'RUNNING'
+    ORDER BY deadline, id
+    LIMIT :looked_at
+) AS oldest
+JOIN tasks ON tasks.id = oldest.id
+WHERE :any_kind OR tasks.kind IN :kinds
+ORDER BY tasks.started_at, tasks.id
+LIMIT :limit;

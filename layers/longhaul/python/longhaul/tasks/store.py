@@ -13,6 +13,7 @@ from typing import Any
 
 from longhaul.database import Session, queries
 from longhaul.database.chunks import arrays
+from longhaul.tasks import rollups
 from longhaul.tasks.model import CHANGED, RECOVERED, TRANSITIONS, Priority, Progress, Task, TaskError, Transition, aware
 
 _queries = queries.load(__file__)
@@ -47,10 +48,12 @@ def now(session: Session) -> datetime:
     return moment
 
 
-def insert(session: Session, *, params: dict[str, Any], **values: Any) -> bool:
-    """Whether the lane had room. Raises pymysql.IntegrityError for a key that is taken."""
-    later = values["run_after"] is not None
-    return bool(_queries.insert_task(session, later=later, params=dumps(params), **values))
+def insert(tx: Session, *, params: dict[str, Any], **values: Any) -> bool:
+    """Whether the lane had room; the task is counted then. Raises pymysql.IntegrityError for a key that is taken."""
+    inserted = bool(_queries.insert_task(tx, later=values["run_after"] is not None, params=dumps(params), **values))
+    if inserted:
+        rollups.count_submitted(tx, [values["task_id"]])
+    return inserted
 
 
 def fetch(session: Session, task_id: str) -> Task | None:
@@ -114,10 +117,8 @@ def lock(tx: Session, task_id: str, tenant_id: str) -> Task | None:
 
 def lock_many(tx: Session, tenant_id: str, task_ids: Sequence[str]) -> dict[str, Task]:
     """As `lock`, by their ids; those that are not there are left out."""
-    return {
-        row["task_id"]: Task.from_row(row)
-        for row in _queries.lock_tasks(tx, tenant_id=tenant_id, task_ids=list(task_ids))
-    }
+    rows = _queries.lock_tasks(tx, tenant_id=tenant_id, task_ids=list(task_ids))
+    return {row["task_id"]: Task.from_row(row) for row in rows}
 
 
 def lock_open(tx: Session, tenant_id: str, open_keys: Sequence[str]) -> dict[str, Task]:
@@ -181,7 +182,8 @@ def finish(
         **_error(error),
     )
     if moved:
-        record(tx, transition, {task.id: transition.detail(error)})
+        units = rollups.units_of(task.kind, progress) if transition == Transition.SUCCEED else 0
+        record(tx, transition, {task.id: transition.detail(error)}, units)
     return bool(moved)
 
 
@@ -243,10 +245,7 @@ def change(tx: Session, values: Mapping[int, Values]) -> None:
 
 
 def restart(tx: Session, task: Task, reason: str) -> bool:
-    """Record that this attempt's execution is started again, if the task still runs the attempt.
-
-    Nobody works at its steps until they are taken again.
-    """
+    """Record that this attempt's execution is started again, if it is the task's; its steps wait to be taken again."""
     runs = _queries.beat_attempt(tx, id=task.id, attempt=task.attempt)
     if runs:
         _queries.release_steps(tx, task_id=task.task_id)
@@ -254,10 +253,11 @@ def restart(tx: Session, task: Task, reason: str) -> bool:
     return bool(runs)
 
 
-def record(tx: Session, event: str, details: Mapping[int, Mapping[str, Any] | None]) -> None:
-    """What happened to the tasks with these row ids, in the transaction in which it happened."""
+def record(tx: Session, event: str, details: Mapping[int, Mapping[str, Any] | None], units: int = 0) -> None:
+    """What happened to the tasks with these row ids, in the transaction in which it happened; and count it."""
     for some in arrays({"id": row_id, "detail": dumps(detail)} for row_id, detail in details.items()):
         _queries.insert_events(tx, event=event, rows=some)
+    rollups.count(tx, event, details, units)
 
 
 def write_progress(session: Session, task: Task, progress: Progress, *, stage: str, current_step: str) -> bool:

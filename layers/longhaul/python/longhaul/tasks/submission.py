@@ -1,4 +1,4 @@
-"""Submitting a task: one insert, then one message as a hint. The database is the queue of record.
+"""Submitting a task: one insert, counted with it, then one message as a hint. The database is the queue of record.
 
 A kind may say that there is one open task at most for a thing (`Kind.open_key`). A unique key of the table keeps that,
 so of any number who submit at once one makes the task and all are given it.
@@ -161,9 +161,8 @@ def _insert(new: NewTask) -> Submitted:
     for _ in range(TRIES):
         full = False
         try:
-            with database.connection() as session:
-                if store.insert(session, **vars(new)):
-                    return Submitted(_stored(new))
+            if database.run_transaction(lambda tx: store.insert(tx, **vars(new))):
+                return Submitted(_stored(new))
             full = True
         except pymysql.IntegrityError:
             pass  # a key is taken: by the task that is looked for below

@@ -1,0 +1,1 @@
+"""The monitor: figures of tasks over any window, and what is wrong with them."""
