@@ -83,7 +83,7 @@ test-quick: .venv/.ready ## Run the tests that need no running stack and no data
 
 test-mariadb: .venv/.ready ## Run the integration tests on MariaDB or MySQL at 127.0.0.1:3306, in a database of their own
 	@TEST_DATABASE_URL="$${TEST_DATABASE_URL:-mysql://root@127.0.0.1:3306}"; export TEST_DATABASE_URL; \
-		exec $(PYTEST) -n 2 --dist loadscope tests/integration
+		exec $(PYTEST) $(PARALLEL) -o cache_dir=.pytest_cache/mariadb tests/integration
 
 fuzz: .venv/.ready .venv-fuzz/.ready ## Ask a stack of its own what the OpenAPI document allows and forbids (SECONDS=60 SEED=any)
 	@exec $(RUN) -m tests.fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
