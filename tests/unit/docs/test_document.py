@@ -182,18 +182,20 @@ def test_a_clash_between_functions_is_refused(
         document.make()
 
 
-def test_the_fuzzer_knows_of_each_operation_that_a_cursor_is_sealed() -> None:
-    """It makes cursors up, which are refused. An operation that is missing in its configuration fails the build."""
+@pytest.mark.parametrize(("place", "name", "refusal"), [("query", "cursor", 400), ("header", "if-match", 412)])
+def test_the_fuzzer_knows_what_it_cannot_make_up(place: str, name: str, refusal: int) -> None:
+    """A cursor is sealed, and If-Match names a version. An operation that its configuration lacks fails the build."""
     configuration = tomllib.loads((ROOT / "tests" / "fuzz" / "schemathesis.toml").read_text(encoding="utf-8"))
     tolerant = {
         operation
         for rule in configuration["operations"]
-        if 400 in rule["checks"]["positive_data_acceptance"]["expected-statuses"]
+        if refusal in rule["checks"]["positive_data_acceptance"]["expected-statuses"]
         for operation in rule["include-operation-id"]
     }
-    sealed = {
+    refusing = {
         str(operation)
         for operation in operations()
-        if any(parameter["name"] == "cursor" for parameter in operation.parameters("query"))
+        if any(parameter["name"].lower() == name for parameter in operation.parameters(place))
     }
-    assert sealed - tolerant == set(), "add them to tests/fuzz/schemathesis.toml"
+    assert refusing, f"no operation has {name}"
+    assert refusing - tolerant == set(), "add them to tests/fuzz/schemathesis.toml"
