@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from longhaul import testing
+from longhaul import database, testing
 from longhaul.errors import InvalidRequest, PermanentError, ProviderUnavailable
 from longhaul.tasks import lifecycle
 from longhaul.testing import Fail, Kill, Twice
-from longhaul.workloads import Item, Later, StepContext, TaskContext, Workload
+from longhaul.workloads import Item, Later, StepContext, TaskContext, Workload, store
 
 
 class Numbers(BaseModel):
@@ -192,3 +192,20 @@ def test_a_task_that_is_cancelled_runs_no_step() -> None:
     workload.stages[0]._run = lambda step: lifecycle.cancel(step.task_id, step.tenant_id) and {}  # type: ignore
     run = testing.run(workload, {"numbers": [1, 2]})
     assert (run.status, seen, run.steps_run) == ("CANCELLED", [], 1)
+
+
+def test_a_heartbeat_within_the_same_tick_of_the_clock_stops_nobody() -> None:
+    """An engine's clock may stand still for milliseconds, and a row that keeps its values is not counted as changed."""
+    beating: Workload[Numbers] = Workload("beat_twice", params=Numbers)
+    beats = []
+
+    @beating.step
+    def beat(step: StepContext[Numbers]) -> dict[str, Any]:
+        with database.connection() as session:
+            session.run("stop_clock", "SET timestamp = 1796000000", {})
+            beats.extend(store.beat(session, step.task_id, step.attempt) for _ in range(2))
+            session.run("start_clock", "SET timestamp = DEFAULT", {})
+        return {}
+
+    assert testing.run(beating, {"numbers": []}).status == "SUCCEEDED"
+    assert beats == [True, True]

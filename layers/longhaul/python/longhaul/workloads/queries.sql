@@ -103,8 +103,11 @@ INSERT INTO step_reports (task_id, step_key, fraction) VALUES (:task_id, :step_k
 ON DUPLICATE KEY UPDATE fraction = VALUES(fraction);
 
 -- name: beat!
--- Whether the task still runs this attempt.
-UPDATE tasks SET heartbeat_at = UTC_TIMESTAMP(6) WHERE task_id = :task_id AND status = 'RUNNING' AND attempt = :attempt;
+-- Whether the task still runs this attempt. The time always moves: a row that keeps its values is not counted, and an
+-- engine's clock may stand still for some milliseconds.
+UPDATE tasks
+SET heartbeat_at = GREATEST(UTC_TIMESTAMP(6), COALESCE(TIMESTAMPADD(MICROSECOND, 1, heartbeat_at), UTC_TIMESTAMP(6)))
+WHERE task_id = :task_id AND status = 'RUNNING' AND attempt = :attempt;
 
 -- name: remember!
 UPDATE task_steps
