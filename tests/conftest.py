@@ -45,6 +45,8 @@ EMPTIED = (
     "notice_listeners",
     "task_counts",
     "task_rollups",
+    "latency_reports",
+    "latency_rollups",
     "leads_task_list",
     "dcc_leads_follow",
     "hospitals",

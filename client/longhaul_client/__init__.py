@@ -17,6 +17,7 @@ from longhaul_client.errors import (
     ValidationError,
 )
 from longhaul_client.manager import TaskManager
+from longhaul_client.monitoring import TaskMonitor, TaskPerformanceAnalyzer
 
 __all__ = [
     "ProgressCallback",
@@ -25,7 +26,9 @@ __all__ = [
     "TaskError",
     "TaskExecutionError",
     "TaskManager",
+    "TaskMonitor",
     "TaskNotFoundError",
+    "TaskPerformanceAnalyzer",
     "TaskTimeoutError",
     "ValidationError",
 ]

@@ -85,15 +85,16 @@ class Api:
         """
         pool = await Pool.of(self)
         request = self._built(pool, method, path, query or {}, body, {**self._headers(hold), **(headers or {})}, hold)
-        try:
-            async for attempt in retrying(self._notify, attempts):
-                with attempt:
-                    response = check(await pool.client.send(request))
-        except Transient as error:
-            response = error.response
-        except (httpx.HTTPError, UnicodeError, OverflowError) as error:  # the last two: an impossible host or port
-            raise failing(self._no_answer(error)) from error
-        return _answer(response, frozenset(expects), failing)
+        return _answer(await self._sent(pool, request, attempts, failing), frozenset(expects), failing)
+
+    async def text(self, path: str, query: Query | None = None) -> str:
+        """Return a resource that is text, not JSON. Raises TaskError."""
+        pool = await Pool.of(self)
+        request = self._built(pool, "GET", path, query or {}, None, self._headers(0), 0)
+        response = await self._sent(pool, request, MAX_ATTEMPTS, TaskExecutionError)
+        if response.is_success and response.headers.get("content-type", "").startswith("text/"):
+            return response.text
+        return str(_answer(response, frozenset({"text"}), TaskExecutionError).document)
 
     async def pages(self, path: str, query: Query) -> AsyncGenerator[list[Document]]:
         """Yield the items of a list with a cursor, page by page."""
@@ -110,6 +111,19 @@ class Api:
         pool = await Pool.of(self)
         with pool.follower():
             yield pool
+
+    async def _sent(
+        self, pool: Pool, request: httpx.Request, attempts: int, failing: type[TaskError]
+    ) -> httpx.Response:
+        try:
+            async for attempt in retrying(self._notify, attempts):
+                with attempt:
+                    response = check(await pool.client.send(request))
+        except Transient as error:
+            return error.response
+        except (httpx.HTTPError, UnicodeError, OverflowError) as error:  # the last two: an impossible host or port
+            raise failing(self._no_answer(error)) from error
+        return response
 
     def _built(
         self,

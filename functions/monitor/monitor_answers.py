@@ -1,8 +1,10 @@
 """The monitor's answers: cached for a minute, conditional, each made of one observation."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+
+from pydantic import BaseModel
 
 from longhaul import cache
 from longhaul.cache import Namespace, Tier
@@ -15,15 +17,18 @@ from longhaul.http import (
     caller,
     conditional,
     dumps,
-    etag_of,
     require_scope,
+    weak_etag_of,
 )
 from longhaul.tasks import rollups
-from longhaul.tasks.rollups import DAY, HOUR, Reader, Window
+from longhaul.tasks.rollups import DAY, HOUR, Reader, Steps, Window
 from monitor.assessment import health, issues_of
+from monitor.latencies import Latencies
 from monitor.observation import Observation, observe
 from monitor.openmetrics import CONTENT_TYPE, MEDIA_TYPE, openmetrics
 from monitor.report import report
+from monitor.targets_answers import measured
+from monitor.timeseries_wire import Timeseries, events_of, is_quantile, timeseries_document
 from monitor.window_wire import HealthQuery, IssuesQuery, MonitorQuery, ReportQuery, TimeseriesQuery
 from monitor.windows import STEPS, minute_of, stepped_window, window_of
 from monitor.wire import (
@@ -31,13 +36,12 @@ from monitor.wire import (
     Issues,
     Metrics,
     Performance,
-    Timeseries,
     figures_document,
     issue_document,
     kind_performance,
+    lasting,
     metrics_document,
     present_document,
-    timeseries_document,
 )
 from monitor.wire import window_of as window_document
 
@@ -50,15 +54,16 @@ _VARY = {"Vary": "Authorization, Accept, Accept-Encoding"}
 def metrics_answer(app: Api, query: MonitorQuery) -> Response[Metrics]:
     """As JSON, or where OpenMetrics is accepted as that: then it is of today, whatever the window."""
     if MEDIA_TYPE in app.current_event.headers.get("accept", "").lower():
-        text = openmetrics(_today(app, query))
-        return conditional(app, lambda: text, etag=etag_of(text), content_type=CONTENT_TYPE, headers=_VARY)
-    found = metrics_document(_seen(app, query, present=True))
-    return conditional(app, lambda: found, etag=etag_of(found), headers=_VARY)
+        seen = _today(app, query)
+        text = openmetrics(seen, _measured_today(app) if query.all_tenants else None)
+        return conditional(app, lambda: text, etag=weak_etag_of(text), content_type=CONTENT_TYPE, headers=_VARY)
+    return _answer(app, metrics_document(_seen(app, query, present=True)), headers=_VARY)
 
 
 def report_answer(app: Api, query: ReportQuery) -> Response[str]:
-    text = report(_seen(app, query, present=True), query.lang)
-    return conditional(app, lambda: text, etag=etag_of(text), content_type=TEXT)
+    seen = _seen(app, query, present=True)
+    etag = weak_etag_of(lasting(metrics_document(seen)))
+    return conditional(app, lambda: report(seen, query.lang), etag=etag, content_type=TEXT)
 
 
 def health_answer(app: Api, query: HealthQuery) -> Response[Health]:
@@ -71,25 +76,24 @@ def health_answer(app: Api, query: HealthQuery) -> Response[Health]:
         now=present_document(seen.present()),
         figures=figures_document(seen.totals),
     )
-    return conditional(app, lambda: found, etag=etag_of(found))
+    return _answer(app, found)
 
 
 def performance_answer(app: Api, query: MonitorQuery) -> Response[Performance]:
     seen = _seen(app, query)
     ended = {kind: figures for kind, figures in seen.by_kind.items() if figures.ended}
-    found = Performance(**window_document(seen), kinds=[kind_performance(*item) for item in ended.items()])
-    return conditional(app, lambda: found, etag=etag_of(found))
+    return _answer(app, Performance(**window_document(seen), kinds=[kind_performance(*item) for item in ended.items()]))
 
 
 def issues_answer(app: Api, query: IssuesQuery) -> Response[Issues]:
     seen = _seen(app, query)
     issues = issues_of(seen.by_kind, query.thresholds)
-    found = Issues(**window_document(seen), issues=[issue_document(issue) for issue in issues])
-    return conditional(app, lambda: found, etag=etag_of(found))
+    return _answer(app, Issues(**window_document(seen), issues=[issue_document(issue) for issue in issues]))
 
 
 def timeseries_answer(app: Api, query: TimeseriesQuery) -> Response[Timeseries]:
     step = STEPS[query.step]
+    steps = Steps(step, events_of(query.figure), by_bucket=is_quantile(query.figure))
 
     def choose(now: int) -> Window:
         window = stepped_window(query.minutes, _until(query), now, step)
@@ -98,8 +102,13 @@ def timeseries_answer(app: Api, query: TimeseriesQuery) -> Response[Timeseries]:
             raise InvalidParameter(f"query/step: {detail}", errors=[{"pointer": "query/step", "detail": detail}])
         return window
 
-    found = timeseries_document(_observed(app, query, choose, ["steps", step], step=step), query.figure, step)
-    return conditional(app, lambda: found, etag=etag_of(found))
+    seen = _observed(app, query, choose, ["steps", *steps], steps=steps)
+    return _answer(app, timeseries_document(seen, query.figure, step))
+
+
+def _answer[T: BaseModel](app: Api, found: T, headers: Mapping[str, str] | None = None) -> Response[T]:
+    """Its tag is weak: a caller that has the same figures needs no answer that only says when they were read."""
+    return conditional(app, lambda: found, etag=weak_etag_of(lasting(found)), headers=headers)
 
 
 def _seen(app: Api, query: MonitorQuery, *, present: bool = False) -> Observation:
@@ -114,13 +123,18 @@ def _today(app: Api, query: MonitorQuery) -> Observation:
     return _observed(app, query, lambda _: Window(day * DAY, (day + 1) * DAY, HOUR), ["day", day], present=True)
 
 
+def _measured_today(app: Api) -> Latencies:
+    now = datetime.now(UTC)
+    return measured(now.hour * HOUR + now.minute + 1, fresh=asks_for_fresh(app))[-1]
+
+
 def _observed(
     app: Api,
     query: MonitorQuery,
     choose: Callable[[int], Window],
     of: list[object],
     *,
-    step: int | None = None,
+    steps: Steps | None = None,
     present: bool = False,
 ) -> Observation:
     """What is seen in the window that is chosen by the minute it is. Raises DatabaseUnavailable, Forbidden."""
@@ -130,7 +144,7 @@ def _observed(
         _OBSERVATIONS,
         hashlib.sha256(key.encode()).hexdigest(),
         _TAG,
-        lambda: observe(reader, choose(rollups.minute_now()), step=step, present=present),
+        lambda: observe(reader, choose(rollups.minute_now()), steps=steps, present=present),
         parse=Observation.of,
         fresh=asks_for_fresh(app),
     ).value

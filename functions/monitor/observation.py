@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from longhaul.tasks import rollups
 from longhaul.tasks.figures import Figures
 from longhaul.tasks.model import Status
-from longhaul.tasks.rollups import Count, Reader, RunningTask, Unended, Window
+from longhaul.tasks.rollups import Count, Reader, RunningTask, Steps, Unended, Window
 from monitor.windows import moment_of
 
 MAX_TASKS = 100  # that are named
@@ -80,12 +80,12 @@ class Observation:
         )
 
 
-def observe(reader: Reader, window: Window, *, step: int | None = None, present: bool) -> Content:
+def observe(reader: Reader, window: Window, *, steps: Steps | None = None, present: bool) -> Content:
     """Read what happened in the window; with `present`, also what waits and runs now. Raises DatabaseUnavailable."""
     return {
         "as_of": time.time(),
         "window": window,
-        "counts": rollups.sum_steps(reader, window, step) if step else rollups.sum_window(reader, window),
+        "counts": rollups.sum_steps(reader, window, steps) if steps else rollups.sum_window(reader, window),
         "unended": rollups.count_unended(reader) if present else [],
         "longest": rollups.list_longest_running(reader, MAX_TASKS) if present else [],
     }

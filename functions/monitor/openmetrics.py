@@ -1,12 +1,14 @@
 """OpenMetrics text, as Prometheus reads it (https://prometheus.io/docs/specs/om/open_metrics_spec/).
 
 Its counters count since midnight, UTC, when they begin anew, as those of a restarted process do: Prometheus makes the
-windows. There is no label of a tenant or a task, whose number has no bound.
+windows. There is no label of a tenant or a task, whose number has no bound. Latencies are of the whole deployment, so
+they are only for who reads of all tenants; their quantiles are of the day so far.
 """
 
 from collections.abc import Iterator
 
 from longhaul.tasks.figures import ENDS, LAST_BUCKET, Figures, Histogram, upper_bound
+from monitor.latencies import Latencies
 from monitor.observation import Observation
 
 MEDIA_TYPE = "application/openmetrics-text"
@@ -31,13 +33,15 @@ _GAUGES = {
 }
 
 
-def openmetrics(seen: Observation) -> str:
-    """The counters of `seen`, which should begin at midnight, and what there is now."""
+def openmetrics(seen: Observation, measured: Latencies | None = None) -> str:
+    """The counters of `seen`, which should begin at midnight, and what there is now; with what was measured since."""
     kinds = seen.by_kind
+    since = seen.since.timestamp()
     lines = [
-        *_counters(kinds, seen.since.timestamp()),
-        *(line for name in _HISTOGRAMS for line in _histograms(name, kinds, seen.since.timestamp())),
+        *_counters(kinds, since),
+        *(line for name in _HISTOGRAMS for line in _histograms(name, kinds, since)),
         *_gauges(seen, list(kinds)),
+        *(_latencies(measured, since) if measured else ()),
         "# EOF",
     ]
     return "\n".join(lines) + "\n"
@@ -85,6 +89,27 @@ def _gauges(seen: Observation, kinds: list[str]) -> Iterator[str]:
         yield from _family(family, "gauge", text, unit="seconds" if name.endswith("_seconds") else "")
         for kind in kinds:
             yield f"{family}{_labels({'kind': kind})} {getattr(seen.present(kind), name) or 0}"
+
+
+def _latencies(measured: Latencies, since: float) -> Iterator[str]:
+    for name, text, found in (
+        ("route", "How long requests took in their function.", measured.routes),
+        ("statement", "How long statements took.", measured.statements),
+    ):
+        family = f"longhaul_{name}_seconds"
+        yield from _family(family, "summary", text, unit="seconds")
+        for one in found:
+            for quantile, value in (("0.5", one.p50), ("0.95", one.p95)):
+                yield f"{family}{_labels({name: one.name, 'quantile': quantile})} {value or 0:.6f}"
+            yield f"{family}_count{_labels({name: one.name})} {one.count}"
+            yield f"{family}_created{_labels({name: one.name})} {since}"
+    yield from _family("longhaul_route_errors", "counter", "Answers that were 5xx.")
+    for one in measured.routes:
+        yield from _counter("longhaul_route_errors", {"route": one.name}, one.errors, since)
+    hits, readings = measured.cached()
+    yield from _family("longhaul_cache_readings", "counter", "Readings of the cache.")
+    for outcome, number in (("hit", hits), ("miss", readings - hits)):
+        yield from _counter("longhaul_cache_readings", {"outcome": outcome}, number, since)
 
 
 def _family(name: str, kind: str, text: str, *, unit: str = "") -> Iterator[str]:

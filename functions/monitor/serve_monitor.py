@@ -6,9 +6,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
-from longhaul.http import Response, also, make_app, needs
+from longhaul.http import Response, also, in_text, make_app, needs
 from longhaul.observability import observed
 from monitor.monitor_answers import (
+    TEXT,
     health_answer,
     issues_answer,
     metrics_answer,
@@ -16,21 +17,36 @@ from monitor.monitor_answers import (
     report_answer,
     timeseries_answer,
 )
+from monitor.openmetrics import CONTENT_TYPE
+from monitor.targets_answers import targets_answer
+from monitor.targets_wire import Targets, TargetsQuery
+from monitor.timeseries_wire import Timeseries
 from monitor.window_wire import HealthQuery, IssuesQuery, MonitorQuery, ReportQuery, TimeseriesQuery
-from monitor.wire import Health, Issues, Metrics, Performance, Timeseries
+from monitor.wire import Health, Issues, Metrics, Performance
 
 settings.require(settings.Database, settings.Cache, settings.Limits)
 
 app = make_app()
-READ: dict[str, Any] = {"security": needs("tasks:read"), "tags": ["monitor"], "openapi_extensions": also(304)}
+ASK: dict[str, Any] = {"security": needs("tasks:read"), "tags": ["monitor"]}
+READ = ASK | {"openapi_extensions": also(304)}
 
 
-@app.get("/api/v1/monitor/metrics", **READ, summary="Read the figures of a window; for Prometheus as OpenMetrics text")
+@app.get(
+    "/api/v1/monitor/metrics",
+    **ASK,
+    openapi_extensions=also(304) | in_text(CONTENT_TYPE, json=True),
+    summary="Read the figures of a window; for Prometheus as OpenMetrics text",
+)
 def read_metrics(query: Annotated[MonitorQuery, Query()]) -> Response[Metrics]:
     return metrics_answer(app, query)
 
 
-@app.get("/api/v1/monitor/report", **READ, summary="Read the figures of a window as a text for people")
+@app.get(
+    "/api/v1/monitor/report",
+    **ASK,
+    openapi_extensions=also(304) | in_text(TEXT),
+    summary="Read the figures of a window as a text for people",
+)
 def read_report(query: Annotated[ReportQuery, Query()]) -> Response[str]:
     return report_answer(app, query)
 
@@ -43,6 +59,17 @@ def read_health(query: Annotated[HealthQuery, Query()]) -> Response[Health]:
 @app.get("/api/v1/monitor/performance", **READ, summary="Read how each kind does: counts, success, durations, rates")
 def read_performance(query: Annotated[MonitorQuery, Query()]) -> Response[Performance]:
     return performance_answer(app, query)
+
+
+@app.get(
+    "/api/v1/monitor/performance/targets",
+    security=needs("ops"),
+    tags=["monitor"],
+    openapi_extensions=also(304),
+    summary="Compare latencies, cache and errors with their targets; p50 and p95 of each route and statement",
+)
+def compare_targets(query: Annotated[TargetsQuery, Query()]) -> Response[Targets]:
+    return targets_answer(app, query)
 
 
 @app.get("/api/v1/monitor/issues", **READ, summary="List the kinds that are slow, fail or get little done")

@@ -1,6 +1,5 @@
 """What the monitor answers."""
 
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,14 +9,16 @@ from longhaul.tasks.figures import ENDS, Figures, Histogram
 from longhaul.tasks.rollups import RunningTask
 from monitor.assessment import HealthStatus, Issue, Severity
 from monitor.observation import Observation, Present
-from monitor.window_wire import FigureName
+
+_AGES = {"as_of", "until", "oldest_waiting_seconds", "running_seconds"}
+_OF_A_TASK = {"message", "value"}  # of an issue: for how long the task has run
 
 
-class _View(BaseModel):
+class View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class WindowDocument(_View):
+class WindowDocument(View):
     """When it was looked at, and what."""
 
     as_of: Timestamp = Field(description="When the figures were read; an answer is cached for a minute.")
@@ -26,7 +27,7 @@ class WindowDocument(_View):
     resolution_seconds: int = Field(description="The window is widened to whole spans of so long.", examples=[3600])
 
 
-class Durations(_View):
+class Durations(View):
     """How long something took, in seconds. Null when there was none."""
 
     count: int
@@ -37,7 +38,7 @@ class Durations(_View):
     max: float | None
 
 
-class FiguresDocument(_View):
+class FiguresDocument(View):
     """What happened in the window. Each end of a task that was retried counts."""
 
     submitted: int
@@ -61,7 +62,7 @@ class FiguresDocument(_View):
     running: Durations = Field(description="From the first start to the end, of all that ended.")
 
 
-class PresentDocument(_View):
+class PresentDocument(View):
     """What there is now."""
 
     waiting: int = Field(description="PENDING tasks that may start.")
@@ -70,7 +71,7 @@ class PresentDocument(_View):
     oldest_waiting_seconds: int | None = Field(description="For how long the first of those that wait could have run.")
 
 
-class KindMetrics(_View):
+class KindMetrics(View):
     """A kind's figures."""
 
     kind: str = Field(examples=["hospital_province_refresh"])
@@ -78,7 +79,7 @@ class KindMetrics(_View):
     figures: FiguresDocument
 
 
-class RunningDocument(_View):
+class RunningDocument(View):
     """A task that runs."""
 
     task_id: str
@@ -98,7 +99,7 @@ class Metrics(WindowDocument):
     longest_running: list[RunningDocument] = Field(description="The tasks that have run longest, at most 100.")
 
 
-class IssueDocument(_View):
+class IssueDocument(View):
     """Something that is wrong."""
 
     type: str = Field(examples=["low_success_rate"])
@@ -119,7 +120,7 @@ class Health(WindowDocument):
     figures: FiguresDocument
 
 
-class KindPerformance(_View):
+class KindPerformance(View):
     """How a kind does. Durations are of tasks that succeeded."""
 
     kind: str
@@ -140,22 +141,6 @@ class Issues(WindowDocument):
     issues: list[IssueDocument]
 
 
-class Series(_View):
-    """A value for each step; null where there is none to tell."""
-
-    kind: str | None = Field(description="Null: of all kinds.")
-    values: list[float | None]
-
-
-class Timeseries(WindowDocument):
-    """A figure over time."""
-
-    figure: FigureName
-    step_seconds: int
-    times: list[Timestamp] = Field(description="When each step begins.")
-    series: list[Series]
-
-
 def window_of(seen: Observation) -> dict[str, Any]:
     """The fields of WindowDocument."""
     return {
@@ -169,11 +154,11 @@ def window_of(seen: Observation) -> dict[str, Any]:
 def durations(of: Histogram) -> Durations:
     return Durations(
         count=of.number,
-        mean=_rounded(of.mean),
-        p50=_rounded(of.quantile(0.5)),
-        p95=_rounded(of.quantile(0.95)),
-        min=_rounded(of.shortest),
-        max=_rounded(of.longest),
+        mean=rounded(of.mean),
+        p50=rounded(of.quantile(0.5)),
+        p95=rounded(of.quantile(0.95)),
+        min=rounded(of.shortest),
+        max=rounded(of.longest),
     )
 
 
@@ -183,10 +168,10 @@ def figures_document(of: Figures) -> FiguresDocument:
         **{name: of.events[name] for name in names},
         **{status.lower(): of.ended[status] for status in dict.fromkeys(ENDS.values())},
         ended=of.ended.total(),
-        success_rate=_rounded(of.share("SUCCEEDED")),
-        failure_rate=_rounded(of.share("FAILED")),
+        success_rate=rounded(of.share("SUCCEEDED")),
+        failure_rate=rounded(of.share("FAILED")),
         units=of.units,
-        units_per_second=_rounded(of.units_per_second),
+        units_per_second=rounded(of.units_per_second),
         best_units_per_second=round(of.best, 6),
         waiting=durations(of.waiting),
         running=durations(of.running),
@@ -215,10 +200,10 @@ def kind_performance(kind: str, of: Figures) -> KindPerformance:
         kind=kind,
         count=of.ended.total(),
         succeeded=of.ended["SUCCEEDED"],
-        success_rate=_rounded(of.share("SUCCEEDED")),
+        success_rate=rounded(of.share("SUCCEEDED")),
         running=durations(of.succeeded),
         units=of.units,
-        units_per_second=_rounded(of.units_per_second),
+        units_per_second=rounded(of.units_per_second),
         best_units_per_second=round(of.best, 6),
     )
 
@@ -227,48 +212,25 @@ def issue_document(issue: Issue) -> IssueDocument:
     return IssueDocument(**vars(issue))
 
 
-def timeseries_document(seen: Observation, figure: FigureName, step: int) -> Timeseries:
-    """`step` in minutes. Steps that have not begun yet are left out, but those of a window that lies ahead."""
-    places = range((seen.window.last - seen.window.first) // step)
-    cells: dict[str | None, list[Figures]] = {None: [Figures() for _ in places]}
-    for count in seen.counts:
-        series = cells.setdefault(count.kind, [Figures() for _ in places])
-        for line in (series, cells[None]):
-            line[count.place].add(count)
-    return Timeseries(
-        **window_of(seen),
-        figure=figure,
-        step_seconds=60 * step,
-        times=[seen.since + timedelta(minutes=step * place) for place in places],
-        series=[
-            Series(kind=kind, values=[_rounded(_value(point, figure)) for point in cells[kind]])
-            for kind in sorted(cells, key=lambda name: name or "")
-        ],
-    )
-
-
-def _value(point: Figures, figure: FigureName) -> float | None:
-    match figure:
-        case "ended":
-            return point.ended.total()
-        case "succeeded" | "failed" | "cancelled":
-            return point.ended[figure.upper()]
-        case "units":
-            return point.units
-        case "success_rate":
-            return point.share("SUCCEEDED")
-        case "units_per_second":
-            return point.units_per_second
-        case "submitted" | "started" | "retried" | "requeued":
-            return point.events[figure]
-    histogram = point.waiting if figure.startswith("waiting") else point.running
-    return histogram.mean if figure.endswith("mean") else histogram.quantile(int(figure[-2:]) / 100)
-
-
 def _running(task: RunningTask) -> RunningDocument:
     values = task._asdict()
     return RunningDocument(running_seconds=round(values.pop("seconds"), 3), **values)
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
+
+
+def lasting(document: BaseModel) -> Any:
+    """What of an answer stays the same while nothing happens: without its time, and without ages."""
+    return _without_ages(document.model_dump(mode="json"))
+
+
+def _without_ages(part: Any) -> Any:
+    match part:
+        case dict():
+            aged = _AGES | _OF_A_TASK if part.get("task_id") else _AGES
+            return {name: _without_ages(value) for name, value in part.items() if name not in aged}
+        case list():
+            return [_without_ages(value) for value in part]
+    return part

@@ -38,6 +38,7 @@ from longhaul.http import limits, waiting
 from longhaul.observability import logger
 from longhaul.tasks import kinds as longhaul_kinds
 from longhaul.tasks.model import Task
+from longhaul.timing import timings
 from tests import deployed, serving
 from tests.chatting import API_KEY, StandIn
 from tests.rights import Rights, keep
@@ -48,6 +49,7 @@ QUEUES = tuple(name.removesuffix("Queue").lower() for name in DEPLOYED.queues)
 TABLES = {"live": ("task_id",), "cache": ("pk",), "breaker": ("circuit",), "sockets": ("pk", "sk")}
 NO_TABLE = "table/no-such-table"  # stands for DynamoDB being away
 BUSY_SECONDS = 120  # how long a statement may take: a busy machine is not what the tests are about
+timings.reported_at = float("inf")  # no report, whenever a minute of testing has passed, but where a test wants one
 READ_COMMITTED = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 

@@ -30,6 +30,7 @@ SAMPLES: dict[str, Any] = {
     "any_end": False,
     "any_id": False,
     "any_kind": False,
+    "by_bucket": True,
     "any_level": False,
     "any_priority": False,
     "any_status": False,
@@ -117,6 +118,8 @@ SAMPLES: dict[str, Any] = {
     "max_scheduled": 1000,
     "max_tokens": 1000,
     "minutes": 4_320,
+    "packed": b"{}",
+    "start": 29_000_000,
     "microseconds": 30_000_000,
     "missing": "[]",
     "max_params_bytes": 65536,
@@ -265,6 +268,8 @@ OTHER: dict[str, dict[str, Any]] = {
     "insert_token": {"digest": "new"},
     "insert_webhook": {"webhook_id": "wh_new"},
     "insert_delivery": {"delivery_id": "msg_new", "notice_id": "test.new"},
+    "insert_latency_report": {"tallies": "{}"},
+    "sum_steps": {"events": ["succeeded", "failed"]},
     **{
         name: {"rows": '[["tenant-7", "hospital_full_refresh", 29000037, "succeeded", 3, 1]]'}
         for name in ("add_to_rollups", "delete_counts")
@@ -309,6 +314,11 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         ],
         "task_rollups": [
             _tally(number) | {"start": 29_000_000 + number, "span": 1} for number in range(max(10, int(3000 * share)))
+        ],
+        "latency_reports": [{"made_at": BEGIN, "tallies": "{}"} for _ in range(max(10, int(1000 * share)))],
+        "latency_rollups": [
+            {"span": 60, "start": 29_000_000 + 60 * number, "tallies": "{}"}
+            for number in range(max(10, int(1000 * share)))
         ],
         "lane_tenants": [_lane_tenant(number) for number in range(max(10, int(3000 * share)))],
         "cities": [_city(number) for number in range(int(340 * share))],

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from longhaul_client.command import finding, listening, recipients, steering, submission, webhooks
+from longhaul_client.command import finding, listening, monitoring, recipients, steering, submission, webhooks
 from longhaul_client.command.session import connection
 from longhaul_client.command.shell import HELP, PROGRAM, Outcome, completion, discard_output, prepare, print_error
 
@@ -41,6 +41,7 @@ for command in (
     steering.purge,
     finding.hospitals,
     listening.listen,
+    monitoring.monitor,
     webhooks.webhooks,
     recipients.recipients,
     completion,

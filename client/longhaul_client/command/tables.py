@@ -27,23 +27,28 @@ _LEFT_OUT = ("links", "allowed_actions")
 
 def rows(console: Console, documents: Iterable[Document], names: tuple[str, ...], *, header: bool = True) -> None:
     """Print a row for each document."""
-    table = Table(box=None, show_header=header, pad_edge=False)
+    console.print(table(documents, names, header=header))
+
+
+def table(documents: Iterable[Document], names: tuple[str, ...], *, header: bool = True) -> Table:
+    """Return a row for each document."""
+    made = Table(box=None, show_header=header, pad_edge=False)
     for name in names:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        made.add_column(name.replace("_", " "), overflow="fold")
     for document in documents:
-        table.add_row(*(_cell(name, document.get(name)) for name in names))
-    console.print(table)
+        made.add_row(*(_cell(name, document.get(name)) for name in names))
+    return made
 
 
 def details(console: Console, document: Document) -> None:
     """Print a document, a line for each of its fields, and what may be asked of it if it is a task."""
-    table = Table(box=None, show_header=False, pad_edge=False)
+    made = Table(box=None, show_header=False, pad_edge=False)
     for name, value in document.items():
         if name not in _LEFT_OUT and value is not None and value != {}:
-            table.add_row(Text(printable(name.replace("_", " "))), _cell(name, value))
+            made.add_row(Text(printable(name.replace("_", " "))), _cell(name, value))
     if (actions := document.get("allowed_actions")) is not None:
-        table.add_row("allowed actions", Text(_plain(", ".join(actions or ("none",)))))
-    console.print(table)
+        made.add_row("allowed actions", Text(_plain(", ".join(actions or ("none",)))))
+    console.print(made)
 
 
 def _cell(name: str, value: Any) -> Text:

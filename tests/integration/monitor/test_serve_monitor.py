@@ -235,6 +235,33 @@ def test_an_answer_is_cached_and_conditional(put: Put, route: str) -> None:
     assert request(route, cache_control="no-cache")["body"] != first["body"]
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_answer_that_only_grew_older_is_304(put: Put, running_task: Running, sql: Sql, route: str) -> None:
+    # GIVEN an answer, with a task that runs too long and one that waits
+    running_task()
+    submit(asking(params={"province": "海南省"}))
+    sql("UPDATE tasks SET started_at = TIMESTAMPADD(HOUR, -3, UTC_TIMESTAMP(6)) WHERE status = 'RUNNING'")
+    put("succeeded", 3, seconds=10)
+    tag = request(route, {"window": "48h"})["headers"]["ETag"]
+    assert tag.startswith('W/"')
+    # WHEN it is read anew, some seconds later
+    sql("UPDATE tasks SET run_after = TIMESTAMPADD(SECOND, -7, run_after)")
+    sql("UPDATE tasks SET started_at = TIMESTAMPADD(SECOND, -7, started_at) WHERE status = 'RUNNING'")
+    rollups.fold(seconds=10)
+    # THEN nobody is sent it again
+    again = request(route, {"window": "48h"}, if_none_match=tag, cache_control="no-cache")
+    assert (again["statusCode"], again["headers"]["ETag"]) == (304, tag)
+    # AND what has happened is, where it shows
+    put("succeeded", 1, seconds=10)
+    status = request(route, {"window": "48h"}, if_none_match=tag, cache_control="no-cache")["statusCode"]
+    assert status == (304 if route == "issues" else 200)
+
+
+def test_openmetrics_and_json_have_tags_of_their_own(put: Put) -> None:
+    tags = {request("metrics", accept=accept)["headers"]["ETag"] for accept in ("*/*", "application/openmetrics-text")}
+    assert len(tags) == 2
+
+
 def test_a_window_holds_what_is_in_it(put: Put) -> None:
     # GIVEN something in each of many ages
     ages = {5: 1, 100: 2, 30 * 60: 4, 6 * DAY: 8, 60 * DAY: 16, 99 * DAY: 32}

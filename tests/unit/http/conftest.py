@@ -23,13 +23,16 @@ from longhaul.http import (
     PageSize,
     Response,
     Timestamp,
+    also,
     caller,
     conditional,
     etag_of,
+    in_text,
     make_app,
     needs,
     page_of,
     respond,
+    weak_etag_of,
 )
 from tests.calling import Context
 
@@ -69,6 +72,13 @@ def build() -> Api:
     def show_thing(thing_id: str) -> Response[Thing]:
         thing = Thing(thing_id=thing_id, title=LONG, created_at=CREATED)
         return conditional(app, lambda: thing, etag=etag_of(thing_id, CREATED), last_modified=CREATED)
+
+    @app.get(
+        "/api/v1/things/<thing_id>/age",
+        openapi_extensions=also(304) | in_text("text/plain; charset=utf-8", json=True),
+    )
+    def tell_age(thing_id: str) -> Response[Thing]:
+        return conditional(app, lambda: LONG, etag=weak_etag_of(thing_id), content_type="text/plain; charset=utf-8")
 
     @app.post("/api/v1/things", security=needs("things:write"), status_code=202)
     def submit(order: Order, idempotency_key: IdempotencyKey = None) -> Response[dict[str, Any]]:

@@ -70,6 +70,15 @@ def test_the_same_version_is_304(call: Callable[..., Any], form: str, encoding: 
     assert "Content-Type" not in answer.headers
 
 
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_weak_tag_stays_weak(call: Callable[..., Any], encoding: str) -> None:
+    asked = {"accept-encoding": encoding}
+    tag = call("GET", f"{THING}/age", headers=asked).headers["ETag"]
+    assert tag.startswith('W/"')
+    answer = call("GET", f"{THING}/age", headers=asked | {"if-none-match": tag})
+    assert (answer.status, answer.headers["ETag"]) == (304, tag)
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -17,6 +17,13 @@ type Handler = Callable[[dict[str, Any], LambdaContext], Any]
 logger = Logger(utc=True, use_rfc3339=True)
 metrics = Metrics()
 
+_at_end: list[Callable[[], None]] = []
+
+
+def at_end(work: Callable[[], None]) -> None:
+    """Do this at the end of each invocation, when its answer is made. It must not raise, and be quick."""
+    _at_end.append(work)
+
 
 @contextmanager
 def metrics_of(**dimensions: str) -> Iterator[EphemeralMetrics]:
@@ -48,6 +55,8 @@ def observed(handler: Handler) -> Handler:
                 raise AwsUnavailable(str(error)) from error
             raise
         finally:
+            for work in _at_end:
+                work()
             if metrics.metric_set:
                 metrics.flush_metrics()
 

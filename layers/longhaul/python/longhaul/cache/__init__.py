@@ -27,6 +27,7 @@ from longhaul.aws import dynamodb
 from longhaul.cache.compression import UNREADABLE, pack, unpack
 from longhaul.cache.debounce import Item, Mark, key_of, mark_of
 from longhaul.observability import logger, metrics
+from longhaul.timing import Group, timings
 
 MAX_ENTRY_BYTES = 350_000  # an item may have 400 KB, names and all
 GENERATION_TTL = 62 * 86_400  # twice the longest tier: no entry outlives the generation it was made from
@@ -198,3 +199,4 @@ def _table() -> str:
 
 def _count(outcome: str) -> None:
     metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=1)
+    timings.measure(Group.cache, outcome)

@@ -18,7 +18,8 @@ from pymysql.cursors import DictCursor
 from longhaul.database import connections
 from longhaul.database.connections import AWAY, LOST, ROLLED_BACK, Opened, error_number
 from longhaul.errors import DatabaseUnavailable
-from longhaul.observability import logger
+from longhaul.observability import at_end, logger
+from longhaul.timing import Group, timings
 
 type Parameters = Any  # a dict of named parameters
 
@@ -41,6 +42,7 @@ class Session:
         with _translated():
             cursor.execute(sql, parameters)
         seconds = time.perf_counter() - started
+        timings.measure(Group.statements, name, seconds)
         if seconds > SLOW_SECONDS:
             logger.warning("slow statement", extra={"statement": name, "seconds": round(seconds, 3)})
         return cursor
@@ -111,6 +113,19 @@ def close() -> None:
         opened.close()
 
 
+def report_timings() -> None:
+    """Report what was measured, if that is due, on the connection that this invocation has used; without one, later."""
+    opened = _environment.connection
+    if opened is None or not opened.open:
+        return
+    from longhaul.database import reporting  # which stands on this package, and is needed once a minute
+
+    try:
+        timings.report(lambda taken: reporting.write(Session(opened, in_transaction=True), taken))
+    except (DatabaseUnavailable, pymysql.MySQLError) as error:
+        logger.warning("timings not reported", extra={"reason": str(error)})
+
+
 def _connection() -> Opened:
     opened = _environment.connection
     if opened is None or not opened.open:
@@ -161,3 +176,6 @@ def _translated() -> Iterator[None]:
         if number in LOST | ROLLED_BACK | AWAY:
             raise DatabaseUnavailable(f"the database did not answer ({number})") from error
         raise
+
+
+at_end(report_timings)

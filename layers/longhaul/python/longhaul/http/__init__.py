@@ -20,8 +20,16 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import IfMatch, asks_for_fresh, check_match, conditional, etag_of, known_tag
-from longhaul.http.described import KindName, TaskId, also
+from longhaul.http.conditional import (
+    IfMatch,
+    asks_for_fresh,
+    check_match,
+    conditional,
+    etag_of,
+    known_tag,
+    weak_etag_of,
+)
+from longhaul.http.described import KindName, TaskId, also, in_text
 from longhaul.http.errors import InvalidParameter, MethodNotAllowed, UnsupportedMediaType
 from longhaul.http.idempotency import IdempotencyKey, keyed_request, parse_idempotency_key, replay_headers
 from longhaul.http.identity import Caller, caller, needs, require_scope
@@ -60,6 +68,7 @@ __all__ = [
     "dumps",
     "etag_of",
     "held",
+    "in_text",
     "keyed_request",
     "known_tag",
     "limited",
@@ -73,4 +82,5 @@ __all__ = [
     "respond",
     "rfc3339",
     "wait_of",
+    "weak_etag_of",
 ]

@@ -1,7 +1,9 @@
 """The resolver every HTTP function is made of."""
 
 import re
+import time
 from collections.abc import Callable, Collection
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -15,6 +17,7 @@ from longhaul.http.errors import MethodNotAllowed
 from longhaul.http.exchange import RequestValidation, ResponseValidation
 from longhaul.http.wire import dumps
 from longhaul.observability import logger
+from longhaul.timing import Group, timings
 from longhaul.tracing import current as current_trace
 from longhaul.tracing import next_traceparent
 
@@ -52,10 +55,24 @@ class Api(APIGatewayHttpResolver):
         self.context[_TRACE] = next_traceparent(self.current_event.headers.get("traceparent"))
         logger.append_keys(traceparent=self.context[_TRACE])
         token = current_trace.set(self.context[_TRACE])
+        started, timings.held = time.perf_counter(), False
         try:
-            return super()._resolve()
+            built = super()._resolve()
         finally:
             current_trace.reset(token)
+        self._measure(built.response.status_code, time.perf_counter() - started)
+        return built
+
+    def _measure(self, status: int, seconds: float) -> None:
+        """How long the route took. One that was held open for its caller says nothing of that."""
+        route: Route | None = self.context.get("_route")
+        if route is None:
+            return
+        name = f"{route.method} {route.openapi_path}"
+        if not timings.held:
+            timings.measure(Group.routes, name, seconds)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            timings.measure(Group.errors, name)
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:

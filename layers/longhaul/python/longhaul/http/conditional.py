@@ -27,6 +27,11 @@ def etag_of(*parts: object) -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
+def weak_etag_of(*parts: object) -> str:
+    """A weak ETag: what has the same one differs in nothing that matters, such as its time (RFC 9110, 8.8.1)."""
+    return f"W/{etag_of(*parts)}"
+
+
 def encoded_etag(etag: str) -> str:
     """The tag of the same answer, compressed."""
     return etag.removesuffix('"') + _ENCODED
@@ -63,11 +68,13 @@ def asks_for_fresh(app: APIGatewayHttpResolver) -> bool:
 
 
 def known_tag(app: APIGatewayHttpResolver, etag: str) -> str | None:
-    """The caller's own tag when it names this version, compressed or not."""
+    """The caller's own tag, weak where `etag` is, when it names this version, compressed or not."""
     known = app.current_event.headers.get("if-none-match", "")
     if known.strip() == "*":
         return etag
-    return next((tag for tag in _TAG.findall(known) if tag in (etag, encoded_etag(etag))), None)
+    strong = etag.removeprefix("W/")
+    found = next((tag for tag in _TAG.findall(known) if tag in (strong, encoded_etag(strong))), None)
+    return found and etag.removesuffix(strong) + found
 
 
 IfMatch = Annotated[

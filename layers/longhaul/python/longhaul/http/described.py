@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 ALSO = "x-also"
+TEXTS = "x-texts"
 
 TaskId = Annotated[
     str,
@@ -32,3 +33,8 @@ def also(*statuses: int) -> dict[str, Any]:
     others' by `|`: `openapi_extensions=limited("bulk") | also(202)`.
     """
     return {ALSO: list(statuses)}
+
+
+def in_text(*media_types: str, json: bool = False) -> dict[str, Any]:
+    """A route's `openapi_extensions`: it answers text of these media types, and JSON only with `json`."""
+    return {TEXTS: {"media_types": list(media_types), "json": json}}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from longhaul.errors import FieldError
 from longhaul.http.app import Api
-from longhaul.http.described import ALSO
+from longhaul.http.described import ALSO, TEXTS
 from longhaul.http.exchange import query_model
 from longhaul.http.idempotency import REPLAYED
 from longhaul.http.identity import BEARER
@@ -162,6 +162,9 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
     possible |= {422} if OWN_ID_PATTERN in _patterns(operation) else set()
     possible |= {422} if "idempotency-key" in headers or _takes_lists(operation) else set()
     good = next(answer for status, answer in own.items() if status < 300)
+    if texts := operation.pop(TEXTS, None):
+        contents = {media_type: {"schema": {"type": "string"}} for media_type in texts["media_types"]}
+        good["content"] = {**(good["content"] if texts["json"] else {}), **contents}
     more = set(operation.pop(ALSO, ()))
     possible |= more & _PROBLEMS.keys()
     for status in sorted(more - _PROBLEMS.keys()):

@@ -23,6 +23,7 @@ from longhaul import aws, settings
 from longhaul.aws import dynamodb, semaphore
 from longhaul.aws.semaphore import Lease, Outcome
 from longhaul.observability import logger, metrics
+from longhaul.timing import timings
 
 FULL_SECONDS = 1.0  # for so long an environment believes that there is no place
 KEPT_NAMES = 1_000  # of which an environment remembers that
@@ -42,6 +43,7 @@ def place(tenant_id: str, seconds: float) -> Iterator[bool]:
     `seconds` is how long the function may still run: a place must not be free while its holder is at work.
     """
     held = _take(tenant_id, seconds)
+    timings.held = timings.held or bool(held)
     try:
         yield bool(held)
     finally:

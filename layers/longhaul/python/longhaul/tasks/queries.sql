@@ -934,19 +934,23 @@ WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :l
 GROUP BY 1, 2, 3, 4;
 
 -- name: sum_steps
--- One statement, so that what a fold moves meanwhile is seen once. A group is of :step minutes, from :first on.
+-- One statement, so that what a fold moves meanwhile is seen once. A group is of :step minutes, from :first on. Without
+-- :by_bucket there is one row for all that took some time.
 SELECT
-    FLOOR((start - :first) / :step) AS place, kind, event, bucket, SUM(number) AS number, SUM(microseconds) AS microseconds,
-    MIN(shortest) AS shortest, MAX(longest) AS longest, SUM(units) AS units, MAX(best) AS best
+    FLOOR((start - :first) / :step) AS place, kind, event, IF(:by_bucket, bucket, LEAST(bucket, 0)) AS bucket,
+    SUM(number) AS number, SUM(microseconds) AS microseconds, MIN(shortest) AS shortest, MAX(longest) AS longest,
+    SUM(units) AS units, MAX(best) AS best
 FROM task_rollups
-WHERE tenant_id = :reader AND span = :span AND start >= :first AND start < :last AND (:any_kind OR kind IN :kinds)
+WHERE tenant_id = :reader AND span = :span AND start >= :first AND start < :last AND event IN :events
+    AND (:any_kind OR kind IN :kinds)
 GROUP BY 1, 2, 3, 4
 UNION ALL
 SELECT
-    FLOOR((minute - :first) / :step), kind, event, bucket, SUM(number), SUM(microseconds), MIN(shortest), MAX(longest),
-    SUM(units), MAX(best)
+    FLOOR((minute - :first) / :step), kind, event, IF(:by_bucket, bucket, LEAST(bucket, 0)), SUM(number),
+    SUM(microseconds), MIN(shortest), MAX(longest), SUM(units), MAX(best)
 FROM task_counts
-WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND (:any_kind OR kind IN :kinds)
+WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND event IN :events
+    AND (:any_kind OR kind IN :kinds)
 GROUP BY 1, 2, 3, 4;
 
 -- name: count_unended

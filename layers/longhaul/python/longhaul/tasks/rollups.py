@@ -53,6 +53,14 @@ class Window(NamedTuple):
     open: bool = False  # nothing has happened after it yet
 
 
+class Steps(NamedTuple):
+    """Steps of so many minutes: which events are counted in each, and whether by how long they took."""
+
+    minutes: int
+    events: tuple[str, ...]
+    by_bucket: bool
+
+
 class Count(NamedTuple):
     """What happened in the step number `place` of a window: how often, and how long it took (microseconds)."""
 
@@ -160,11 +168,18 @@ def periods(window: Window) -> list[tuple[int, int]]:
     return found
 
 
-def sum_steps(reader: Reader, window: Window, step: int) -> list[Count]:
-    """What happened in the window, in steps of so many minutes. Raises DatabaseUnavailable."""
+def sum_steps(reader: Reader, window: Window, steps: Steps) -> list[Count]:
+    """What happened in the window, step by step. Raises DatabaseUnavailable."""
     with database.connection() as session:
         rows = _queries.sum_steps(
-            session, **reader.parameters(), span=window.span, first=window.first, last=window.last, step=step
+            session,
+            **reader.parameters(),
+            span=window.span,
+            first=window.first,
+            last=window.last,
+            step=steps.minutes,
+            events=list(steps.events),
+            by_bucket=steps.by_bucket,
         )
     return _counts(rows)
 
