@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from longhaul import cache
 from longhaul.cache import Namespace, Tier
@@ -35,7 +36,7 @@ def targets_answer(app: Api, query: TargetsQuery) -> Response[Targets]:
 
 def measured(minutes: int, *, fresh: bool) -> tuple[datetime, Window, Latencies]:
     """What was measured in so many minutes until now, and when that was read. Raises DatabaseUnavailable."""
-    value = cache.read(_LATENCIES, str(minutes), _TAG, lambda: _load(minutes), fresh=fresh).value
+    value: dict[str, Any] = cache.read(_LATENCIES, str(minutes), _TAG, lambda: _load(minutes), fresh=fresh).value
     return (
         datetime.fromtimestamp(value["as_of"], UTC),
         Window(*value["window"]),
@@ -43,6 +44,6 @@ def measured(minutes: int, *, fresh: bool) -> tuple[datetime, Window, Latencies]
     )
 
 
-def _load(minutes: int) -> dict[str, object]:
+def _load(minutes: int) -> dict[str, Any]:
     window = latencies.window_of(minutes, rollups.minute_now())
     return {"as_of": time.time(), "window": window, "tallies": latencies.read(window).content}

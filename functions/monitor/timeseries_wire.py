@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from pydantic import Field
+
 from longhaul.http import Timestamp
 from longhaul.tasks.figures import ENDS, Figures
 from monitor.observation import Observation
