@@ -28,7 +28,10 @@ QUERIES = [
 ]
 
 # Read whole, on purpose. (Table functions and derived tables have no index to use and are not looked at.)
-READ_WHOLE = {("list_provinces", "provinces"): "34 rows, and all of them are the answer"}
+READ_WHOLE = {
+    ("list_provinces", "provinces"): "34 rows, and all of them are the answer",
+    ("lock_latency_reports", "latency_reports"): "by its key, until as many are found as are folded at once",
+}
 
 EXPLAINS = "TEST_DATABASE_URL" in os.environ
 on_a_server = pytest.mark.skipif(not EXPLAINS, reason="the embedded engine's EXPLAIN has a form of its own")
