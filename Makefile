@@ -40,7 +40,7 @@ UV_READY := .tools/bin/uv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo workload up client logs browser test unused-grants test-quick test-mariadb fuzz lint build openapi template bench deploy lock clean
+.PHONY: help demo workload up console console-check client logs browser test unused-grants test-quick test-mariadb fuzz lint build openapi template bench deploy lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,19 @@ workload: .venv/.ready ## Write a workload of your own, with its test and a samp
 
 up: .venv/.ready ## Serve the stack on this machine until Ctrl-C (WORKLOADS=hospitals,calls PORT=3000 STATE=.local DATABASE_URL=mysql://...)
 	@exec $(RUN) -m local up --port "$(PORT)" --state "$(STATE)" $(CHOSEN)
+
+console: console/node_modules/.ready ## Build the console's pages into console/dist (needs Node 20 and npm)
+	@cd console && npm run --silent build
+	@echo "Built console/dist: commit it"
+
+# The types are made of functions/docs/openapi.json each time, so what the API no longer has fails here.
+console-check: console/node_modules/.ready ## Check the console: types against the API, unit tests, and whether console/dist is of this source
+	@echo "Console: types" && cd console && npm run --silent types >/dev/null && npm run --silent check
+	@echo "Console: unit tests" && cd console && npm run --silent test -- --reporter=dot
+	@echo "Console: built files" && cd console && built=$$(mktemp -d) \
+		&& npm run --silent build -- --outDir "$$built" --emptyOutDir --logLevel warn \
+		&& { diff -r "$$built" dist || { echo "make: console/dist is not of this source: run make console" >&2; rm -rf "$$built"; exit 1; }; } \
+		&& rm -rf "$$built" && echo "No findings"
 
 client: $(UV_READY) ## Install the command longhaul and its Python package into .client
 	@$(UV) venv --quiet --allow-existing --python 3.13 .client
@@ -94,6 +107,8 @@ lint: .venv/.ready .venv-sam/.ready ## Check format, style, types and the templa
 	@echo "Types, with mypy" && .venv/bin/mypy
 	@echo "Template, with cfn-lint" && .venv/bin/cfn-lint template.yaml && echo "No findings"
 	@echo "Template, with sam validate" && $(SAM) validate --lint && echo
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory console-check; \
+		else echo "make: there is no npm; the console is not checked" >&2; fi
 
 build: .venv/.ready .venv-sam/.ready ## Build what is deployed into .aws-sam, and import every function from there
 	@echo "Building the functions and layers"
@@ -135,7 +150,7 @@ lock: $(UV_READY) ## Pin requirements/*.in anew, with hashes
 	@$(UV) $(LOCK) --upgrade requirements/uv.in -o requirements/uv.txt
 
 clean: ## Remove all that these commands made: environments, build, caches, local state
-	@rm -rf .venv .venv-sam .venv-fuzz .venv-bench .bench .client .tools .aws-sam "$(STATE)" .coverage .used-grants .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf console/node_modules console/src/api .venv .venv-sam .venv-fuzz .venv-bench .bench .client .tools .aws-sam "$(STATE)" .coverage .used-grants .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean"
 
@@ -164,6 +179,12 @@ clean: ## Remove all that these commands made: environments, build, caches, loca
 	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-bench \
 		&& $(UV) pip sync --quiet --python .venv-bench --require-hashes --compile-bytecode requirements/bench.txt \
 		&& touch $@ || echo "make: the peers cannot be installed; their figures are left out" >&2
+
+console/node_modules/.ready: console/package-lock.json
+	@command -v npm >/dev/null || { echo "make: needs Node 20 with npm on PATH" >&2; exit 1; }
+	@echo "Preparing console/node_modules from console/package-lock.json"
+	@cd console && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 .tools/bin/uv: requirements/uv.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: needs python3 (3.8 or newer) on PATH" >&2; exit 1; }

@@ -173,6 +173,7 @@ def _announce(running: stack.Stack) -> None:
     options = running.options
     token = options.state / "token"
     example = f'curl -H "Authorization: Bearer $(cat {token})" {options.url}/api/v1/provinces'
+    print(f"Console     {options.url}/console/")
     print(f"API         {options.url}/api/v1")
     print(f"Swagger UI  {options.url}/docs")
     print(f"Providers   {options.provider_url}")

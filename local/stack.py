@@ -14,6 +14,7 @@ from aiohttp import web
 
 from local.aws import eventbridge
 from local.aws.event_sources import Poller, Queues
+from local.gateway.console import Console
 from local.gateway.gateway import Gateway
 from local.gateway.tokens import Issuer
 from local.iam import policies
@@ -41,7 +42,7 @@ class Stack:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.issuer = Issuer(options.state, options.port)
-        self._gateway = Gateway(self.issuer, Guard(options.iam))
+        self._gateway = Gateway(self.issuer, Guard(options.iam), Console(self.issuer, options.port))
         self._rules: tuple[EventRule, ...] = ()
         self._control = Control(self._route_event, self._about)
         self._services = services_of(options)

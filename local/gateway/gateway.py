@@ -9,9 +9,11 @@ import uuid
 from aiohttp import web
 
 from local.gateway import connections, tokens
+from local.gateway.console import Console
 from local.gateway.payloads import http_event, http_response
 from local.gateway.routes import Routes, TokenBucket
 from local.gateway.server import HttpServer, Problem, check_head, problem_response, read_body
+from local.gateway.sign_in import SignIn
 from local.gateway.sockets import Sockets
 from local.gateway.tokens import Issuer, JwtAuthorizer
 from local.iam.guard import Guard
@@ -24,10 +26,12 @@ log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Answers /health and the issuer's documents from the start; the API once `open` was called."""
+    """Answers /health, the issuer's pages and the console from the start; the API once `open` was called."""
 
-    def __init__(self, issuer: Issuer, guard: Guard) -> None:
+    def __init__(self, issuer: Issuer, guard: Guard, console: Console) -> None:
         self._issuer = issuer
+        self._sign_in = SignIn(issuer)
+        self._console = console
         self._guard = guard
         self._sockets: Sockets | None = None
         self._api = Api()
@@ -70,7 +74,8 @@ class Gateway:
         return None
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if own := self._own(request):
+        own = self._own(request) or await self._sign_in.answer(request) or self._console.answer(request)
+        if own is not None:
             return own
         if self._sockets is not None and f"{request.rel_url.path}/".startswith(f"/{self._sockets.api.stage}/"):
             return await self._serve_socket(self._sockets, request)

@@ -41,15 +41,19 @@ class Issuer:
 
     def token(self, tenant: str, user: str, scopes: Sequence[str] = SCOPES, hours: float = 24) -> str:
         """Return a signed token. Negative `hours` make one that has expired."""
+        return self.session(AUDIENCE, int(hours * 3600), tenant, user, scopes)
+
+    def session(self, audience: str, seconds: int, tenant: str, user: str, scopes: Sequence[str]) -> str:
+        """Return a signed token for another audience than the API."""
         now = int(time.time())
         claims = {
             "iss": self.url,
-            "aud": AUDIENCE,
+            "aud": audience,
             "sub": user,
             "tenant_id": tenant,
             "scope": " ".join(scopes),
-            "iat": min(now, now + int(hours * 3600)),
-            "exp": now + int(hours * 3600),
+            "iat": min(now, now + seconds),
+            "exp": now + seconds,
         }
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": KEY_ID})
 
@@ -64,7 +68,12 @@ class Issuer:
         return {
             "issuer": self.url,
             "jwks_uri": f"{self.url}/.well-known/jwks.json",
-            "response_types_supported": ["token"],
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "end_session_endpoint": f"{self.url}/logout",
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "code_challenge_methods_supported": ["S256"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "scopes_supported": list(SCOPES),

@@ -1,0 +1,100 @@
+// The public API, typed by its OpenAPI document.
+
+import createClient from 'openapi-fetch';
+import type {components, paths} from '../api/schema';
+import {config} from './config';
+import {keepNumbers, stringify} from './exact';
+import {session} from './session.svelte';
+
+export type Schemas = components['schemas'];
+export type Task = Schemas['TaskDocument'];
+export type Summary = Schemas['TaskSummary'];
+export type Step = Schemas['StepDocument'];
+export type TaskEvent = Schemas['EventDocument'];
+export type Result = Schemas['ResultDocument'];
+export type Lane = Schemas['LaneDocument'];
+export type Status = Schemas['Status'];
+export type Webhook = Schemas['WebhookDocument'];
+export type Delivery = Schemas['DeliveryDocument'];
+
+/** A refusal of the API, or no answer at all (status 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly requestId = '',
+    readonly fields: {pointer: string; detail: string}[] = [],
+  ) {
+    super(message);
+  }
+
+  get offline(): boolean {
+    return this.status === 0;
+  }
+}
+
+/** Fetch with the person's token. Whole numbers that JavaScript cannot hold stay exact. */
+async function fetchExactly(request: Request): Promise<Response> {
+  const answer = await send(request);
+  if (answer.status === 401) session.expired();
+  const headers = new Headers(answer.headers);
+  headers.delete('content-length');
+  const body = [204, 304].includes(answer.status) ? null : keepNumbers(await answer.text());
+  return new Response(body, {status: answer.status, statusText: answer.statusText, headers});
+}
+
+async function send(request: Request): Promise<Response> {
+  const token = await session.token().catch((error: unknown) => {
+    throw new ApiError(401, 'signed_out', String(error));
+  });
+  request.headers.set('Authorization', `Bearer ${token}`);
+  try {
+    return await fetch(request);
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    throw new ApiError(0, 'offline', String(error));
+  }
+}
+
+export function client() {
+  made ??= createClient<paths>({
+    baseUrl: config().api,
+    fetch: fetchExactly,
+    bodySerializer: (body) => stringify(body),
+    querySerializer: {array: {style: 'form', explode: false}},
+  });
+  return made;
+}
+
+let made: ReturnType<typeof createClient<paths>> | undefined;
+
+interface Answer<T> {
+  data?: T | undefined;
+  error?: unknown;
+  response: Response;
+}
+
+/** Return the answer's document. Throws ApiError for a refusal. */
+export async function ask<T>(answer: Promise<Answer<T>>): Promise<T> {
+  return (await answered(answer)).data;
+}
+
+/** The same, with the answer's headers. */
+export async function answered<T>(answer: Promise<Answer<T>>): Promise<{data: T; headers: Headers}> {
+  const {data, error, response} = await answer;
+  if (response.ok) return {data: data as T, headers: response.headers};
+  const problem = (typeof error === 'object' && error ? error : {}) as Partial<Schemas['Problem']>;
+  throw new ApiError(
+    response.status,
+    problem.code ?? String(response.status),
+    problem.detail ?? response.statusText,
+    problem.request_id ?? response.headers.get('apigw-requestid') ?? '',
+    problem.errors ?? [],
+  );
+}
+
+/** A key for one press of a button: sent again after a lost answer, the effect is still one. */
+export function onceKey(): Record<string, string> {
+  return {'idempotency-key': crypto.randomUUID()};
+}

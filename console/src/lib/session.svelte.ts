@@ -1,0 +1,169 @@
+// Who is signed in. Tokens are in this module's memory alone: never in an address, a cookie of ours or a storage. A page
+// that is loaded anew asks the issuer, whose own session answers without a click.
+
+import {BASE, config, loadConfig} from './config';
+import {challengeOf, claimsOf, randomText} from './pkce';
+
+type State = 'starting' | 'signed-out' | 'leaving' | 'ready' | 'failed';
+
+interface Endpoints {
+  authorization_endpoint: string;
+  token_endpoint: string;
+  end_session_endpoint?: string;
+}
+
+interface Tokens {
+  access_token: string;
+  refresh_token?: string;
+  expires_in?: number;
+  scope?: string;
+}
+
+const PENDING = 'longhaul.sign-in'; // {state, verifier, back} of a sign-in that is under way; none of it opens anything
+const KNOWN = 'longhaul.known'; // this tab was signed in before
+const CALLBACK = `${BASE}signed-in`;
+const EARLY_SECONDS = 60;
+
+class Session {
+  state: State = $state('starting');
+  problem = $state('');
+  user = $state('');
+  tenant = $state('');
+  scopes: string[] = $state([]);
+
+  #access = '';
+  #refresh = '';
+  #expires = 0;
+  #renewing: Promise<void> | undefined;
+  #endpoints: Endpoints | undefined;
+
+  /** Whether the person may do what needs this scope. */
+  may(scope: string): boolean {
+    return this.scopes.includes(scope);
+  }
+
+  async start(): Promise<void> {
+    try {
+      await loadConfig();
+      const here = new URL(location.href);
+      if (here.pathname === CALLBACK) await this.#arrive(here.searchParams);
+      else if (sessionStorage.getItem(KNOWN)) await this.signIn('none');
+      else this.state = 'signed-out';
+    } catch (error) {
+      this.state = 'failed';
+      this.problem = String(error instanceof Error ? error.message : error);
+    }
+  }
+
+  /** Leave for the issuer. With `none` it asks nothing: it answers at once, signed in or not. */
+  async signIn(prompt?: 'none'): Promise<void> {
+    this.state = 'leaving';
+    const [state, verifier] = [randomText(16), randomText()];
+    const back = location.pathname === CALLBACK ? BASE : location.pathname + location.search;
+    sessionStorage.setItem(PENDING, JSON.stringify({state, verifier, back}));
+    const {client_id, scopes, scope_prefix} = config();
+    const query = new URLSearchParams({
+      response_type: 'code',
+      client_id,
+      redirect_uri: location.origin + CALLBACK,
+      scope: ['openid', ...scopes.map((scope) => scope_prefix + scope)].join(' '),
+      state,
+      code_challenge: await challengeOf(verifier),
+      code_challenge_method: 'S256',
+      ...(prompt ? {prompt} : {}),
+    });
+    location.assign(`${(await this.#discover()).authorization_endpoint}?${query}`);
+  }
+
+  async signOut(): Promise<void> {
+    sessionStorage.removeItem(KNOWN);
+    const {end_session_endpoint: end} = await this.#discover();
+    this.#access = this.#refresh = '';
+    this.state = end ? 'leaving' : 'signed-out';
+    if (!end) return;
+    const back = location.origin + BASE;
+    // Cognito has its own names for the same two.
+    const query = {client_id: config().client_id, post_logout_redirect_uri: back, logout_uri: back};
+    location.assign(`${end}?${new URLSearchParams(query)}`);
+  }
+
+  /** Return a token that is valid for a while yet. Throws when there is none. */
+  async token(): Promise<string> {
+    if (Date.now() > this.#expires - EARLY_SECONDS * 1000 && this.#refresh) {
+      this.#renewing ??= this.#exchange({grant_type: 'refresh_token', refresh_token: this.#refresh}).finally(
+        () => (this.#renewing = undefined),
+      );
+      await this.#renewing;
+    }
+    if (!this.#access || Date.now() >= this.#expires) {
+      this.state = 'signed-out';
+      throw new Error('the session has ended');
+    }
+    return this.#access;
+  }
+
+  /** The API does not take the token any more. */
+  expired(): void {
+    this.#access = '';
+    this.state = 'signed-out';
+  }
+
+  async #arrive(query: URLSearchParams): Promise<void> {
+    const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? '{}') as Record<string, string>;
+    sessionStorage.removeItem(PENDING);
+    history.replaceState(null, '', pending.back ?? BASE); // the code counts once, and is gone from the address
+    dispatchEvent(new PopStateEvent('popstate'));
+    if (!pending.state || query.get('state') !== pending.state) {
+      this.state = 'signed-out';
+      return;
+    }
+    const error = query.get('error');
+    if (error) {
+      sessionStorage.removeItem(KNOWN);
+      this.state = 'signed-out';
+      this.problem = error === 'login_required' ? '' : `${error} ${query.get('error_description') ?? ''}`;
+      return;
+    }
+    await this.#exchange({
+      grant_type: 'authorization_code',
+      code: query.get('code') ?? '',
+      redirect_uri: location.origin + CALLBACK,
+      code_verifier: pending.verifier ?? '',
+    });
+  }
+
+  async #exchange(grant: Record<string, string>): Promise<void> {
+    const body = new URLSearchParams({...grant, client_id: config().client_id});
+    const answer = await fetch((await this.#discover()).token_endpoint, {method: 'POST', body});
+    if (!answer.ok) {
+      this.#refresh = '';
+      if (grant.grant_type === 'refresh_token') return; // what is left of the token still counts
+      throw new Error(`the issuer answered ${answer.status} ${await answer.text()}`);
+    }
+    const tokens = (await answer.json()) as Tokens;
+    const claims = claimsOf(tokens.access_token);
+    const granted = tokens.scope ?? claims.scope ?? claims.scp ?? '';
+    const prefix = config().scope_prefix;
+    this.#access = tokens.access_token;
+    this.#refresh = tokens.refresh_token ?? this.#refresh;
+    this.#expires = Date.now() + (tokens.expires_in ?? 300) * 1000;
+    this.user = String(claims.sub ?? '');
+    this.tenant = String(claims.tenant_id ?? '');
+    this.scopes = (Array.isArray(granted) ? granted.map(String) : String(granted).split(' ')).map((scope) =>
+      scope.startsWith(prefix) ? scope.slice(prefix.length) : scope,
+    );
+    sessionStorage.setItem(KNOWN, '1');
+    this.state = 'ready';
+  }
+
+  async #discover(): Promise<Endpoints> {
+    if (!this.#endpoints) {
+      const answer = await fetch(`${config().issuer}/.well-known/openid-configuration`);
+      if (!answer.ok) throw new Error(`the issuer answered ${answer.status}`);
+      this.#endpoints = (await answer.json()) as Endpoints;
+    }
+    return this.#endpoints;
+  }
+}
+
+export const session = new Session();

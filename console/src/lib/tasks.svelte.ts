@@ -1,0 +1,132 @@
+// The list of tasks as the page shows it. Rows are where they were put until the person asks for others: what changes is
+// changed in its row, and what is new is counted.
+
+import {ask, ApiError, client, type Summary} from './api';
+import {apiQuery, frozen, matches, type Filter} from './filter';
+import type {Notice} from './live.svelte';
+
+export interface Row extends Summary {
+  stage?: string | null;
+  current_step?: string | null;
+  /** It has changed, and does not match the filter any more. */
+  left?: boolean;
+}
+
+const PAGE = 100;
+const HINTS = new Set(['longhaul.task.progress', 'longhaul.task.state']);
+
+export class TaskList {
+  rows: Row[] = $state.raw([]);
+  total: number | null = $state(null);
+  state: 'loading' | 'ready' | 'failed' = $state('loading');
+  loadingMore = $state(false);
+  error: unknown = $state.raw(null);
+  asOf = $state(0);
+  /** How many tasks have come to the list since it was read. */
+  waiting = $state(0);
+  next: string | null = $state(null);
+
+  #filter: Filter | undefined;
+  #at = new Map<string, number>();
+  #new = new Set<string>();
+  #load: AbortController | undefined;
+
+  async load(filter: Filter): Promise<void> {
+    this.#load?.abort();
+    const control = (this.#load = new AbortController());
+    this.#filter = filter;
+    this.state = 'loading';
+    this.error = null;
+    try {
+      const page = await this.#page({page: 1}, control.signal);
+      this.#at.clear();
+      this.#new.clear();
+      this.rows = [];
+      this.#add(page.items);
+      this.total = page.total;
+      this.next = page.next_cursor ?? null;
+      this.waiting = 0;
+      this.asOf = Date.now();
+      this.state = 'ready';
+    } catch (error) {
+      if (control.signal.aborted) return;
+      this.error = error;
+      this.state = 'failed';
+    }
+  }
+
+  async more(): Promise<void> {
+    if (!this.next || this.loadingMore || this.state !== 'ready') return;
+    this.loadingMore = true;
+    const control = this.#load;
+    try {
+      const page = await this.#page({cursor: this.next}, control?.signal);
+      if (control !== this.#load) return;
+      this.#add(page.items);
+      this.next = page.next_cursor ?? null;
+      this.error = null;
+    } catch (error) {
+      if (control === this.#load) this.error = error;
+    } finally {
+      this.loadingMore = false;
+    }
+  }
+
+  /** Read the first page again and put what is known in its place: nothing moves. */
+  async peek(): Promise<void> {
+    if (this.state === 'failed' && this.#filter) return this.load(this.#filter);
+    if (this.state !== 'ready') return;
+    const control = this.#load;
+    try {
+      const page = await this.#page({page: 1}, control?.signal);
+      if (control !== this.#load) return;
+      const rows = [...this.rows];
+      for (const item of page.items) {
+        const at = this.#at.get(item.task_id);
+        if (at === undefined) this.#new.add(item.task_id);
+        else rows[at] = {...rows[at], ...item};
+      }
+      this.rows = rows;
+      this.waiting = this.#new.size;
+      this.asOf = Date.now();
+      this.error = null;
+    } catch (error) {
+      if (control === this.#load && !(error instanceof ApiError && error.offline)) this.error = error;
+    }
+  }
+
+  hear(notice: Notice): void {
+    const {data} = notice;
+    const at = this.#at.get(data.task_id);
+    if (at !== undefined) {
+      const rows = [...this.rows];
+      const before = rows[at] as Row;
+      const {title, status, progress, stage, current_step} = data;
+      const row = {...before, title, status, progress, stage, current_step, updated_at: notice.time};
+      row.left = this.#filter ? matches(this.#filter, row) === false : false;
+      rows[at] = row;
+      this.rows = rows;
+      return;
+    }
+    if (HINTS.has(notice.type) || !this.#filter || this.state !== 'ready') return;
+    if (matches(this.#filter, data) === false) return;
+    this.#new.add(data.task_id);
+    this.waiting = this.#new.size;
+  }
+
+  #add(items: Summary[]): void {
+    const rows = [...this.rows];
+    for (const item of items) {
+      if (this.#at.has(item.task_id)) continue; // it has moved between two pages
+      this.#at.set(item.task_id, rows.length);
+      rows.push(item);
+    }
+    this.rows = rows;
+  }
+
+  async #page(where: {page?: number; cursor?: string}, signal?: AbortSignal) {
+    const filter = frozen(this.#filter as Filter, Date.now());
+    const query = {...apiQuery(filter), ...where, page_size: PAGE};
+    return ask(client().GET('/api/v1/tasks/summary', {params: {query}, ...(signal ? {signal} : {})}));
+  }
+}

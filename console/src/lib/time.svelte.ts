@@ -1,0 +1,79 @@
+// Times as people read them: relative, and absolute with their zone.
+
+import {prefs} from './prefs.svelte';
+
+class Clock {
+  now: number = $state(Date.now());
+
+  constructor() {
+    setInterval(() => (this.now = Date.now()), 1000);
+  }
+}
+
+export const clock = new Clock();
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+  ['second', 1],
+];
+
+export function locale(): string {
+  return prefs.language === 'zh' ? 'zh-CN' : 'en';
+}
+
+/** "3 minutes ago", "in 2 hours". */
+export function relative(iso: string, now: number): string {
+  const seconds = Math.round((Date.parse(iso) - now) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1];
+  const format = new Intl.RelativeTimeFormat(locale(), {numeric: 'auto', style: 'short'});
+  return format.format(Math.trunc(seconds / size), unit);
+}
+
+/** Date, time and zone. */
+export function absolute(iso: string): string {
+  return new Intl.DateTimeFormat(locale(), {
+    year: 'numeric',
+    month: 'short',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+    timeZoneName: 'short',
+  }).format(new Date(iso));
+}
+
+/** Hours, minutes and seconds of a day. */
+export function timeOfDay(time: number): string {
+  return new Intl.DateTimeFormat(locale(), {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  }).format(new Date(time));
+}
+
+/** "3 d 4 h", "4 min 5 s", "250 ms". */
+export function duration(seconds: number): string {
+  if (seconds < 0) seconds = 0;
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
+  const whole = Math.round(seconds);
+  const parts: [number, string][] = [
+    [Math.floor(whole / 86_400), 'd'],
+    [Math.floor(whole / 3_600) % 24, 'h'],
+    [Math.floor(whole / 60) % 60, 'min'],
+    [whole % 60, 's'],
+  ];
+  const first = parts.findIndex(([count]) => count > 0);
+  return parts
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ');
+}
+
+export function between(from: string, to: string | number): number {
+  return ((typeof to === 'number' ? to : Date.parse(to)) - Date.parse(from)) / 1000;
+}
