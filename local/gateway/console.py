@@ -3,7 +3,6 @@
 import json
 import mimetypes
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
@@ -53,14 +52,15 @@ class Console:
         return self._response(file.read_bytes(), kind, kept=name.startswith("assets/"))
 
     def _response(self, body: bytes, kind: str, *, kept: bool) -> web.Response:
-        text = {"charset": "utf-8"} if kind.startswith("text/") else {}
+        charset = "utf-8" if kind.startswith("text/") else None
         cache = "public, max-age=31536000, immutable" if kept else "no-cache"
-        response = web.Response(body=body, content_type=kind, headers={**self._headers, "Cache-Control": cache}, **text)
+        headers = {**self._headers, "Cache-Control": cache}
+        response = web.Response(body=body, content_type=kind, charset=charset, headers=headers)
         response.enable_compression()
         return response
 
 
-def headers(*sources: str) -> dict[str, Any]:
+def headers(*sources: str) -> dict[str, str]:
     """Return the security headers. `sources` are the origins besides its own that the console talks to."""
     connected = " ".join(("'self'", *sources))
     policy = {

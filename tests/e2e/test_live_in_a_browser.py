@@ -1,6 +1,5 @@
 """`examples/live.html` in a real browser, against a running stack: what a person who opens it sees."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,30 +7,21 @@ from urllib.parse import urlencode
 
 import boto3
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from local.options import ROOT
 from local.running import RunningStack
 from local.template.model import REGION
+from tests.browsing import BROWSER, SECONDS, browsing
 from tests.observation import Observer
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-SECONDS = 90
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: `make browser` installs it")
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        page = browser.new_page()
-        page.set_default_timeout(SECONDS * 1000)
+def page() -> Iterator[Page]:
+    with browsing() as page:
         yield page
-        browser.close()
 
 
 def test_a_page_shows_tasks_as_they_go_on(observer: Observer, stack: RunningStack, page: Page, tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ export async function act(action: Action, task: Pick<Task, 'task_id' | 'title'>)
   }
 }
 
-/** Change it unless somebody else has done so meanwhile. */
-export async function change(task: Task, tag: string | undefined, wish: Change): Promise<Task | undefined> {
+const TRIES = 5; // a task that runs gets another tag with each step
+
+/** Change it unless somebody else has changed the same meanwhile. That it goes on is no reason to refuse. */
+export async function change(task: Task, tag: string | undefined, wish: Change, tries = TRIES): Promise<Task | undefined> {
   const header = {...onceKey(), ...(tag ? {'if-match': tag} : {})};
   try {
     const {data, headers} = await answered(
@@ -53,10 +55,26 @@ export async function change(task: Task, tag: string | undefined, wish: Change):
     toasts.show(t('done.change', {title: data.title}), {undo});
     return data;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 412) toasts.show(t('error.changedMeanwhile'), {bad: true});
-    else refused(error);
+    if (!(error instanceof ApiError && error.status === 412)) refused(error);
+    else if (tries > 1) return changeAgain(task, wish, tries - 1);
+    else toasts.show(t('error.changedMeanwhile'), {bad: true});
     return undefined;
   }
+}
+
+async function changeAgain(task: Task, wish: Change, tries: number): Promise<Task | undefined> {
+  try {
+    const params = {path: {task_id: task.task_id}};
+    const {data, headers} = await answered(client().GET('/api/v1/tasks/{task_id}', {params}));
+    const names = Object.keys(wish) as (keyof Change)[];
+    if (names.every((name) => data[name] === task[name])) {
+      return await change(data, headers.get('etag') ?? undefined, wish, tries);
+    }
+    toasts.show(t('error.changedMeanwhile'), {bad: true});
+  } catch (error) {
+    refused(error);
+  }
+  return undefined;
 }
 
 export function refused(error: unknown): void {

@@ -1,0 +1,378 @@
+"""The console in a real browser, against a running stack: what a person who works with it sees and does."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.options import ROOT
+from local.running import RunningStack
+from tests.browsing import BROWSER, Console, browsing
+from tests.observation import Observer
+
+AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = ("serious", "critical")
+SCRIPT = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: `make browser` installs it")
+
+type Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[Page]:
+    """One browser for all tests of this file: to start one takes longer than most of them."""
+    with browsing() as page:
+        yield page
+
+
+@pytest.fixture
+def page(context: Page) -> Iterator[Page]:
+    page = context.context.new_page()
+    context.context.clear_cookies()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def console(page: Page, stack: RunningStack) -> Iterator[Console]:
+    console = Console(page, stack)
+    yield console
+    assert console.wrong == []
+
+
+def submit(observer: Observer, title: str, kind: str = "waiting", **params: Any) -> str:
+    body = {"kind": kind, "title": title, "params": {"items": 3, **params}}
+    return str(observer.post("/api/v1/tasks", body)["task_id"])
+
+
+def path_of(task_id: str, tab: str = "") -> str:
+    return f"tasks/{quote(task_id)}{f'?tab={tab}' if tab else ''}"
+
+
+def test_a_list_is_live_and_its_rows_stay_where_they_are(observer: Observer, console: Console, page: Page) -> None:
+    # GIVEN a list with two tasks, one of which is selected
+    for title in ("first", "second"):
+        observer.ended(submit(observer, title))
+    console.sign_in()
+    console.is_live()
+    rows = page.locator(".space .row")
+    expect(rows).to_have_count(2)
+    expect(page.locator("p.state")).to_contain_text("2 tasks, all of them")
+    rows.nth(0).get_by_role("checkbox").check()
+    before = rows.nth(0).bounding_box()
+
+    # WHEN another comes
+    third = submit(observer, "third")
+
+    # THEN it is counted, and nothing has moved under the cursor
+    expect(page.get_by_role("button", name="1 new")).to_be_visible()
+    expect(rows.nth(0)).to_contain_text("second")
+    assert rows.nth(0).bounding_box() == before
+    expect(rows.nth(0).get_by_role("checkbox")).to_be_checked()
+
+    # AND it is on top when it is asked for, and goes on to its end where it stands
+    page.get_by_role("button", name="1 new").click()
+    expect(rows.nth(0)).to_contain_text("third")
+    expect(rows.nth(0).locator(".status")).to_contain_text("Succeeded")
+
+    # AND the keyboard leads to it
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="third")).to_be_visible()
+    assert page.url.endswith(path_of(third))
+
+
+def test_a_filter_is_the_address_and_the_address_is_the_filter(
+    observer: Observer, console: Console, page: Page
+) -> None:
+    # GIVEN a task that failed, and one that did not
+    observer.ended(submit(observer, "good"))
+    observer.ended(submit(observer, "broken", bad=[0, 1, 2]))
+    console.sign_in()
+    rows = page.locator(".space .row")
+
+    # WHEN only the failed ones are asked for, sorted otherwise
+    page.get_by_role("group", name="Status").get_by_role("button", name="Failed").click()
+    expect(rows).to_have_count(1)
+    assert "status=FAILED" in page.url
+
+    # THEN the page that is loaded anew is the same page
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("broken")
+
+    # AND the next press turns it round
+    page.get_by_role("group", name="Status").get_by_role("button", name="Failed").click()
+    expect(rows).to_contain_text("good")
+
+    # AND the same list is there as a command
+    page.get_by_role("button", name="As a command").click()
+    expect(page.get_by_role("dialog")).to_contain_text("longhaul list --all --status PENDING --status RUNNING")
+    expect(page.get_by_role("dialog")).to_contain_text("curl -H")
+
+
+def test_who_looks_finds_why_a_task_failed_and_retries_what_did(
+    observer: Observer, console: Console, page: Page
+) -> None:
+    # GIVEN a task of which two items failed
+    task_id = submit(observer, "two are bad", items=5, bad=[1, 3])
+    observer.ended(task_id)
+    console.sign_in("tasks?status=FAILED")
+
+    # WHEN it is opened
+    page.get_by_role("link", name="two are bad").click()
+
+    # THEN the page says what went wrong, and groups what is the same
+    page.get_by_role("button", name="See the 2 failed steps").click()
+    group = page.locator("article.card")
+    expect(group).to_have_count(1)
+    expect(group).to_contain_text("2")
+    expect(group).to_contain_text(re.compile(r"item \d is bad"))
+
+    # WHEN the failed steps are retried
+    page.get_by_role("button", name="Retry 2 failed steps").click()
+
+    # THEN the end is seen without a reload
+    expect(page.locator(".summary .status")).to_contain_text("Succeeded")
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator("#panel tbody tr")).to_have_count(2)
+    page.get_by_role("tab", name="Results").click()
+    expect(page.locator("#panel tbody tr").nth(4)).to_contain_text("16")
+    page.get_by_role("tab", name="Timeline").click()
+    expect(page.locator("g.bar", has_text="item ")).to_have_count(5)
+
+
+def test_a_task_is_paused_with_a_way_back_renamed_and_cancelled_by_name(
+    observer: Observer, console: Console, page: Page
+) -> None:
+    task_id = submit(observer, "long", items=200, seconds=1)
+    console.sign_in(path_of(task_id))
+    status = page.locator(".summary .status")
+    expect(status).to_contain_text("Running")
+
+    page.get_by_role("button", name="Pause").click()
+    expect(status).to_contain_text("Paused")
+    expect(page.locator(".why")).to_contain_text("paused")
+    page.get_by_role("button", name="Undo").click()
+    expect(status).to_contain_text(re.compile("Waiting|Running"))
+
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Title").fill("longer")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="longer")).to_be_visible()
+    assert observer.read(task_id)["title"] == "longer"
+
+    page.get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Cancel 1 task, “longer”")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(status).to_contain_text("Cancelled")
+
+
+def test_a_task_that_waits_for_a_person_says_so_and_is_approved(
+    observer: Observer, console: Console, page: Page
+) -> None:
+    task_id = submit(observer, "a draft", kind="approving", approve=True)
+    console.sign_in(path_of(task_id))
+    expect(page.locator(".why")).to_contain_text("approval")
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    expect(page.locator(".summary .status")).to_contain_text("Succeeded")
+
+
+def test_a_form_made_of_the_schema_submits_and_shows_a_refusal_at_its_field(
+    observer: Observer, console: Console, page: Page
+) -> None:
+    console.sign_in("submit?kind=hospital_province_refresh")
+    province = page.get_by_role("textbox", name="province")
+    page.get_by_role("button", name="Submit a task").click()
+    expect(page.locator(".field.wrong")).to_contain_text("This is needed.")
+    province.fill("Atlantis")
+    page.get_by_role("button", name="Submit a task").click()
+    expect(page.locator(".field.wrong")).to_contain_text("Atlantis")
+
+    province.fill("澳门")
+    page.get_by_role("button", name="Submit a task").click()
+    expect(page.get_by_role("heading", name="澳门")).to_be_visible()
+    expect(page.locator(".summary .status")).to_contain_text("Succeeded")
+
+    # AND a task is submitted again, changed
+    page.get_by_role("link", name="Submit again with changes").click()
+    expect(province).to_have_value(re.compile("澳门"))
+
+
+def test_who_may_only_read_has_no_buttons_that_would_fail(observer: Observer, console: Console, page: Page) -> None:
+    task_id = submit(observer, "theirs", items=100, seconds=1)
+    console.sign_in(path_of(task_id), reads=True)
+    expect(page.locator(".summary .status")).to_contain_text("Running")
+    for name in ("Cancel", "Pause", "Rename", "Submit again with changes"):
+        expect(page.get_by_text(name, exact=True)).to_have_count(0)
+    expect(page.get_by_role("combobox", name="Priority")).to_have_count(0)
+    expect(page.get_by_role("link", name="Submit a task")).to_have_count(0)
+    observer.cancel(task_id)
+
+
+def test_texts_of_others_stay_texts(observer: Observer, console: Console, page: Page) -> None:
+    task_id = submit(observer, SCRIPT)
+    observer.ended(task_id)
+    observer.sql("UPDATE tasks SET error_code = %s, error_message = %s WHERE task_id = %s", "odd", SCRIPT, task_id)
+    console.sign_in()
+    expect(page.locator(".space .row")).to_contain_text("<img src=x")
+    for tab in ("timeline", "results", "history", "data"):
+        console.open(path_of(task_id, tab))
+        expect(page.get_by_role("heading", level=1)).to_contain_text("<script>")
+    assert page.title() != "pwned"
+    expect(page.locator("main img, main script")).to_have_count(0)
+
+
+def test_no_token_is_in_an_address_or_a_storage(observer: Observer, console: Console, page: Page) -> None:
+    addresses: list[str] = []
+    page.on("framenavigated", lambda frame: addresses.append(frame.url))
+    console.sign_in()
+    console.is_live()
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    token = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+    assert not token.search(kept + " ".join(addresses))
+    assert "code=" not in page.url
+    assert "verifier" not in kept
+
+
+def test_a_page_without_a_network_says_so_and_makes_up_for_it(observer: Observer, console: Console, page: Page) -> None:
+    # GIVEN a list that is live
+    observer.ended(submit(observer, "before"))
+    console.sign_in()
+    console.is_live()
+
+    # WHEN the network goes
+    page.context.set_offline(True)
+    expect(page.get_by_role("alert")).to_contain_text("You are offline")
+    observer.ended(submit(observer, "meanwhile"))
+    expect(page.locator(".space .row")).to_have_count(1)
+
+    # THEN all is there when it comes back, without a reload
+    page.context.set_offline(False)
+    console.is_live()
+    page.get_by_role("button", name="1 new").click()
+    expect(page.locator(".space .row").nth(0)).to_contain_text("meanwhile")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_many_are_cancelled_by_a_filter_that_is_frozen_and_counted(
+    observer: Observer, console: Console, page: Page
+) -> None:
+    # GIVEN three tasks that wait, and one of another name
+    observer.request("PATCH", "/api/v1/queue/waiting", json={"paused": True})
+    for title in ("old 1", "old 2", "old 3", "keep"):
+        submit(observer, title)
+    console.sign_in("tasks?title=old")
+    expect(page.locator(".space .row")).to_have_count(3)
+
+    # WHEN all that match are to be cancelled, and one more comes meanwhile
+    page.get_by_role("button", name="Act on all that match").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Do").select_option("cancel")
+    expect(dialog).to_contain_text("3 tasks would be changed.")
+    expect(dialog).to_contain_text("old")
+    submit(observer, "old 4")
+    dialog.get_by_role("button", name="Cancel 3 tasks").click()
+
+    # THEN those three are, it is followed as a task, and nothing else was touched
+    expect(page.locator(".summary .status")).to_contain_text("Succeeded")
+    rows = observer.sql("SELECT title, status FROM tasks WHERE kind = 'waiting'")
+    assert sorted((row["title"], row["status"]) for row in rows) == [
+        ("keep", "PENDING"),
+        ("old 1", "CANCELLED"),
+        ("old 2", "CANCELLED"),
+        ("old 3", "CANCELLED"),
+        ("old 4", "PENDING"),
+    ]
+
+    # AND one that waits says why
+    console.open("tasks?status=PENDING&title=keep")
+    page.get_by_role("link", name="keep").click()
+    expect(page.locator(".why")).to_contain_text("The queue of waiting is paused.")
+
+
+def test_an_operator_changes_a_queue_with_a_way_back(observer: Observer, console: Console, page: Page) -> None:
+    console.sign_in("queues")
+    row = page.locator("tr", has_text="waiting").filter(has=page.get_by_role("link", name="waiting", exact=True))
+    row.get_by_role("button", name="Limits").click()
+    page.get_by_label("Running at once").fill("7")
+    page.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("0 of 7")
+    page.get_by_role("button", name="Undo").click()
+    expect(row).to_contain_text("0 of 5")
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("Paused")
+    row.get_by_role("button", name="Resume").click()
+    expect(row.locator(".status")).to_have_count(0)
+
+
+def test_a_webhook_is_added_tested_and_its_deliveries_are_seen(
+    observer: Observer, console: Console, page: Page, stack: RunningStack
+) -> None:
+    console.sign_in("webhooks")
+    page.get_by_role("button", name="Add a webhook").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Address").fill(f"{stack.provider_url}/receiver/console")
+    dialog.get_by_role("button", name="Add a webhook").click()
+    expect(page.get_by_role("dialog")).to_contain_text("whsec_")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="receiver/console").click()
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.locator("tbody tr").first).to_contain_text("Succeeded")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("main")).to_contain_text("There is no webhook yet.")
+
+
+def test_charts_have_their_figures_as_tables(observer: Observer, console: Console, page: Page) -> None:
+    observer.ended(submit(observer, "charted"))
+    console.sign_in("charts?window=1h")
+    expect(page.locator("canvas").first).to_be_visible()
+    page.locator("figure summary").first.click()
+    expect(page.locator("figure").first.locator("tbody tr").last).to_contain_text("1")
+    expect(page.locator("h2 + .wide tbody")).to_contain_text("waiting")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: `make console-check` installs it")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_a_serious_finding_of_axe(observer: Observer, console: Console, page: Page, theme: str) -> None:
+    task_id = submit(observer, "two are bad", items=5, bad=[1, 3])
+    observer.ended(task_id)
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    console.sign_in()
+    expect(page.locator(".space .row")).to_have_count(1)
+    found = axe(page, "tasks")
+    for path, shown in (
+        (path_of(task_id), "svg"),
+        (path_of(task_id, "errors"), "article"),
+        (path_of(task_id, "results"), "#panel tr"),
+        (path_of(task_id, "history"), ".events li"),
+        (path_of(task_id, "data"), ".tree"),
+        ("submit?kind=call_campaign", "form"),
+        ("queues", "td"),
+        ("charts?window=1h", "canvas"),
+        ("webhooks", "p"),
+    ):
+        console.open(path)
+        expect(page.locator(f"main {shown}").first).to_be_visible()
+        found += axe(page, path)
+    assert found == []
+
+
+def axe(page: Page, where: str) -> list[str]:
+    """What axe finds serious about the page as it is."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations: list[Row] = page.evaluate("axe.run(document).then((results) => results.violations)")
+    return [
+        f"{where}: {one['id']} {node['target']} {node['failureSummary']}"
+        for one in violations
+        if one["impact"] in GRAVE
+        for node in one["nodes"]
+    ]
