@@ -76,6 +76,8 @@ def _value(bundle: Bundle, within: str, variable: str) -> Any:
         return _json(bundle, within, machines | queues, lambda name: {"Ref": name})
     if variable == "STEP_FUNCTIONS":
         return _json(bundle, within, bundle.step_functions, lambda name: {"Fn::GetAtt": [name, "Arn"]})
+    if variable == "DEAD_LETTERS":
+        return _dead_letters(bundle, within)
     if variable == "WORKLOADS":
         return {"Fn::Join": [",", {"Ref": "Workloads"}]}
     name = bundle.named(variable)
@@ -86,6 +88,18 @@ def _json(bundle: Bundle, within: str, owners: dict[str, str], value: Callable[[
     """A JSON object of what each resource is known by; empty for one whose domain is left out."""
     text = ", ".join(f'"{name}": "${{{name}}}"' for name in owners)
     values = {name: bundle.given(domain, within, value(name), "") for name, domain in owners.items()}
+    return {"Fn::Sub": ["{" + text + "}", values]}
+
+
+def _dead_letters(bundle: Bundle, within: str) -> Part:
+    """Each queue's name and that of its dead letters, as JSON; empty ones where its domain is left out."""
+    own = {queue.removesuffix("Queue"): domain for queue, domain in bundle.queues.items()}
+    text = ", ".join(f'"{name}": ["${{{name}Queue}}", "${{{name}DeadLetters}}"]' for name in own)
+    values = {
+        f"{name}{kind}": bundle.given(domain, within, {"Fn::GetAtt": [f"{name}{kind}", "QueueName"]}, "")
+        for name, domain in own.items()
+        for kind in ("Queue", "DeadLetters")
+    }
     return {"Fn::Sub": ["{" + text + "}", values]}
 
 

@@ -1,4 +1,4 @@
-"""What recipients are to be told, collected from notices: of each task that ended a row for whoever wants to know."""
+"""What recipients are to be told, collected from notices: a row of each end and each alert for whoever wants it."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from longhaul import database
 from longhaul.database import Session
 from longhaul.tasks.notices import Delivery, Notice
 from mail import store
-from mail.model import News
+from mail.model import News, is_news
 from mail.recipients import wake
 
 
@@ -19,7 +19,7 @@ def collect(deliveries: Iterable[Delivery]) -> int:
     ended: dict[str, list[Notice]] = defaultdict(list)
     for delivery in deliveries:
         for addressed in delivery.notices:
-            if addressed.notice.is_end:
+            if is_news(addressed.notice):
                 ended[addressed.tenant_id].append(addressed.notice)
     return sum(_collect(tenant_id, notices) for tenant_id, notices in ended.items())
 

@@ -1,4 +1,4 @@
-"""The two mails there are, as text and as HTML: a confirmation, and a digest of tasks that ended.
+"""The two mails there are, as text and as HTML: a confirmation, and a digest of tasks that ended and of alerts.
 
 What tenants wrote (titles, reasons, their own name) stands on one line, bounded, and is escaped in HTML.
 """
@@ -16,8 +16,16 @@ from mail.words import WORDS, Words
 MAX_COUNTED, MAX_SHOWN = 500, 30  # tasks of one digest
 MAX_SUBJECT = 120  # characters
 NBSP = "\N{NO-BREAK SPACE}"  # in HTML a number stays with its word
-ORDER = ("failed", "expired", "succeeded", "cancelled")  # what went wrong comes first
-COLOURS = {"succeeded": "#1a7f45", "failed": "#c62f2f", "expired": "#b25d00", "cancelled": "#667085"}
+ORDER = ("critical", "warning", "failed", "expired", "resolved", "succeeded", "cancelled")  # the worst comes first
+COLOURS = {
+    "succeeded": "#1a7f45",
+    "failed": "#c62f2f",
+    "expired": "#b25d00",
+    "cancelled": "#667085",
+    "critical": "#c62f2f",
+    "warning": "#b25d00",
+    "resolved": "#1a7f45",
+}
 
 
 def confirmation(recipient: Recipient, token: str) -> Letter:
@@ -69,7 +77,8 @@ def _heading(words: Words, ordered: Sequence[News]) -> str:
         return words.one_ended.format(event=_event(words, ordered[0]), title=ordered[0].title)
     counted = Counter(one.event for one in ordered)
     counts = [words.counts[event].format(counted[event]).replace(" ", NBSP) for event in ORDER if counted[event]]
-    return words.some_ended.format(number=len(ordered), counts=words.joined.join(counts))
+    heading = words.some_news if any(one.alert_id for one in ordered) else words.some_ended
+    return heading.format(number=len(ordered), counts=words.joined.join(counts))
 
 
 def _item(words: Words, one: News) -> Html:
@@ -80,8 +89,8 @@ def _item(words: Words, one: News) -> Html:
         ended=one.event,
         event=_event(words, one),
         title=one.title,
-        url=_task_url(one.task_id),
-        open=words.open_task,
+        url=_page_url(one),
+        open=words.open_alert if one.alert_id else words.open_task,
         kind=one.kind,
         at=_time(one),
         reason=reason,
@@ -91,7 +100,7 @@ def _item(words: Words, one: News) -> Html:
 def _lines(words: Words, one: News) -> str:
     lines = [words.one_ended.format(event=_event(words, one), title=one.title), f"{one.kind} · {_time(one)}"]
     lines += [words.reason.format(one.reason)] if one.reason else []
-    return "\n".join([*lines, _task_url(one.task_id)])
+    return "\n".join([*lines, _page_url(one)])
 
 
 def _rank(event: str) -> int:
@@ -110,7 +119,11 @@ def _url(page: str, token: str) -> str:
     return f"{settings.of(settings.MailLinks).public_url}/api/v1/mail/{page}/{token}"
 
 
-def _task_url(task_id: str) -> str:
+def _page_url(one: News) -> str:
     links = settings.of(settings.MailLinks)
+    return f"{links.public_url}/api/v1/alerts/{one.alert_id}" if one.alert_id else _task_url(links, one.task_id)
+
+
+def _task_url(links: settings.MailLinks, task_id: str) -> str:
     named = quote(task_id, safe="")
     return links.task_page_url.replace("{task_id}", named) or f"{links.public_url}/api/v1/tasks/{named}"

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from longhaul.tasks.model import aware
-from longhaul.tasks.notices import PREFIX, Notice
+from longhaul.tasks.notices import ALERT_PREFIX, PREFIX, AlertData, Notice
 
 MAX_RECIPIENTS = 50  # of a tenant
 MAX_ADDRESS_LENGTH, MAX_LOCAL_LENGTH, MAX_LABEL_LENGTH = 254, 64, 63  # RFC 5321, 4.5.3.1, and RFC 1035, 2.3.4
@@ -69,15 +69,23 @@ class Recipient:
         return cls(**row | read)
 
     def wants(self, notice: Notice) -> bool:
-        """Whether it has confirmed, before this happened, and cares for the task's kind."""
-        if self.status != RecipientStatus.CONFIRMED or self.confirmed_at is None or not notice.is_end:
+        """Whether it has confirmed, before this happened, and cares for the task's kind. An alert may have none."""
+        if self.status != RecipientStatus.CONFIRMED or self.confirmed_at is None or not is_news(notice):
             return False
         since = self.confirmed_at.replace(microsecond=self.confirmed_at.microsecond // 1000 * 1000)
         return datetime.fromisoformat(notice.time) >= since and (self.kinds is None or notice.data.kind in self.kinds)
 
 
+def is_news(notice: Notice) -> bool:
+    """Whether a mail says it: a task's end, and what becomes of an alert, unless somebody has seen to it."""
+    return notice.is_end or (notice.type.startswith(ALERT_PREFIX) and notice.type != f"{ALERT_PREFIX}acknowledged")
+
+
 class News(BaseModel):
-    """What a mail says of a task that ended. `event` is how: succeeded, failed, expired or cancelled."""
+    """What a mail says of a task that ended. `event` is how: succeeded, failed, expired or cancelled.
+
+    Of an alert it is warning, critical or resolved; then `alert_id` names it, and `task_id` may be empty.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -87,10 +95,20 @@ class News(BaseModel):
     event: str
     reason: str = ""
     at: datetime
+    alert_id: str = ""
 
     @classmethod
     def of(cls, notice: Notice) -> Self:
         data = notice.data
+        if isinstance(data, AlertData):
+            return cls(
+                task_id=data.task_id or "",
+                kind=data.kind or data.rule,
+                title=clean(data.message, 200),
+                event="resolved" if data.state == "resolved" else data.severity,
+                at=datetime.fromisoformat(notice.time).astimezone(UTC),
+                alert_id=data.alert_id,
+            )
         reason = str(data.detail.get("error") or data.detail.get("reason") or "")
         return cls(
             task_id=data.task_id,

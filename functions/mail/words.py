@@ -15,9 +15,11 @@ class Words:
     counts: Mapping[str, str]
     one_ended: str
     some_ended: str
+    some_news: str  # of tasks and alerts
     joined: str  # what stands between two counts
     reason: str
     open_task: str
+    open_alert: str
     more: str
     because: str
     unsubscribe: str
@@ -39,26 +41,39 @@ class Words:
 
 _ENGLISH = Words(
     lang="en",
-    events={"succeeded": "Succeeded", "failed": "Failed", "expired": "Out of time", "cancelled": "Cancelled"},
+    events={
+        "succeeded": "Succeeded",
+        "failed": "Failed",
+        "expired": "Out of time",
+        "cancelled": "Cancelled",
+        "critical": "Critical alert",
+        "warning": "Warning",
+        "resolved": "Alert resolved",
+    },
     counts={
         "succeeded": "{} succeeded",
         "failed": "{} failed",
         "expired": "{} ran out of time",
         "cancelled": "{} cancelled",
+        "critical": "{} critical",
+        "warning": "{} to look at",
+        "resolved": "{} resolved",
     },
     one_ended="{event}: {title}",
     some_ended="{number} tasks have ended: {counts}",
+    some_news="{number} notices of tasks and alerts: {counts}",
     joined=", ",
     reason="Reason: {}",
     open_task="Open the task",
+    open_alert="Open the alert",
     more="And {} more.",
-    because="You get this because you confirmed that you want to hear when tasks of {tenant} end. There is one such "
-    "mail every 15 minutes at most.",
+    because="You get this because you confirmed that you want to hear of tasks of {tenant}: when they end, and when an "
+    "alert fires. There is one such mail every 15 minutes at most.",
     unsubscribe="Unsubscribe",
     confirm_subject="Please confirm: e-mail about tasks of {tenant}",
     confirm_heading="Do you want to hear when tasks end?",
-    confirm_text="{tenant} would like to tell you at {address} when its tasks in Longhaul end. You will hear nothing "
-    "unless you confirm.",
+    confirm_text="{tenant} would like to tell you at {address} when its tasks in Longhaul end or an alert fires. "
+    "You will hear nothing unless you confirm.",
     confirm_button="Confirm",
     confirm_note="The link works for 24 hours. If you did not expect this mail, ignore it: nothing more will come.",
     confirm_question="{tenant} would like to tell you at {address} when its tasks end. You can unsubscribe at any "
@@ -74,13 +89,31 @@ _ENGLISH = Words(
 )
 _CHINESE = Words(
     lang="zh-Hans",
-    events={"succeeded": "成功", "failed": "失败", "expired": "超时", "cancelled": "已取消"},
-    counts={"succeeded": "成功 {} 个", "failed": "失败 {} 个", "expired": "超时 {} 个", "cancelled": "取消 {} 个"},
+    events={
+        "succeeded": "成功",
+        "failed": "失败",
+        "expired": "超时",
+        "cancelled": "已取消",
+        "critical": "严重告警",
+        "warning": "警告",
+        "resolved": "告警已恢复",
+    },
+    counts={
+        "succeeded": "成功 {} 个",
+        "failed": "失败 {} 个",
+        "expired": "超时 {} 个",
+        "cancelled": "取消 {} 个",
+        "critical": "严重 {} 个",
+        "warning": "警告 {} 个",
+        "resolved": "恢复 {} 个",
+    },
     one_ended="{event}：{title}",
     some_ended="{number} 个任务已结束：{counts}",
+    some_news="{number} 条任务与告警通知：{counts}",
     joined="，",
     reason="原因：{}",
     open_task="查看任务",
+    open_alert="查看告警",
     more="另有 {} 个任务。",
     because="您收到此邮件，是因为您确认过希望了解“{tenant}”的任务结果。此类邮件每 15 分钟最多一封。",
     unsubscribe="退订",

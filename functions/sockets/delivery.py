@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from longhaul import aws, lifetime
 from longhaul.errors import AwsUnavailable
 from longhaul.observability import logger, metrics
-from longhaul.tasks.notices import PROGRESS, Addressed, Delivery
+from longhaul.tasks.notices import PROGRESS, Addressed, AlertData, Delivery
 from sockets import posts, store
 from sockets.model import Connection, Topic
 from sockets.posts import Outcome
@@ -91,6 +91,9 @@ def _letters(notices: Sequence[Addressed]) -> dict[Connection, Letter]:
 
 
 def _addresses(one: Addressed) -> Iterator[Address]:
+    if isinstance(one.notice.data, AlertData):
+        yield one.tenant_id, Topic("alerts")
+        return
     yield one.tenant_id, Topic("task_id", one.notice.subject)
     yield one.tenant_id, Topic("kind", one.notice.data.kind)
     yield one.tenant_id, Topic("all")

@@ -38,23 +38,26 @@ class Ping(Request):
 
 
 class _OfTopic(Request):
-    """One of `task_id`, `kind` and `all` says what."""
+    """One of `task_id`, `kind`, `all` and `alerts` says what."""
 
     task_id: str | None = Field(None, min_length=1, max_length=96)
     kind: str | None = Field(None, min_length=1, max_length=64)
     all: Literal[True] | None = None
+    alerts: Literal[True] | None = None
 
     @model_validator(mode="after")
     def names_one_topic(self) -> Self:
-        if sum(value is not None for value in (self.task_id, self.kind, self.all)) != 1:
-            raise ValueError('name one of "task_id", "kind" and "all": true')
+        if sum(value is not None for value in (self.task_id, self.kind, self.all, self.alerts)) != 1:
+            raise ValueError('name one of "task_id", "kind", "all": true and "alerts": true')
         return self
 
     @property
     def topic(self) -> Topic:
         if self.task_id is not None:
             return Topic("task_id", self.task_id)
-        return Topic("kind", self.kind) if self.kind is not None else Topic("all")
+        if self.kind is not None:
+            return Topic("kind", self.kind)
+        return Topic("all" if self.all else "alerts")
 
 
 class Subscribe(_OfTopic):

@@ -10,12 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 CONNECTION_SECONDS = 2 * 3600  # API Gateway ends a connection then
 KEPT_SECONDS = CONNECTION_SECONDS + 600  # what is known of a connection
 
-type What = Literal["task_id", "kind", "all"]
+type What = Literal["task_id", "kind", "all", "alerts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a connection subscribes to: a task, the tasks of a kind, or all of the tenant's. `name` of all is empty."""
+    """What a connection subscribes to: a task, the tasks of a kind, all of the tenant's, or its alerts.
+
+    `name` of the last two is empty.
+    """
 
     what: What
     name: str = ""

@@ -59,7 +59,7 @@ class Target(NamedTuple):
 
 
 def list_callbacks(session: Session, task_ids: Sequence[str]) -> list[dict[str, Any]]:
-    rows = _queries.list_callbacks(session, task_ids=list(task_ids))
+    rows = _queries.list_callbacks(session, task_ids=list(task_ids)) if task_ids else []
     return [row | {"created_at": aware(row["created_at"])} for row in rows]
 
 
@@ -67,6 +67,12 @@ def record(tx: Session, rows: Iterable[dict[str, Any]]) -> int:
     """Record notices for the endpoints that want them; how many deliveries are new."""
     salt = secrets.token_hex(16)
     return sum(int(_queries.record_deliveries(tx, salt=salt, rows=some)) for some in arrays(rows))
+
+
+def record_alerts(tx: Session, rows: Iterable[dict[str, Any]]) -> int:
+    """The same of alerts, which are of no task or outlive it."""
+    salt = secrets.token_hex(16)
+    return sum(int(_queries.record_alerts(tx, salt=salt, rows=some)) for some in arrays(rows))
 
 
 def insert_callbacks(tx: Session, targets: Iterable[Target]) -> None:
@@ -81,7 +87,20 @@ def record_callbacks(tx: Session, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def list_recorded(session: Session, task_ids: Sequence[str], notice_ids: Sequence[str]) -> list[Due]:
+    if not task_ids:
+        return []
     rows = _queries.list_recorded(session, task_ids=list(task_ids), notice_ids=list(notice_ids))
+    return [Due(**row) for row in rows]
+
+
+def list_recorded_alerts(session: Session, alerts: Sequence[dict[str, Any]]) -> list[Due]:
+    if not alerts:
+        return []
+    rows = _queries.list_recorded_alerts(
+        session,
+        tenant_ids=sorted({row["tenant_id"] for row in alerts}),
+        notice_ids=sorted({row["notice_id"] for row in alerts}),
+    )
     return [Due(**row) for row in rows]
 
 

@@ -102,6 +102,27 @@ WHERE webhooks.disabled_at IS NULL
   AND (webhooks.kinds IS NULL OR FIND_IN_SET(seen.kind, webhooks.kinds) > 0)
 ON DUPLICATE KEY UPDATE status = webhook_deliveries.status;
 
+-- name: record_alerts!
+-- [{tenant_id, notice_id, event, kind, body}, ...]: the same of alerts. One of no kind is wanted where all kinds are.
+INSERT INTO webhook_deliveries (
+    delivery_id, webhook_id, tenant_id, notice_id, event, body, status, next_attempt_at, created_at
+)
+SELECT
+    CONCAT('msg_', MD5(CONCAT(:salt, webhooks.webhook_id, seen.notice_id))), webhooks.webhook_id, webhooks.tenant_id,
+    seen.notice_id, seen.event, seen.body, 'PENDING', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
+    tenant_id VARCHAR(64) PATH '$.tenant_id',
+    notice_id VARCHAR(64) PATH '$.notice_id',
+    event VARCHAR(64) PATH '$.event',
+    kind VARCHAR(64) PATH '$.kind',
+    body LONGTEXT PATH '$.body'
+)) AS seen
+JOIN webhooks ON webhooks.tenant_id = CAST(seen.tenant_id AS BINARY) AND webhooks.task_callback = 0
+WHERE webhooks.disabled_at IS NULL
+  AND (webhooks.events IS NULL OR FIND_IN_SET(seen.event, webhooks.events) > 0)
+  AND (webhooks.kinds IS NULL OR FIND_IN_SET(seen.kind, webhooks.kinds) > 0)
+ON DUPLICATE KEY UPDATE status = webhook_deliveries.status;
+
 -- name: insert_callbacks!
 -- [{webhook_id, tenant_id, url, created_at}, ...]: the addresses of tasks' callbacks. One that was disabled is enabled by a
 -- task that was submitted later.
@@ -149,6 +170,17 @@ FROM webhook_deliveries
 JOIN webhooks ON webhooks.webhook_id = webhook_deliveries.webhook_id
 WHERE webhook_deliveries.task_id IN :task_ids
   AND webhook_deliveries.notice_id IN :notice_ids
+  AND webhook_deliveries.status = 'PENDING'
+  AND webhook_deliveries.next_attempt_at <= UTC_TIMESTAMP(6)
+  AND webhooks.disabled_at IS NULL AND webhooks.paused = 0
+  AND (webhooks.next_attempt_at IS NULL OR webhooks.next_attempt_at <= UTC_TIMESTAMP(6));
+
+-- name: list_recorded_alerts
+SELECT webhook_deliveries.delivery_id, webhook_deliveries.tenant_id
+FROM webhooks
+JOIN webhook_deliveries
+    ON webhook_deliveries.webhook_id = webhooks.webhook_id AND webhook_deliveries.notice_id IN :notice_ids
+WHERE webhooks.tenant_id IN :tenant_ids
   AND webhook_deliveries.status = 'PENDING'
   AND webhook_deliveries.next_attempt_at <= UTC_TIMESTAMP(6)
   AND webhooks.disabled_at IS NULL AND webhooks.paused = 0

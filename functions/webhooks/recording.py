@@ -1,6 +1,6 @@
 """Recording: which address is to be told of which notice, one row each. What comes twice is recorded once.
 
-A notice goes to the endpoints of its tenant that want it, and to the callbacks of its task. The rows are the truth; the
+A notice goes to the endpoints of its tenant that want it, and a task's to its callbacks. The rows are the truth; the
 messages behind them only make it quick.
 """
 
@@ -14,7 +14,7 @@ from longhaul import database, settings
 from longhaul.aws import sqs
 from longhaul.database import Session
 from longhaul.observability import logger
-from longhaul.tasks.notices import Addressed, Notice
+from longhaul.tasks.notices import Addressed, AlertData, Notice
 from webhooks import delivery_store, store
 from webhooks.delivery_store import Due, Target
 from webhooks.signing import new_secret
@@ -34,13 +34,14 @@ class Message(BaseModel):
 
 def record(notices: Sequence[Addressed]) -> int:
     """How many deliveries are new. Raises DatabaseUnavailable; then nothing of it was recorded, or all."""
-    rows = [_row(addressed) for addressed in notices]
+    alerts = [_row(one) for one in notices if isinstance(one.notice.data, AlertData)]
+    rows = [_row(one) for one in notices if not isinstance(one.notice.data, AlertData)]
     task_ids = sorted({row["task_id"] for row in rows})
     with database.connection() as session:
         called = {row["task_id"]: row for row in delivery_store.list_callbacks(session, task_ids)}
 
     def write(tx: Session) -> int:
-        new = delivery_store.record(tx, rows)
+        new = delivery_store.record(tx, rows) + delivery_store.record_alerts(tx, alerts)
         if called:
             for tenant_id in sorted({task["tenant_id"] for task in called.values()}):
                 store.ensure_tenant(tx, tenant_id, new_secret())
@@ -51,8 +52,9 @@ def record(notices: Sequence[Addressed]) -> int:
     new = database.run_transaction(write)
     with database.connection() as session:
         due = delivery_store.list_recorded(session, task_ids, sorted({row["notice_id"] for row in rows}))
+        due += delivery_store.list_recorded_alerts(session, alerts)
     send(due)
-    logger.info("deliveries recorded", extra={"notices": len(rows), "new": new})
+    logger.info("deliveries recorded", extra={"notices": len(notices), "new": new})
     return new
 
 
@@ -75,6 +77,7 @@ def body_of(notice: Notice) -> str:
 def _row(addressed: Addressed) -> dict[str, Any]:
     notice = addressed.notice
     return {
+        "tenant_id": addressed.tenant_id,
         "task_id": notice.data.task_id,
         "notice_id": notice.id,
         "event": notice.type,

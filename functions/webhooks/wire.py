@@ -8,13 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from longhaul.http import Moment, Timestamp
 from longhaul.http.pages import MAX_PAGE_SIZE
-from longhaul.tasks.callbacks import Events, NoticeType, PostUrl
+from longhaul.tasks.callbacks import AlertType, NoticeType, PostUrl
 from longhaul.validation import NotEmpty
 from webhooks.deliveries import MAX_REPLAYED, Replay
 from webhooks.endpoints import Wanted
 from webhooks.model import Delivery, DeliveryStatus, Disabled, Secrets, Webhook
 
 type Ended = Literal["SUCCEEDED", "FAILED"]
+type PostedType = NoticeType | AlertType
+
+Events = Annotated[
+    list[PostedType],
+    NotEmpty,
+    Field(min_length=1, max_length=20, description="Only notices of these types.", examples=[["longhaul.task.failed"]]),
+]
 
 EXAMPLE_ID = "wh_3f2504e04f8941d39a0c0305e82c3301"
 EXAMPLE_DELIVERY = "msg_9b2d8c1f0a6e4d7bb1c3e5f7a9d0c2e4"
@@ -75,7 +82,9 @@ class WebhookRequest(BaseModel):
     url: PostUrl
     title: Title | None = None
     events: Events | None = Field(None, description="Only notices of these types; all when left out.")
-    kinds: Kinds | None = Field(None, description="Only notices of tasks of these kinds; all when left out.")
+    kinds: Kinds | None = Field(
+        None, description="Only notices of tasks of these kinds, and of their alerts; all when left out."
+    )
 
     def wanted(self) -> Wanted:
         return Wanted(self.url, self.title, self.events, self.kinds)
@@ -114,7 +123,7 @@ class WebhookDocument(BaseModel):
     webhook_id: str = Field(examples=[EXAMPLE_ID])
     url: str = Field(examples=["https://hooks.example.com/longhaul"])
     title: str | None = None
-    events: list[NoticeType] | None = Field(description="Only these types; null: all.")
+    events: list[PostedType] | None = Field(description="Only these types; null: all.")
     kinds: list[str] | None = Field(description="Only tasks of these kinds; null: of all.")
     paused: bool = Field(description="Its deliveries wait.")
     disabled: bool = Field(description="Nothing is recorded for it or posted to it until it is enabled.")
@@ -163,7 +172,7 @@ class DeliveryDocument(BaseModel):
     webhook_id: str = Field(description="cb_...: an address of tasks' callbacks.", examples=[EXAMPLE_ID])
     event: str = Field(description="The notice's type.", examples=["longhaul.task.succeeded"])
     notice_id: str = Field(description="The notice's id.", examples=["0000000000004711.00000000"])
-    task_id: str | None = Field(None, description="Null of a test.")
+    task_id: str | None = Field(None, description="Null of a test, and of an alert.")
     status: DeliveryStatus = Field(description="PENDING also while it waits for its next try.")
     tries: int
     next_attempt_at: Timestamp | None = Field(

@@ -12,9 +12,9 @@ from tests.architecture.repository import KERNEL, Repository
 # fmt: off
 VERBS = frozenset((
     "act", "analyse", "ask", "assemble", "assign", "authorize", "close", "collect", "deliver", "dispatch", "draw",
-    "fail", "fetch", "finish", "fold", "list", "migrate", "plan", "post", "publish", "purge", "query", "read", "record",
-    "recover", "refresh", "render", "run", "save", "send", "serve", "steer", "summarise", "sweep", "sync", "update",
-    "write",
+    "evaluate", "fail", "fetch", "finish", "fold", "list", "migrate", "plan", "post", "publish", "purge", "query",
+    "read", "record", "recover", "refresh", "render", "run", "save", "send", "serve", "steer", "summarise", "sweep",
+    "sync", "update", "write",
 ))
 # fmt: on
 WORKLOADS = "workloads"  # the package of code-first workloads, which may have any name

@@ -102,6 +102,21 @@ class Channels(Settings):
     mail_queue_url: str = Field(min_length=1)
 
 
+class Alerts(Settings):
+    """The SNS topic to which the alerts of all tenants are published."""
+
+    alerts_topic: str = Field(min_length=1)
+
+
+class DeadLetters(Settings):
+    """The names of each queue and of its dead letters, as a JSON object: {"Steer": ["...", "..."]}.
+
+    Those of a queue that is not deployed are empty.
+    """
+
+    dead_letters: Json[dict[str, tuple[str, str]]]
+
+
 class Sockets(Settings):
     """The DynamoDB table of tickets, connections and subscriptions."""
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -52,6 +53,8 @@ def client(service: Literal["s3"]) -> "S3Client": ...
 def client(service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
 @overload
 def client(service: Literal["sesv2"]) -> "SESV2Client": ...
+@overload
+def client(service: Literal["sns"]) -> "SNSClient": ...
 @overload
 def client(service: Literal["sqs"]) -> "SQSClient": ...
 @overload

@@ -29,6 +29,15 @@ type NoticeType = Literal[
 ]
 """What is posted. Progress and submissions are hints, for sockets only."""
 
+type AlertType = Literal[
+    "longhaul.alert.firing",
+    "longhaul.alert.escalated",
+    "longhaul.alert.repeated",
+    "longhaul.alert.acknowledged",
+    "longhaul.alert.resolved",
+]
+"""What is posted of a tenant's alerts, to its webhooks."""
+
 Events = Annotated[
     list[NoticeType],
     NotEmpty,

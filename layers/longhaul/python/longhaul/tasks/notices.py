@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from longhaul.tasks.model import Status, Task, aware
 
-PREFIX = "longhaul.task."
+PREFIX, ALERT_PREFIX = "longhaul.task.", "longhaul.alert."
 SUBMITTED, PROGRESS = f"{PREFIX}submitted", f"{PREFIX}progress"  # the types of hints
 STATE = f"{PREFIX}state"  # what a task is at the moment at which someone begins to listen
 ENDS = tuple(PREFIX + event for event in ("succeeded", "failed", "expired", "cancelled"))
@@ -46,21 +46,41 @@ class NoticeData(BaseModel):
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
+class AlertData(BaseModel):
+    """An alert as it was then (`GET /api/v1/alerts/{id}`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    alert_id: str
+    rule: str
+    severity: str
+    state: str
+    message: str
+    value: float
+    threshold: float
+    title: str
+    task_id: str | None = None
+    kind: str | None = None
+
+
 class Notice(BaseModel):
-    """A CloudEvent in its JSON form. Later ones of a task have a greater `sequence`, compared as text."""
+    """A CloudEvent in its JSON form. Later ones of a task, or an alert, have a greater `sequence`, compared as text.
+
+    That of an alert's is smaller than that of any task's: who keeps the greatest of all misses nothing by it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(description="The same each time this notice is told.", examples=["0000000000004711.00000000"])
-    source: Literal["/api/v1/tasks"] = "/api/v1/tasks"
+    source: Literal["/api/v1/tasks", "/api/v1/alerts"] = "/api/v1/tasks"
     type: str = Field(examples=["longhaul.task.succeeded"])
-    subject: str = Field(description="The task's id.")
+    subject: str = Field(description="The task's id, or the alert's.")
     time: str = Field(description="RFC 3339, UTC.", examples=["2026-12-01T02:00:00.123Z"])
     datacontenttype: Literal["application/json"] = "application/json"
     sequence: str
     traceparent: str | None = Field(None, description="The trace of the request that submitted the task.")
-    data: NoticeData
+    data: NoticeData | AlertData
 
     @property
     def is_end(self) -> bool:
@@ -104,6 +124,20 @@ def event_of(sequence: str) -> int:
     if not (number.isascii() and number.isdigit() and len(number) == 16 and steps.isascii() and steps.isdigit()):
         raise ValueError(f"{sequence!r} is no sequence of a notice")
     return int(number)
+
+
+def alert(event_id: int, event: str, at: datetime, data: AlertData) -> Notice:
+    """The notice of an alert's event."""
+    return Notice(
+        id=f"alert.{event_id:016d}",
+        source="/api/v1/alerts",
+        type=ALERT_PREFIX + event,
+        subject=data.alert_id,
+        time=_time(at),
+        sequence=sequence_of(0, event_id),
+        traceparent=None,
+        data=data,
+    )
 
 
 def hint(kind: str, task: Task, last_event: int, traceparent: str | None) -> Addressed:

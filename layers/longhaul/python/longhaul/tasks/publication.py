@@ -103,6 +103,22 @@ def publish(task_ids: Iterable[str], hints: Sequence[Addressed] = ()) -> int:
     return published
 
 
+def deliver(notices: Sequence[Addressed]) -> bool:
+    """Give notices, whose rows are somebody else's, to the channels that listen. Whether all were sent.
+
+    Raises DatabaseUnavailable.
+    """
+    with database.connection() as session:
+        rows = _queries.list_listeners(session, tenant_ids=sorted({one.tenant_id for one in notices}) or [""])
+    queues = settings.of(settings.Channels)
+    sent = [
+        _deliver(queues, channel, some)
+        for channel in Channel
+        if (some := [one for one in notices if {"tenant_id": one.tenant_id, "channel": channel} in rows])
+    ]
+    return all(sent)
+
+
 def sweep() -> int:
     """Publish what was left unsent: its writer, or its message, is gone. Returns how many notices."""
     with database.connection() as session:

@@ -308,6 +308,9 @@ SELECT COALESCE(MAX(id), 0) FROM task_events;
 SELECT 1 FROM notice_listeners
 WHERE tenant_id = :tenant_id AND channel = :channel AND until > UTC_TIMESTAMP(6);
 
+-- name: list_listeners
+SELECT tenant_id, channel FROM notice_listeners WHERE tenant_id IN :tenant_ids AND until > UTC_TIMESTAMP(6);
+
 -- name: find_last_event^
 -- Of a task that its tenant's channel hears of, with its trace: NULL when nobody listens.
 SELECT MAX(task_events.id) AS event_id, MAX(tasks.traceparent) AS traceparent

@@ -1,0 +1,1 @@
+"""Alerts: what is wrong with tasks, and who is notified of it; and the dead letters of the queues."""

@@ -1,0 +1,67 @@
+"""Dead letters on the wire."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alerts.dead_letters import Letter, QueueState
+from longhaul.http import Timestamp
+
+MAX_REDRIVEN, MAX_SHOWN = 1_000, 50
+
+
+class QueueDocument(BaseModel):
+    """A queue's dead letters."""
+
+    model_config = ConfigDict(frozen=True)
+
+    queue: str = Field(examples=["Progress"])
+    count: int = Field(description="Messages that have failed three times.")
+    oldest_at: Timestamp | None = Field(None, description="When the oldest was sent, of up to 50 that were looked at.")
+
+
+class Queues(BaseModel):
+    """All queues."""
+
+    items: list[QueueDocument]
+
+
+class LetterDocument(BaseModel):
+    """A message that has failed three times. It was only looked at, and stays."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message_id: str
+    body: str = Field(description="Its first 4,000 characters.")
+    sent_at: Timestamp
+    task_id: str | None = Field(description="The task that it names.")
+    reason: str = Field(description="What its task says of it. The function's log has the error.")
+
+
+class Letters(BaseModel):
+    """Some of a queue's dead letters, the oldest first."""
+
+    items: list[LetterDocument]
+
+
+class RedriveRequest(BaseModel):
+    """How many messages are to be put back."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"limit": 100}]})
+
+    limit: int = Field(100, ge=1, le=MAX_REDRIVEN)
+
+
+class RedrivenDocument(BaseModel):
+    """How many messages were put back into their queue. With some left, ask again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    moved: int
+    left: int
+
+
+def queue_document(state: QueueState) -> QueueDocument:
+    return QueueDocument(queue=state.queue, count=state.number, oldest_at=state.oldest_at)
+
+
+def letter_document(letter: Letter) -> LetterDocument:
+    return LetterDocument.model_validate(vars(letter))

@@ -1,0 +1,125 @@
+"""Evaluation: once a minute what is found is held against the alerts that are open.
+
+    found, and none open    -> pending, or firing at once
+    pending for long enough -> firing
+    firing, now critical    -> escalated; a severity never falls while the alert is open, so that it cannot flap
+    firing for 4 h          -> repeated, unless somebody has acknowledged it
+    not found any more      -> resolved; a pending one was none, and is gone
+
+Each change is a transaction of its own: the alert, changed only from the state it was seen in, and the event that is to
+be told. So two evaluations at once are one, and one that is killed has done some of it, which the next goes on with.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from alerts import store
+from alerts.findings import Limits, find
+from alerts.model import KEPT_DAYS, REPEAT_SECONDS, Alert, Event, Finding, Rule, Severity, Silence, State
+from longhaul import database
+from longhaul.database import Session
+from longhaul.observability import logger
+
+PURGED = 1_000  # rows an evaluation
+
+
+class Evaluated(NamedTuple):
+    """How many values pass a threshold, and what has changed."""
+
+    found: int
+    changes: Counter[str]
+
+
+def evaluate(dead_letters: dict[str, int] | None) -> Evaluated:
+    """`dead_letters`: how many each queue has; None: they cannot be read now, and their alerts stay as they are.
+
+    Raises DatabaseUnavailable.
+    """
+    with database.connection() as session:
+        limits = Limits(store.list_rules(session))
+        was_open = store.list_open(session)
+        silences = store.list_silences_now(session)
+    open_tasks = [alert.task_id for alert in was_open if alert.rule == Rule.RUNNING_LONG and alert.task_id]
+    findings = find(limits, open_tasks, dead_letters or {})
+    changes = Counter[str]()
+    left = {alert.key: alert for alert in was_open}
+    for finding in findings:
+        alert = left.pop(finding.key, None)
+        silenced = _is_silenced(silences, finding)
+        changes[_open(finding, silenced) if alert is None else _go_on(alert, finding, silenced)] += 1
+    for alert in left.values():
+        if alert.rule != Rule.DEAD_LETTERS or dead_letters is not None:
+            changes[_end(alert, _is_silenced(silences, alert))] += 1
+    changes.pop("", None)
+    with database.connection() as session:
+        store.purge(session, KEPT_DAYS, PURGED)
+    if changes:
+        logger.info("alerts have changed", extra={"changes": dict(changes), "found": len(findings)})
+    return Evaluated(len(findings), changes)
+
+
+def _open(finding: Finding, silenced: bool) -> str:
+    """Here and below: what happened, empty for nothing."""
+    state = State.PENDING if finding.hold_seconds else State.FIRING
+    told = state == State.FIRING and not silenced
+
+    def write(tx: Session) -> str:
+        alert_id = store.open_alert(tx, finding, state, told=told)
+        if alert_id is None:
+            return ""
+        if state == State.FIRING:
+            store.add_event(tx, alert_id, Event.FIRING, told=told, silenced=silenced)
+        return state
+
+    return database.run_transaction(write)
+
+
+def _go_on(alert: Alert, finding: Finding, silenced: bool) -> str:
+    if alert.state == State.PENDING:
+        if alert.seconds_open < finding.hold_seconds:
+            return ""
+        return _change(
+            alert, Event.FIRING, lambda tx: store.fire(tx, alert.alert_id, finding, told=not silenced), silenced
+        )
+    if finding.severity == Severity.CRITICAL and alert.severity == Severity.WARNING:
+        return _change(
+            alert, Event.ESCALATED, lambda tx: store.escalate(tx, alert.alert_id, finding, told=not silenced), silenced
+        )
+    if not silenced and alert.acknowledged_at is None and _is_due(alert):
+        event = Event.FIRING if alert.told_at is None else Event.REPEATED
+        return _change(alert, event, lambda tx: store.tell_again(tx, alert, finding), silenced)
+    if finding.value != alert.value:
+        with database.connection() as session:
+            store.keep_up(session, alert.alert_id, finding)
+    return ""
+
+
+def _end(alert: Alert, silenced: bool) -> str:
+    if alert.state == State.PENDING:
+        with database.connection() as session:
+            store.drop_pending(session, alert.alert_id)
+        return "dropped"
+    told = alert.told_at is not None and not silenced  # who heard nothing of it need not hear of its end
+    return _change(alert, Event.RESOLVED, lambda tx: store.resolve(tx, alert.alert_id), silenced, told=told)
+
+
+def _change(
+    alert: Alert, event: Event, change: Callable[[Session], bool], silenced: bool, *, told: bool | None = None
+) -> str:
+    def write(tx: Session) -> str:
+        if not change(tx):
+            return ""
+        store.add_event(tx, alert.alert_id, event, told=not silenced if told is None else told, silenced=silenced)
+        return event
+
+    return database.run_transaction(write)
+
+
+def _is_due(alert: Alert) -> bool:
+    """It fired while it was silenced, or was last told of long ago."""
+    return alert.seconds_told is None or alert.seconds_told >= REPEAT_SECONDS
+
+
+def _is_silenced(silences: Sequence[Silence], one: Alert | Finding) -> bool:
+    return any(silence.covers(one.tenant_id, one.rule, one.subject) for silence in silences)
