@@ -15,7 +15,7 @@ from local.iam.policies import Grant, Need
 from local.options import ROOT, TESTED
 from local.template.model import ACCOUNT, REGION, STACK_NAME
 
-_KINDS = {"_TABLE": "Table", "_QUEUE_URL": "Queue", "_BUCKET": "Bucket", "_SECRET_ARN": "SecretArn"}
+_KINDS = {"_TABLE": "Table", "_QUEUE_URL": "Queue", "_BUCKET": "Bucket", "_TOPIC": "Topic", "_SECRET_ARN": "SecretArn"}
 
 
 def keep(grants: Iterable[str]) -> None:
@@ -62,6 +62,9 @@ class Rights:
                     yield _arn(kind, value), self._arns[logical]
         for model in json.loads(os.environ.get("AI_MODELS") or "[]"):
             yield model["secret_arn"], self._arns["AiSecretArns"]
+        for name, queues in json.loads(os.environ.get("DEAD_LETTERS") or "{}").items():
+            for queue, kind in zip(queues, ("Queue", "DeadLetters"), strict=True):
+                yield _arn("Queue", queue), self._arns[name + kind]
         for name, workflow in json.loads(os.environ.get("WORKFLOW_ARNS") or "{}").items():
             if workflow.startswith("arn:"):
                 yield workflow, self._arns[name]

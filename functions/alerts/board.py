@@ -8,12 +8,12 @@ from alerts import store
 from alerts.model import (
     MAX_SILENCES,
     Alert,
-    Event,
+    AlertEvent,
     Happened,
-    Rule,
-    Severity,
+    AlertRule,
+    AlertSeverity,
     Silence,
-    State,
+    AlertState,
     TooManySilences,
 )
 from longhaul import database
@@ -33,9 +33,9 @@ class NotFiring(Conflict):
 def list_alerts(
     tenant_id: str | None,
     *,
-    states: Sequence[State],
-    rules: Sequence[Rule],
-    severities: Sequence[Severity],
+    states: Sequence[AlertState],
+    rules: Sequence[AlertRule],
+    severities: Sequence[AlertSeverity],
     before_id: int | None,
     limit: int,
 ) -> tuple[list[Alert], int | None]:
@@ -67,8 +67,8 @@ def acknowledge(tenant_id: str | None, alert_id: str, user_id: str, *, request: 
         first = claim(tx, request)
         alert = _found(store.fetch_alert(tx, tenant_id, alert_id))
         if first and store.acknowledge(tx, alert_id, user_id):
-            store.add_event(tx, alert_id, Event.ACKNOWLEDGED, told=alert.told_at is not None, user_id=user_id)
-        elif first and alert.state != State.FIRING:
+            store.add_event(tx, alert_id, AlertEvent.ACKNOWLEDGED, told=alert.told_at is not None, user_id=user_id)
+        elif first and alert.state != AlertState.FIRING:
             raise NotFiring(f"the alert is {alert.state}")
         return _found(store.fetch_alert(tx, tenant_id, alert_id))
 
@@ -79,7 +79,7 @@ def silence(
     tenant_id: str,
     user_id: str,
     *,
-    rule: Rule | None,
+    rule: AlertRule | None,
     subject: str | None,
     comment: str | None,
     ends_at: datetime,

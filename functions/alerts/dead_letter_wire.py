@@ -8,7 +8,7 @@ from longhaul.http import Timestamp
 MAX_REDRIVEN, MAX_SHOWN = 1_000, 50
 
 
-class QueueDocument(BaseModel):
+class DeadLetterQueue(BaseModel):
     """A queue's dead letters."""
 
     model_config = ConfigDict(frozen=True)
@@ -18,13 +18,13 @@ class QueueDocument(BaseModel):
     oldest_at: Timestamp | None = Field(None, description="When the oldest was sent, of up to 50 that were looked at.")
 
 
-class Queues(BaseModel):
+class DeadLetterQueues(BaseModel):
     """All queues."""
 
-    items: list[QueueDocument]
+    items: list[DeadLetterQueue]
 
 
-class LetterDocument(BaseModel):
+class DeadLetterDocument(BaseModel):
     """A message that has failed three times. It was only looked at, and stays."""
 
     model_config = ConfigDict(frozen=True)
@@ -36,10 +36,10 @@ class LetterDocument(BaseModel):
     reason: str = Field(description="What its task says of it. The function's log has the error.")
 
 
-class Letters(BaseModel):
+class DeadLetters(BaseModel):
     """Some of a queue's dead letters, the oldest first."""
 
-    items: list[LetterDocument]
+    items: list[DeadLetterDocument]
 
 
 class RedriveRequest(BaseModel):
@@ -59,9 +59,9 @@ class RedrivenDocument(BaseModel):
     left: int
 
 
-def queue_document(state: QueueState) -> QueueDocument:
-    return QueueDocument(queue=state.queue, count=state.number, oldest_at=state.oldest_at)
+def queue_document(state: QueueState) -> DeadLetterQueue:
+    return DeadLetterQueue(queue=state.queue, count=state.number, oldest_at=state.oldest_at)
 
 
-def letter_document(letter: Letter) -> LetterDocument:
-    return LetterDocument.model_validate(vars(letter))
+def letter_document(letter: Letter) -> DeadLetterDocument:
+    return DeadLetterDocument.model_validate(vars(letter))

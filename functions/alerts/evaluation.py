@@ -16,7 +16,17 @@ from typing import NamedTuple
 
 from alerts import store
 from alerts.findings import Limits, find
-from alerts.model import KEPT_DAYS, REPEAT_SECONDS, Alert, Event, Finding, Rule, Severity, Silence, State
+from alerts.model import (
+    KEPT_DAYS,
+    REPEAT_SECONDS,
+    Alert,
+    AlertEvent,
+    Finding,
+    AlertRule,
+    AlertSeverity,
+    Silence,
+    AlertState,
+)
 from longhaul import database
 from longhaul.database import Session
 from longhaul.observability import logger
@@ -40,7 +50,7 @@ def evaluate(dead_letters: dict[str, int] | None) -> Evaluated:
         limits = Limits(store.list_rules(session))
         was_open = store.list_open(session)
         silences = store.list_silences_now(session)
-    open_tasks = [alert.task_id for alert in was_open if alert.rule == Rule.RUNNING_LONG and alert.task_id]
+    open_tasks = [alert.task_id for alert in was_open if alert.rule == AlertRule.RUNNING_LONG and alert.task_id]
     findings = find(limits, open_tasks, dead_letters or {})
     changes = Counter[str]()
     left = {alert.key: alert for alert in was_open}
@@ -49,7 +59,7 @@ def evaluate(dead_letters: dict[str, int] | None) -> Evaluated:
         silenced = _is_silenced(silences, finding)
         changes[_open(finding, silenced) if alert is None else _go_on(alert, finding, silenced)] += 1
     for alert in left.values():
-        if alert.rule != Rule.DEAD_LETTERS or dead_letters is not None:
+        if alert.rule != AlertRule.DEAD_LETTERS or dead_letters is not None:
             changes[_end(alert, _is_silenced(silences, alert))] += 1
     changes.pop("", None)
     with database.connection() as session:
@@ -61,33 +71,36 @@ def evaluate(dead_letters: dict[str, int] | None) -> Evaluated:
 
 def _open(finding: Finding, silenced: bool) -> str:
     """Here and below: what happened, empty for nothing."""
-    state = State.PENDING if finding.hold_seconds else State.FIRING
-    told = state == State.FIRING and not silenced
+    state = AlertState.PENDING if finding.hold_seconds else AlertState.FIRING
+    told = state == AlertState.FIRING and not silenced
 
     def write(tx: Session) -> str:
         alert_id = store.open_alert(tx, finding, state, told=told)
         if alert_id is None:
             return ""
-        if state == State.FIRING:
-            store.add_event(tx, alert_id, Event.FIRING, told=told, silenced=silenced)
+        if state == AlertState.FIRING:
+            store.add_event(tx, alert_id, AlertEvent.FIRING, told=told, silenced=silenced)
         return state
 
     return database.run_transaction(write)
 
 
 def _go_on(alert: Alert, finding: Finding, silenced: bool) -> str:
-    if alert.state == State.PENDING:
+    if alert.state == AlertState.PENDING:
         if alert.seconds_open < finding.hold_seconds:
             return ""
         return _change(
-            alert, Event.FIRING, lambda tx: store.fire(tx, alert.alert_id, finding, told=not silenced), silenced
+            alert, AlertEvent.FIRING, lambda tx: store.fire(tx, alert.alert_id, finding, told=not silenced), silenced
         )
-    if finding.severity == Severity.CRITICAL and alert.severity == Severity.WARNING:
+    if finding.severity == AlertSeverity.CRITICAL and alert.severity == AlertSeverity.WARNING:
         return _change(
-            alert, Event.ESCALATED, lambda tx: store.escalate(tx, alert.alert_id, finding, told=not silenced), silenced
+            alert,
+            AlertEvent.ESCALATED,
+            lambda tx: store.escalate(tx, alert.alert_id, finding, told=not silenced),
+            silenced,
         )
     if not silenced and alert.acknowledged_at is None and _is_due(alert):
-        event = Event.FIRING if alert.told_at is None else Event.REPEATED
+        event = AlertEvent.FIRING if alert.told_at is None else AlertEvent.REPEATED
         return _change(alert, event, lambda tx: store.tell_again(tx, alert, finding), silenced)
     if finding.value != alert.value:
         with database.connection() as session:
@@ -96,16 +109,16 @@ def _go_on(alert: Alert, finding: Finding, silenced: bool) -> str:
 
 
 def _end(alert: Alert, silenced: bool) -> str:
-    if alert.state == State.PENDING:
+    if alert.state == AlertState.PENDING:
         with database.connection() as session:
             store.drop_pending(session, alert.alert_id)
         return "dropped"
     told = alert.told_at is not None and not silenced  # who heard nothing of it need not hear of its end
-    return _change(alert, Event.RESOLVED, lambda tx: store.resolve(tx, alert.alert_id), silenced, told=told)
+    return _change(alert, AlertEvent.RESOLVED, lambda tx: store.resolve(tx, alert.alert_id), silenced, told=told)
 
 
 def _change(
-    alert: Alert, event: Event, change: Callable[[Session], bool], silenced: bool, *, told: bool | None = None
+    alert: Alert, event: AlertEvent, change: Callable[[Session], bool], silenced: bool, *, told: bool | None = None
 ) -> str:
     def write(tx: Session) -> str:
         if not change(tx):

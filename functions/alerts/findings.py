@@ -19,7 +19,7 @@ from alerts.model import (
     RULES,
     WHOLE,
     Finding,
-    Rule,
+    AlertRule,
     Thresholds,
 )
 from alerts.store import Own
@@ -29,6 +29,7 @@ from longhaul.tasks.kinds import kinds
 from longhaul.tasks.rollups import DAY, HOUR, minute_now
 
 LOOKED_AT = 10_000  # tasks of a status, those that are to end first
+MAX_LATE = 100_000  # tasks that wait for too long, of which an index is read
 LIMIT = 10_000  # rows of any other statement
 CRITICAL_FIRST = ("critical", "warning")
 
@@ -39,18 +40,20 @@ class Limits:
 
     own: Own
 
-    def of(self, tenant_id: str, rule: Rule) -> Thresholds:
+    def of(self, tenant_id: str, rule: AlertRule) -> Thresholds:
         operators = self.own.get((OPERATOR, rule), RULES[rule].thresholds)
         return self.own.get((tenant_id, rule), operators)
 
-    def floor(self, rule: Rule) -> float:
+    def floor(self, rule: AlertRule) -> float:
         """No value up to it passes anybody's threshold."""
         return min(limits.floor for limits in [self.of(OPERATOR, rule), *self._own_of(rule)])
 
-    def _own_of(self, rule: Rule) -> Iterator[Thresholds]:
+    def _own_of(self, rule: AlertRule) -> Iterator[Thresholds]:
         return (limits for (_, its_rule), limits in self.own.items() if its_rule == rule)
 
-    def judge(self, rule: Rule, tenant_id: str, subject: str, value: float, message: str, **of: Any) -> Finding | None:
+    def judge(
+        self, rule: AlertRule, tenant_id: str, subject: str, value: float, message: str, **of: Any
+    ) -> Finding | None:
         limits = self.of(tenant_id, rule)
         if (judged := limits.judge(value)) is None:
             return None
@@ -66,14 +69,14 @@ def find(limits: Limits, open_tasks: Iterable[str], dead_letters: dict[str, int]
 
     Raises DatabaseUnavailable.
     """
-    readings: dict[Rule, Callable[[Session, Limits, float], Iterable[Finding | None]]] = {
-        Rule.RUNNING_LONG: lambda session, limits, floor: _running_long(session, limits, floor, open_tasks),
-        Rule.FAILED_SHARE: _failed_shares,
-        Rule.RUNNING_COUNT: _running_counts,
-        Rule.WAITING_LONG: _waiting_long,
-        Rule.BUDGET: _budgets,
-        Rule.WEBHOOK_DISABLED: _disabled_webhooks,
-        Rule.DEAD_LETTERS: lambda session, limits, floor: _dead_letters(limits, dead_letters),
+    readings: dict[AlertRule, Callable[[Session, Limits, float], Iterable[Finding | None]]] = {
+        AlertRule.RUNNING_LONG: lambda session, limits, floor: _running_long(session, limits, floor, open_tasks),
+        AlertRule.FAILED_SHARE: _failed_shares,
+        AlertRule.RUNNING_COUNT: _running_counts,
+        AlertRule.WAITING_LONG: _waiting_long,
+        AlertRule.BUDGET: _budgets,
+        AlertRule.WEBHOOK_DISABLED: _disabled_webhooks,
+        AlertRule.DEAD_LETTERS: lambda session, limits, floor: _dead_letters(limits, dead_letters),
     }
     found: list[Finding] = []
     with database.connection() as session:
@@ -90,7 +93,9 @@ def _running_long(
     others = [task_id for task_id in open_tasks if task_id not in rows]
     for row in [*rows.values(), *store.list_running_among(session, others, floor)]:
         message = f"{row['title']}: runs for {duration(row['value'])}"
-        yield limits.judge(Rule.RUNNING_LONG, row["tenant_id"], row["task_id"], row["value"], message, **_task(row))
+        yield limits.judge(
+            AlertRule.RUNNING_LONG, row["tenant_id"], row["task_id"], row["value"], message, **_task(row)
+        )
 
 
 def _failed_shares(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
@@ -99,20 +104,20 @@ def _failed_shares(session: Session, limits: Limits, floor: float) -> Iterator[F
     for row in rows:
         failed, ended = int(row["failed"]), int(row["ended"])
         message = f"{failed / ended:.0%} of the {ended:,} tasks that ended in 24 h have failed"
-        yield limits.judge(Rule.FAILED_SHARE, row["tenant_id"], WHOLE, failed / ended, message)
+        yield limits.judge(AlertRule.FAILED_SHARE, row["tenant_id"], WHOLE, failed / ended, message)
 
 
 def _running_counts(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
     for row in store.count_running(session, sorted(kinds()), floor, LIMIT):
         message = f"{row['value']:,} tasks run at once"
-        yield limits.judge(Rule.RUNNING_COUNT, row["tenant_id"], WHOLE, float(row["value"]), message)
+        yield limits.judge(AlertRule.RUNNING_COUNT, row["tenant_id"], WHOLE, float(row["value"]), message)
 
 
 def _waiting_long(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
-    for row in store.list_waiting_long(session, floor, LOOKED_AT, LIMIT):
+    for row in store.list_waiting_long(session, sorted(kinds()), floor, MAX_LATE, LIMIT):
         message = f"{row['kind']}: the first of {row['number']:,} waiting tasks waits for {duration(row['value'])}"
         yield limits.judge(
-            Rule.WAITING_LONG, row["tenant_id"], row["kind"], float(row["value"]), message, kind=row["kind"]
+            AlertRule.WAITING_LONG, row["tenant_id"], row["kind"], float(row["value"]), message, kind=row["kind"]
         )
 
 
@@ -120,20 +125,22 @@ def _budgets(session: Session, limits: Limits, floor: float) -> Iterator[Finding
     for row in store.list_spending(session, ("RUNNING", "PAUSED"), floor, LOOKED_AT, LIMIT):
         share = float(row["spent"]) / float(row["budget"])
         message = f"{row['title']}: {share:.0%} of its budget of {float(row['budget']):g} is spent"
-        yield limits.judge(Rule.BUDGET, row["tenant_id"], row["task_id"], share, message, **_task(row))
+        yield limits.judge(AlertRule.BUDGET, row["tenant_id"], row["task_id"], share, message, **_task(row))
 
 
 def _disabled_webhooks(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
     for row in store.list_disabled_webhooks(session, LIMIT):
         name = row["title"] or row["webhook_id"]
         message = f"the webhook {name} is disabled ({row['disabled_reason']}): nothing is posted to it"
-        yield limits.judge(Rule.WEBHOOK_DISABLED, row["tenant_id"], row["webhook_id"], 1.0, message, title=row["title"])
+        yield limits.judge(
+            AlertRule.WEBHOOK_DISABLED, row["tenant_id"], row["webhook_id"], 1.0, message, title=row["title"]
+        )
 
 
 def _dead_letters(limits: Limits, dead_letters: dict[str, int]) -> Iterator[Finding | None]:
     for queue, number in dead_letters.items():
         message = f"{number:,} messages of the queue {queue} have failed three times"
-        yield limits.judge(Rule.DEAD_LETTERS, OPERATOR, queue, float(number), message, title=queue)
+        yield limits.judge(AlertRule.DEAD_LETTERS, OPERATOR, queue, float(number), message, title=queue)
 
 
 def _capped(findings: Iterable[Finding]) -> Iterator[Finding]:

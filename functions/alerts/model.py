@@ -19,7 +19,7 @@ MAX_SILENCES = 100  # of a tenant
 MAX_MESSAGE = 500
 
 
-class Rule(StrEnum):
+class AlertRule(StrEnum):
     """What is watched. The values are on the wire and in rows."""
 
     RUNNING_LONG = "running_long"
@@ -31,12 +31,12 @@ class Rule(StrEnum):
     DEAD_LETTERS = "dead_letters"
 
 
-class Severity(StrEnum):
+class AlertSeverity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
 
-class State(StrEnum):
+class AlertState(StrEnum):
     """PENDING: passed for less than the rule's `hold_seconds`. Only what has fired is told of."""
 
     PENDING = "pending"
@@ -44,7 +44,7 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
-class Event(StrEnum):
+class AlertEvent(StrEnum):
     """What happens to an alert; each but `silenced` may be a notice."""
 
     FIRING = "firing"
@@ -81,9 +81,9 @@ class Thresholds:
         given = [limit for limit in (self.warning, self.critical) if limit is not None]
         return min(given) if given and self.enabled else float("inf")
 
-    def judge(self, value: float) -> tuple[Severity, float] | None:
+    def judge(self, value: float) -> tuple[AlertSeverity, float] | None:
         """The worst threshold that the value passes."""
-        for severity, limit in ((Severity.CRITICAL, self.critical), (Severity.WARNING, self.warning)):
+        for severity, limit in ((AlertSeverity.CRITICAL, self.critical), (AlertSeverity.WARNING, self.warning)):
             if self.enabled and limit is not None and value > limit:
                 return severity, limit
         return None
@@ -100,21 +100,23 @@ class About:
 
 
 RULES = {
-    Rule.RUNNING_LONG: About(
+    AlertRule.RUNNING_LONG: About(
         Thresholds(3_600, 7_200), "seconds", "For how long a task has run, since its first start."
     ),
-    Rule.FAILED_SHARE: About(
+    AlertRule.FAILED_SHARE: About(
         Thresholds(0.1, 0.2),
         "share",
         f"How much of what ended in 24 hours has failed, 0 to 1; judged from {MIN_ENDED} ended tasks on.",
     ),
-    Rule.RUNNING_COUNT: About(Thresholds(8, 10, hold_seconds=60), "tasks", "How many tasks run at once."),
-    Rule.WAITING_LONG: About(
+    AlertRule.RUNNING_COUNT: About(Thresholds(8, 10, hold_seconds=60), "tasks", "How many tasks run at once."),
+    AlertRule.WAITING_LONG: About(
         Thresholds(1_800, 7_200), "seconds", "For how long the first of a kind's waiting tasks could have run."
     ),
-    Rule.BUDGET: About(Thresholds(0.8, 0.95), "share", "How much of a task's budget (`max_cost`) is spent, 0 to 1."),
-    Rule.WEBHOOK_DISABLED: About(Thresholds(0, None), "webhooks", "Whether a webhook is disabled."),
-    Rule.DEAD_LETTERS: About(
+    AlertRule.BUDGET: About(
+        Thresholds(0.8, 0.95), "share", "How much of a task's budget (`max_cost`) is spent, 0 to 1."
+    ),
+    AlertRule.WEBHOOK_DISABLED: About(Thresholds(0, None), "webhooks", "Whether a webhook is disabled."),
+    AlertRule.DEAD_LETTERS: About(
         Thresholds(0, 100), "messages", "How many messages of a queue have failed three times.", of_operator=True
     ),
 }
@@ -125,9 +127,9 @@ class Finding:
     """A value that passes a threshold now."""
 
     tenant_id: str
-    rule: Rule
+    rule: AlertRule
     subject: str
-    severity: Severity
+    severity: AlertSeverity
     value: float
     threshold: float
     message: str
@@ -148,10 +150,10 @@ class Alert:
     id: int
     alert_id: str
     tenant_id: str
-    rule: Rule
+    rule: AlertRule
     subject: str
-    state: State
-    severity: Severity
+    state: AlertState
+    severity: AlertSeverity
     value: float
     threshold: float
     message: str
@@ -171,7 +173,11 @@ class Alert:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         values = {name: aware(value) for name, value in known(row, (field.name for field in fields(cls))).items()}
-        chosen = {"rule": Rule(row["rule"]), "state": State(row["state"]), "severity": Severity(row["severity"])}
+        chosen = {
+            "rule": AlertRule(row["rule"]),
+            "state": AlertState(row["state"]),
+            "severity": AlertSeverity(row["severity"]),
+        }
         return cls(**values | chosen)
 
     @property
@@ -184,8 +190,8 @@ class Happened:
     """A row of `alert_events`."""
 
     id: int
-    event: Event
-    severity: Severity
+    event: AlertEvent
+    severity: AlertSeverity
     value: float
     threshold: float
     message: str
@@ -196,7 +202,7 @@ class Happened:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         values = {name: aware(value) for name, value in known(row, (field.name for field in fields(cls))).items()}
-        chosen = {"event": Event(row["event"]), "severity": Severity(row["severity"])}
+        chosen = {"event": AlertEvent(row["event"]), "severity": AlertSeverity(row["severity"])}
         return cls(**values | chosen | {"silenced": bool(row["silenced"])})
 
 
@@ -207,7 +213,7 @@ class Silence:
     id: int
     silence_id: str
     tenant_id: str
-    rule: Rule | None
+    rule: AlertRule | None
     subject: str | None
     comment: str | None
     user_id: str
@@ -217,8 +223,8 @@ class Silence:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         values = {name: aware(value) for name, value in known(row, (field.name for field in fields(cls))).items()}
-        return cls(**values | {"rule": row["rule"] and Rule(row["rule"])})
+        return cls(**values | {"rule": row["rule"] and AlertRule(row["rule"])})
 
-    def covers(self, tenant_id: str, rule: Rule, subject: str) -> bool:
+    def covers(self, tenant_id: str, rule: AlertRule, subject: str) -> bool:
         """The operator's silences cover the alerts of every tenant."""
         return self.tenant_id in (OPERATOR, tenant_id) and self.rule in (None, rule) and self.subject in (None, subject)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alerts import store
-from alerts.model import Event, State
+from alerts.model import AlertEvent, AlertState
 from longhaul import aws, database, settings
 from longhaul.observability import logger
 from longhaul.tasks import publication
@@ -40,12 +40,12 @@ def notify() -> int:
 
 
 def _addressed(row: dict[str, Any]) -> Addressed:
-    event = Event(row["event"])
+    event = AlertEvent(row["event"])
     data = AlertData(
         alert_id=row["alert_id"],
         rule=row["rule"],
         severity=row["severity"],
-        state=State.RESOLVED if event == Event.RESOLVED else State.FIRING,
+        state=AlertState.RESOLVED if event == AlertEvent.RESOLVED else AlertState.FIRING,
         message=row["message"],
         value=row["value"],
         threshold=row["threshold"],

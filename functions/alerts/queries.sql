@@ -31,7 +31,7 @@ WHERE tasks.task_id IN :task_ids
 -- name: count_running
 -- In an index that has the tenant.
 SELECT tasks.tenant_id, COUNT(*) AS value
-FROM tasks FORCE INDEX (tasks_waiting)
+FROM tasks FORCE INDEX (tasks_due)
 WHERE tasks.kind IN :kinds AND tasks.status = 'RUNNING'
 GROUP BY tasks.tenant_id
 HAVING COUNT(*) > :least
@@ -39,19 +39,18 @@ ORDER BY value DESC
 LIMIT :limit;
 
 -- name: list_waiting_long
--- Of the PENDING tasks that are to end first: since when the first of each tenant and kind could have run.
+-- How many of a tenant's tasks of a kind could have run for so long, and since when the first: an index has all of it, and
+-- nothing else is read.
 SELECT
-    tasks.tenant_id, tasks.kind, COUNT(*) AS number,
-    MAX(TIMESTAMPDIFF(MICROSECOND, GREATEST(tasks.created_at, tasks.run_after), UTC_TIMESTAMP(6))) / 1000000e0 AS value
+    late.tenant_id, late.kind, COUNT(*) AS number,
+    TIMESTAMPDIFF(MICROSECOND, MIN(late.run_after), UTC_TIMESTAMP(6)) / 1000000e0 AS value
 FROM (
-    SELECT id FROM tasks FORCE INDEX (tasks_by_deadline)
-    WHERE status = 'PENDING'
-    ORDER BY deadline, id
+    SELECT tenant_id, kind, run_after FROM tasks FORCE INDEX (tasks_due)
+    WHERE kind IN :kinds AND status = 'PENDING'
+      AND run_after < TIMESTAMPADD(MICROSECOND, -:microseconds, UTC_TIMESTAMP(6))
     LIMIT :looked_at
-) AS nearest
-JOIN tasks ON tasks.id = nearest.id
-WHERE GREATEST(tasks.created_at, tasks.run_after) < TIMESTAMPADD(MICROSECOND, -:microseconds, UTC_TIMESTAMP(6))
-GROUP BY tasks.tenant_id, tasks.kind
+) AS late
+GROUP BY late.tenant_id, late.kind
 ORDER BY value DESC
 LIMIT :limit;
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from alerts import store
 from alerts.findings import Limits
-from alerts.model import OPERATOR, RULES, Rule, Thresholds
+from alerts.model import OPERATOR, RULES, AlertRule, Thresholds
 from longhaul import database
 from longhaul.database import Session
 from longhaul.errors import NotFound
@@ -14,7 +14,7 @@ from longhaul.errors import NotFound
 class RuleOf(NamedTuple):
     """A rule with the thresholds that hold, and whose they are: own, the operator's, or built in."""
 
-    rule: Rule
+    rule: AlertRule
     thresholds: Thresholds
     origin: str
 
@@ -23,26 +23,28 @@ def list_rules(tenant_id: str) -> list[RuleOf]:
     """Those that there are for a tenant, or all for the operator."""
     with database.connection() as session:
         limits = Limits(store.list_rules_of(session, tenant_id))
-    return [_rule_of(limits, tenant_id, rule) for rule in Rule if _is_of(tenant_id, rule)]
+    return [_rule_of(limits, tenant_id, rule) for rule in AlertRule if _is_of(tenant_id, rule)]
 
 
-def read(tenant_id: str, rule: Rule) -> RuleOf:
+def read(tenant_id: str, rule: AlertRule) -> RuleOf:
     """Here and below: raises NotFound for a rule that is only the operator's."""
     _check(tenant_id, rule)
     with database.connection() as session:
         return _rule_of(Limits(store.list_rules_of(session, tenant_id)), tenant_id, rule)
 
 
-def put(tenant_id: str, rule: Rule, given: Thresholds, check: Callable[[RuleOf], None]) -> RuleOf:
+def put(tenant_id: str, rule: AlertRule, given: Thresholds, check: Callable[[RuleOf], None]) -> RuleOf:
     """`check` sees the rule as it is; what it raises is raised."""
     return _change(tenant_id, rule, check, lambda tx: store.put_rule(tx, tenant_id, rule, given))
 
 
-def reset(tenant_id: str, rule: Rule, check: Callable[[RuleOf], None]) -> RuleOf:
+def reset(tenant_id: str, rule: AlertRule, check: Callable[[RuleOf], None]) -> RuleOf:
     return _change(tenant_id, rule, check, lambda tx: store.delete_rule(tx, tenant_id, rule))
 
 
-def _change(tenant_id: str, rule: Rule, check: Callable[[RuleOf], None], change: Callable[[Session], None]) -> RuleOf:
+def _change(
+    tenant_id: str, rule: AlertRule, check: Callable[[RuleOf], None], change: Callable[[Session], None]
+) -> RuleOf:
     _check(tenant_id, rule)
 
     def write(tx: Session) -> RuleOf:
@@ -53,7 +55,7 @@ def _change(tenant_id: str, rule: Rule, check: Callable[[RuleOf], None], change:
     return database.run_transaction(write)
 
 
-def _rule_of(limits: Limits, tenant_id: str, rule: Rule) -> RuleOf:
+def _rule_of(limits: Limits, tenant_id: str, rule: AlertRule) -> RuleOf:
     origin = "built_in"
     for whose, name in ((tenant_id, "own"), (OPERATOR, "operator")):
         if (whose, rule) in limits.own:
@@ -62,10 +64,10 @@ def _rule_of(limits: Limits, tenant_id: str, rule: Rule) -> RuleOf:
     return RuleOf(rule, limits.of(tenant_id, rule), origin)
 
 
-def _check(tenant_id: str, rule: Rule) -> None:
+def _check(tenant_id: str, rule: AlertRule) -> None:
     if not _is_of(tenant_id, rule):
         raise NotFound(f"there is no rule {rule} of a tenant")
 
 
-def _is_of(tenant_id: str, rule: Rule) -> bool:
+def _is_of(tenant_id: str, rule: AlertRule) -> bool:
     return tenant_id == OPERATOR or not RULES[rule].of_operator

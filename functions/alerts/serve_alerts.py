@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from alerts import board, rules, wire
-from alerts.model import OPERATOR, Rule
+from alerts.model import OPERATOR, AlertRule
 from alerts.wire import (
     EXAMPLE_ALERT,
     EXAMPLE_SILENCE,
@@ -18,11 +18,11 @@ from alerts.wire import (
     AlertWithHistory,
     AllTenants,
     Cursor,
-    Deleted,
+    DeletedSilence,
     Limit,
     RuleChange,
     RuleDocument,
-    Rules,
+    AlertRules,
     SilenceDocument,
     SilencePage,
     SilenceRequest,
@@ -55,7 +55,7 @@ READ: dict[str, Any] = {"security": needs("tasks:read"), "tags": ["alerts"], "op
 WRITE: dict[str, Any] = {"security": needs("tasks:write"), "tags": ["alerts"]}
 
 AlertId = Annotated[str, Path(pattern=r"^alert_[0-9a-f]{32}$", description="An alert's id.", examples=[EXAMPLE_ALERT])]
-RuleName = Annotated[Rule, Path(description="A rule's name.", examples=["running_long"])]
+RuleName = Annotated[AlertRule, Path(description="A rule's name.", examples=["running_long"])]
 SilenceId = Annotated[
     str, Path(pattern=r"^silence_[0-9a-f]{32}$", description="A silence's id.", examples=[EXAMPLE_SILENCE])
 ]
@@ -93,9 +93,11 @@ def acknowledge_alert(
 
 
 @app.get("/api/v1/alert-rules", **READ, summary="List the rules and their thresholds")
-def list_alert_rules(all_tenants: AllTenants = False) -> Response[Rules]:
+def list_alert_rules(all_tenants: AllTenants = False) -> Response[AlertRules]:
     """For operators with `all_tenants`: what holds for every tenant without thresholds of its own."""
-    return _conditional(Rules(items=[wire.rule_document(found) for found in rules.list_rules(_whose(all_tenants))]))
+    return _conditional(
+        AlertRules(items=[wire.rule_document(found) for found in rules.list_rules(_whose(all_tenants))])
+    )
 
 
 @app.get("/api/v1/alert-rules/<rule>", **READ, summary="Read a rule")
@@ -150,9 +152,9 @@ def list_silences(all_tenants: AllTenants = False, cursor: Cursor = None, limit:
 
 
 @app.delete("/api/v1/alert-silences/<silence_id>", **WRITE, summary="End a silence")
-def delete_silence(silence_id: SilenceId, all_tenants: AllTenants = False) -> Response[Deleted]:
+def delete_silence(silence_id: SilenceId, all_tenants: AllTenants = False) -> Response[DeletedSilence]:
     board.delete_silence(_whose(all_tenants), silence_id)
-    return respond(Deleted(silence_id=silence_id))
+    return respond(DeletedSilence(silence_id=silence_id))
 
 
 def _whose(all_tenants: bool) -> str:

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from alerts import dead_letter_wire as wire
 from alerts import dead_letters
-from alerts.dead_letter_wire import MAX_SHOWN, Letters, Queues, RedrivenDocument, RedriveRequest
+from alerts.dead_letter_wire import MAX_SHOWN, DeadLetters, DeadLetterQueues, RedrivenDocument, RedriveRequest
 from longhaul import settings
 from longhaul.http import Response, limited, make_app, needs, respond
 from longhaul.observability import observed
@@ -24,13 +24,13 @@ Shown = Annotated[int, Query(ge=1, le=MAX_SHOWN, description="At most so many, 1
 
 
 @app.get("/api/v1/dead-letters", **OPS, summary="List the queues with their dead letters")
-def list_dead_letters() -> Response[Queues]:
-    return respond(Queues(items=[wire.queue_document(state) for state in dead_letters.list_queues()]))
+def list_dead_letters() -> Response[DeadLetterQueues]:
+    return respond(DeadLetterQueues(items=[wire.queue_document(state) for state in dead_letters.list_queues()]))
 
 
 @app.get("/api/v1/dead-letters/<queue>", **OPS, summary="Look at a queue's dead letters")
-def read_dead_letters(queue: QueueName, limit: Shown = 10) -> Response[Letters]:
-    return respond(Letters(items=[wire.letter_document(letter) for letter in dead_letters.look(queue, limit)]))
+def read_dead_letters(queue: QueueName, limit: Shown = 10) -> Response[DeadLetters]:
+    return respond(DeadLetters(items=[wire.letter_document(letter) for letter in dead_letters.look(queue, limit)]))
 
 
 @app.post(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts.model import Alert, Event, Finding, Happened, Rule, Severity, Silence, State, Thresholds
+from alerts.model import Alert, AlertEvent, Finding, Happened, AlertRule, AlertSeverity, Silence, AlertState, Thresholds
 from longhaul.database import Session, queries
 from longhaul.database.chunks import chunks
 from longhaul.tasks.model import aware
@@ -17,7 +17,7 @@ PAGE = 1_000
 LAST_ID = 2**62  # more than any row's
 MAX_HISTORY = 200  # events of an alert that are shown
 
-type Own = dict[tuple[str, Rule], Thresholds]
+type Own = dict[tuple[str, AlertRule], Thresholds]
 """Thresholds by tenant and rule, where they are not those built in."""
 
 
@@ -44,9 +44,11 @@ def count_running(session: Session, kinds: Sequence[str], least: float, limit: i
     return rows
 
 
-def list_waiting_long(session: Session, seconds: float, looked_at: int, limit: int) -> Sequence[dict[str, Any]]:
+def list_waiting_long(
+    session: Session, kinds: Sequence[str], seconds: float, looked_at: int, limit: int
+) -> Sequence[dict[str, Any]]:
     rows: Sequence[dict[str, Any]] = _queries.list_waiting_long(
-        session, microseconds=_microseconds(seconds), looked_at=looked_at, limit=limit
+        session, kinds=list(kinds), microseconds=_microseconds(seconds), looked_at=looked_at, limit=limit
     )
     return rows
 
@@ -87,7 +89,7 @@ def list_open(session: Session) -> list[Alert]:
             return found
 
 
-def open_alert(tx: Session, finding: Finding, state: State, *, told: bool) -> str | None:
+def open_alert(tx: Session, finding: Finding, state: AlertState, *, told: bool) -> str | None:
     """The new alert's id; None where one of this rule and subject is open."""
     alert_id = f"alert_{secrets.token_hex(16)}"
     added = _queries.open_alert(
@@ -142,7 +144,7 @@ def acknowledge(tx: Session, alert_id: str, user_id: str) -> bool:
 
 
 def add_event(
-    tx: Session, alert_id: str, event: Event, *, told: bool, silenced: bool = False, user_id: str | None = None
+    tx: Session, alert_id: str, event: AlertEvent, *, told: bool, silenced: bool = False, user_id: str | None = None
 ) -> None:
     _queries.add_event(tx, alert_id=alert_id, event=event, told=told, silenced=silenced, user_id=user_id)
 
@@ -176,9 +178,9 @@ def list_alerts(
     session: Session,
     tenant_id: str | None,
     *,
-    states: Sequence[State],
-    rules: Sequence[Rule],
-    severities: Sequence[Severity],
+    states: Sequence[AlertState],
+    rules: Sequence[AlertRule],
+    severities: Sequence[AlertSeverity],
     before_id: int,
     limit: int,
 ) -> list[Alert]:
@@ -222,7 +224,7 @@ def lock_rules(tx: Session, tenant_id: str) -> Own:
     return _own(_queries.lock_rules(tx, tenant_id=tenant_id))
 
 
-def put_rule(tx: Session, tenant_id: str, rule: Rule, given: Thresholds) -> None:
+def put_rule(tx: Session, tenant_id: str, rule: AlertRule, given: Thresholds) -> None:
     _queries.put_rule(
         tx,
         tenant_id=tenant_id,
@@ -234,7 +236,7 @@ def put_rule(tx: Session, tenant_id: str, rule: Rule, given: Thresholds) -> None
     )
 
 
-def delete_rule(tx: Session, tenant_id: str, rule: Rule) -> None:
+def delete_rule(tx: Session, tenant_id: str, rule: AlertRule) -> None:
     _queries.delete_rule(tx, tenant_id=tenant_id, rule=rule)
 
 
@@ -247,7 +249,7 @@ def insert_silence(
     tenant_id: str,
     user_id: str,
     *,
-    rule: Rule | None,
+    rule: AlertRule | None,
     subject: str | None,
     comment: str | None,
     ends_at: datetime,
@@ -293,9 +295,11 @@ def list_tasks_named(session: Session, task_ids: Sequence[str]) -> list[dict[str
 
 
 def _own(rows: Sequence[dict[str, Any]]) -> Own:
-    """Rules that this version does not know are another version's."""
-    names = set(Rule)
-    return {(row["tenant_id"], Rule(row["rule"])): Thresholds.from_row(row) for row in rows if row["rule"] in names}
+    """AlertRules that this version does not know are another version's."""
+    names = set(AlertRule)
+    return {
+        (row["tenant_id"], AlertRule(row["rule"])): Thresholds.from_row(row) for row in rows if row["rule"] in names
+    }
 
 
 def _seen(finding: Finding) -> dict[str, Any]:

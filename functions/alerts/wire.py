@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from alerts.model import RULES, Alert, Event, Happened, Rule, Severity, Silence, State, Thresholds
+from alerts.model import RULES, Alert, AlertEvent, Happened, AlertRule, AlertSeverity, Silence, AlertState, Thresholds
 from alerts.rules import RuleOf
 from longhaul.http import Moment, Timestamp
 from longhaul.http.pages import MAX_PAGE_SIZE
@@ -36,21 +36,21 @@ class AlertQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    state: State | None = Field(None, description="Only those that are so.", examples=["firing"])
-    rule: Rule | None = Field(None, description="Only of this rule.", examples=["running_long"])
-    severity: Severity | None = Field(None, description="Only of this severity.", examples=["critical"])
+    state: AlertState | None = Field(None, description="Only those that are so.", examples=["firing"])
+    rule: AlertRule | None = Field(None, description="Only of this rule.", examples=["running_long"])
+    severity: AlertSeverity | None = Field(None, description="Only of this severity.", examples=["critical"])
     all_tenants: AllTenants = False
     cursor: Cursor = None
     limit: Limit = 20
 
-    def states(self) -> list[State]:
-        return [self.state] if self.state else list(State)
+    def states(self) -> list[AlertState]:
+        return [self.state] if self.state else list(AlertState)
 
-    def rules(self) -> list[Rule]:
-        return [self.rule] if self.rule else list(Rule)
+    def rules(self) -> list[AlertRule]:
+        return [self.rule] if self.rule else list(AlertRule)
 
-    def severities(self) -> list[Severity]:
-        return [self.severity] if self.severity else list(Severity)
+    def severities(self) -> list[AlertSeverity]:
+        return [self.severity] if self.severity else list(AlertSeverity)
 
 
 class AlertDocument(BaseModel):
@@ -60,13 +60,13 @@ class AlertDocument(BaseModel):
 
     alert_id: str = Field(examples=[EXAMPLE_ALERT])
     tenant_id: str | None = Field(description="Null: of the deployment itself.")
-    rule: Rule
+    rule: AlertRule
     subject: str = Field(
         description="What the rule looks at: a task, a kind, a webhook, a queue. Empty: all that the tenant has. *: "
         "all beyond the 100 that have alerts of their own."
     )
-    state: State
-    severity: Severity = Field(description="It never falls while the alert is open.")
+    state: AlertState
+    severity: AlertSeverity = Field(description="It never falls while the alert is open.")
     message: str
     value: float = Field(description="As it was seen last.")
     threshold: float = Field(description="That it passes.")
@@ -87,8 +87,8 @@ class HappenedDocument(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    event: Event
-    severity: Severity
+    event: AlertEvent
+    severity: AlertSeverity
     value: float
     threshold: float
     message: str
@@ -138,7 +138,7 @@ class RuleDocument(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rule: Rule
+    rule: AlertRule
     description: str
     unit: str = Field(description="Of the value and the thresholds.", examples=["seconds"])
     enabled: bool
@@ -149,7 +149,7 @@ class RuleDocument(BaseModel):
     updated_at: Timestamp | None = None
 
 
-class Rules(BaseModel):
+class AlertRules(BaseModel):
     """All rules."""
 
     items: list[RuleDocument]
@@ -163,7 +163,7 @@ class SilenceRequest(BaseModel):
         json_schema_extra={"examples": [{"rule": "running_count", "ends_at": "2026-12-01T06:00:00Z"}]},
     )
 
-    rule: Rule | None = None
+    rule: AlertRule | None = None
     subject: str | None = Field(None, min_length=1, max_length=96, description="A task, a kind, a webhook or a queue.")
     comment: str | None = Field(None, min_length=1, max_length=500)
     ends_at: Moment = Field(description="At most 90 days ahead.")
@@ -175,7 +175,7 @@ class SilenceDocument(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     silence_id: str = Field(examples=[EXAMPLE_SILENCE])
-    rule: Rule | None
+    rule: AlertRule | None
     subject: str | None
     comment: str | None
     created_by: str
@@ -190,7 +190,7 @@ class SilencePage(BaseModel):
     next_cursor: str | None = Field(None, description="Continues after this page. Null on the last page.")
 
 
-class Deleted(BaseModel):
+class DeletedSilence(BaseModel):
     """The silence is gone."""
 
     silence_id: str = Field(examples=[EXAMPLE_SILENCE])

@@ -156,6 +156,14 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
     sqs = boto3.client("sqs")
     for name in QUEUES:
         os.environ[f"{name.upper()}_QUEUE_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
+    dead_letters = {
+        name.removesuffix("Queue"): [own := name.removesuffix("Queue").lower(), f"{own}-dead"]
+        for name in DEPLOYED.queues
+    }
+    for _, name in dead_letters.values():
+        sqs.create_queue(QueueName=name)
+    os.environ["DEAD_LETTERS"] = json.dumps(dead_letters)
+    os.environ["ALERTS_TOPIC"] = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
     for name, keys in TABLES.items():
         make_table(name, *keys)
     os.environ["WORKFLOW_ARNS"] = json.dumps(

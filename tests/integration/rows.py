@@ -176,6 +176,7 @@ SAMPLES: dict[str, Any] = {
     "task_id": TASK_ID,
     "task_ids": [TASK_ID],
     "tenant_id": "tenant-7",
+    "tenant_ids": ["tenant-7", "tenant-8"],
     "title": "广东省刷新",
     "token": "0123456789abcdef",
     "tokens": 100,
@@ -189,6 +190,41 @@ SAMPLES: dict[str, Any] = {
 
 # Where a domain's rows have other keys.
 OF_DOMAIN: dict[str, dict[str, Any]] = {
+    "alerts": {
+        "after_id": 100,
+        "alert_id": f"alert_{7:032x}",
+        "comment": "a release",
+        "critical": 7_200.0,
+        "days": 3650,  # few rows are so old
+        "enabled": True,
+        "ends_at": "2026-12-01 02:00:00",
+        "event": "firing",
+        "first": 28_999_920,
+        "hold_seconds": 60,
+        "kinds": list(KINDS),
+        "least": 0.1,
+        "looked_at": 100,
+        "message": "runs for 1.2 h",
+        "microseconds": 3_600_000_000,
+        "min_ended": 20,
+        "rule": "running_long",
+        "rules": ["running_long", "failed_share"],
+        "severities": ["warning", "critical"],
+        "severity": "warning",
+        "silence_id": f"silence_{7:032x}",
+        "silenced": False,
+        "span": 60,
+        "state": "firing",
+        "states": ["pending", "firing", "resolved"],
+        "status": "RUNNING",
+        "subject": TASK_ID,
+        "threshold": 3_600.0,
+        "told": True,
+        "told_at": "2026-11-20 00:00:00",
+        "value": 4_321.5,
+        "any_tenant": False,
+        "warning": 3_600.0,
+    },
     "calls": {"task_id": CAMPAIGN_ID},
     "diagnosis": {"task_id": DIAGNOSIS_IDS[0]},
     "mail": {
@@ -267,6 +303,8 @@ OTHER: dict[str, dict[str, Any]] = {
     "insert_recipient": {"recipient_id": f"recipient_{1 << 64:032x}"},
     "insert_token": {"digest": "new"},
     "insert_webhook": {"webhook_id": "wh_new"},
+    "open_alert": {"alert_id": "alert_new"},
+    "insert_silence": {"silence_id": "silence_new"},
     "insert_delivery": {"delivery_id": "msg_new", "notice_id": "test.new"},
     "insert_latency_report": {"tallies": "{}"},
     "sum_steps": {"events": ["succeeded", "failed"]},
@@ -320,6 +358,10 @@ def fill(connection: Opened, share: float = 1.0) -> None:
             {"span": 60, "start": 29_000_000 + 60 * number, "tallies": "{}"}
             for number in range(max(10, int(1000 * share)))
         ],
+        "alerts": [_alert(number) for number in range(max(10, int(3000 * share)))],
+        "alert_events": [_alert_event(number) for number in range(max(10, int(3000 * share)))],
+        "alert_rules": [_alert_rule(number) for number in range(max(10, int(1000 * share)))],
+        "alert_silences": [_silence(number) for number in range(max(10, int(3000 * share)))],
         "lane_tenants": [_lane_tenant(number) for number in range(max(10, int(3000 * share)))],
         "cities": [_city(number) for number in range(int(340 * share))],
         "districts": [_district(number) for number in range(int(2900 * share))],
@@ -382,6 +424,58 @@ def _task(number: int) -> dict[str, Any]:
         "request_digest": "0" * 64,
         "created_at": created,
         "updated_at": created,
+    }
+
+
+def _alert(number: int) -> dict[str, Any]:
+    is_open = number % 50 == 0
+    return {
+        "alert_id": f"alert_{number:032x}",
+        "tenant_id": f"tenant-{number % 30}",
+        "rule": ("running_long", "failed_share")[number % 2],
+        "subject": _task_id(number),
+        "open": 1 if is_open else None,
+        "state": "firing" if is_open else "resolved",
+        "severity": ("warning", "critical")[number % 2],
+        "value": 4_000.0,
+        "threshold": 3_600.0,
+        "message": "runs for 1.1 h",
+        "resolved_at": None if is_open else BEGIN + timedelta(minutes=number),
+        "created_at": BEGIN + timedelta(minutes=number),
+        "updated_at": BEGIN + timedelta(minutes=number),
+    }
+
+
+def _alert_event(number: int) -> dict[str, Any]:
+    return {
+        "alert_id": f"alert_{number:032x}",
+        "event": "firing",
+        "severity": "warning",
+        "value": 4_000.0,
+        "threshold": 3_600.0,
+        "message": "runs for 1.1 h",
+        "unsent": 1 if number % 100 == 0 else None,
+        "created_at": BEGIN + timedelta(minutes=number),
+    }
+
+
+def _alert_rule(number: int) -> dict[str, Any]:
+    return {
+        "tenant_id": f"tenant-{number}",
+        "rule": "running_long",
+        "enabled": True,
+        "hold_seconds": 0,
+        "updated_at": BEGIN,
+    }
+
+
+def _silence(number: int) -> dict[str, Any]:
+    return {
+        "silence_id": f"silence_{number:032x}",
+        "tenant_id": f"tenant-{number % 30}",
+        "user_id": "ada",
+        "ends_at": BEGIN + timedelta(minutes=number),
+        "created_at": BEGIN,
     }
 
 

@@ -1,0 +1,439 @@
+"""evaluate_alerts: what fires, escalates, is repeated, silenced and cleared; and that twice is once."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from alerts import evaluation, findings, notifying
+from alerts.model import AlertSeverity
+from longhaul import database as longhaul_database
+from longhaul.tasks import publication
+from longhaul.tasks.model import Task
+from longhaul.tasks.notices import Channel
+from tests.calling import at_once
+from tests.gateway import Api
+from tests.integration.alerts.conftest import ALERTS, RULES, SILENCES
+
+type Sql = Callable[..., list[dict[str, Any]]]
+type Evaluate = Callable[[], dict[str, Any]]
+type Running = Callable[..., Task]
+type PassTime = Callable[[float], None]
+type Told = Callable[[], list[dict[str, Any]]]
+
+FIRING = "longhaul.alert.firing"
+
+
+def types(told: Told) -> list[str]:
+    return [notice["type"].removeprefix("longhaul.alert.") for notice in told()]
+
+
+def listed(api: Api, query: str = "") -> list[tuple[str, str, str]]:
+    return [(item["rule"], item["state"], item["severity"]) for item in api.get(ALERTS, query)["items"]]
+
+
+def test_without_tasks_nothing_is_wrong(evaluate: Evaluate, api: Api, told: Told) -> None:
+    assert evaluate() == {"found": 0, "changes": {}, "notified": 0}
+    assert listed(api) == []
+    assert told() == []
+
+
+def test_a_task_that_runs_for_too_long_makes_one_alert_that_escalates_and_clears(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, other: Api, told: Told, sql: Sql
+) -> None:
+    # GIVEN a task that has just begun
+    task = running_task()
+    assert evaluate()["changes"] == {}
+
+    # WHEN it has run for more than an hour
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"firing": 1}
+
+    # THEN there is one alert of it, told once, however often it is evaluated
+    assert evaluate()["changes"] == {}
+    [alert] = api.get(ALERTS)["items"]
+    assert alert["rule"] == "running_long"
+    assert alert["subject"] == alert["task_id"] == task.task_id
+    assert (alert["kind"], alert["title"]) == (task.kind, task.title)
+    assert (alert["state"], alert["severity"], alert["threshold"]) == ("firing", "warning", 3_600)
+    assert 3_600 < alert["value"] < 4_200
+    assert alert["message"] == f"{task.title}: runs for 1.0 h"
+    [notice] = told()
+    assert (notice["type"], notice["source"], notice["subject"]) == (FIRING, "/api/v1/alerts", alert["alert_id"])
+    assert notice["tenantid"] == "acme"
+    assert notice["data"]["task_id"] == task.task_id
+
+    # AND another tenant does not see it
+    assert listed(other) == []
+    assert other("GET", f"{ALERTS}/{alert['alert_id']}").status == 404
+
+    # WHEN it has run for two hours, critical replaces warning
+    pass_time(3_600)
+    assert evaluate()["changes"] == {"escalated": 1}
+    assert evaluate()["changes"] == {}
+    assert listed(api) == [("running_long", "firing", "critical")]
+    assert types(told) == ["escalated"]
+
+    # WHEN the task is deleted, its alert clears
+    sql("DELETE FROM tasks")
+    assert evaluate()["changes"] == {"resolved": 1}
+    assert evaluate()["changes"] == {}
+    assert listed(api) == [("running_long", "resolved", "critical")]
+    assert types(told) == ["resolved"]
+    history = api.get(f"{ALERTS}/{alert['alert_id']}")["history"]
+    assert [happened["event"] for happened in history] == ["firing", "escalated", "resolved"]
+
+
+def test_two_evaluations_at_once_are_one(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, told: Told, sql: Sql
+) -> None:
+    for number in range(3):
+        running_task(province="广东省", tenant_id=f"tenant-{number}")
+    pass_time(3_601)
+    at_once(4, evaluate)
+    assert sql("SELECT COUNT(*) AS number FROM alerts") == [{"number": 3}]
+    assert sql("SELECT COUNT(*) AS number FROM alert_events") == [{"number": 3}]
+    assert len({notice["id"] for notice in told()}) == 3
+
+    # AND they clear once
+    sql("UPDATE tasks SET status = 'SUCCEEDED'")
+    at_once(4, evaluate)
+    assert sql("SELECT COUNT(*) AS number FROM alert_events WHERE event = 'resolved'") == [{"number": 3}]
+
+
+def test_who_has_seen_an_older_state_changes_nothing(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, sql: Sql, database: dict[str, Any]
+) -> None:
+    # GIVEN an alert as one evaluation has read it, that another has made critical and resolved since
+    running_task()
+    pass_time(3_601)
+    evaluate()
+    with longhaul_database.connection() as session:
+        [seen] = evaluation.store.list_open(session)
+    finding = findings.Finding(
+        seen.tenant_id, seen.rule, seen.subject, AlertSeverity.CRITICAL, 8_000.0, 7_200.0, "m", seen.task_id
+    )
+    assert evaluation._go_on(seen, finding, False) == "escalated"
+    assert evaluation._go_on(seen, finding, False) == ""
+    assert evaluation._end(seen, False) == "resolved"
+
+    # THEN what it goes on to do has no effect
+    assert evaluation._end(seen, False) == ""
+    assert evaluation._go_on(seen, finding, False) == ""
+    events = [row["event"] for row in sql("SELECT event FROM alert_events ORDER BY id")]
+    assert events == ["firing", "escalated", "resolved"]
+
+
+def test_an_evaluator_that_dies_between_writing_and_telling_loses_nothing(
+    evaluate: Evaluate,
+    running_task: Running,
+    pass_time: PassTime,
+    told: Told,
+    sent: Callable[[str], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN a tenant to whose alerts webhooks listen
+    running_task()
+    pass_time(3_601)
+    with longhaul_database.connection() as session:
+        publication.listen(session, "acme", Channel.WEBHOOKS)
+
+    # WHEN the evaluator is killed when it has written; and the next before it notes what it has sent
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(notifying, "_addressed", _killed)
+        evaluate()
+    assert told() == []
+    assert evaluate()["notified"] == 0  # it may still be at it
+    pass_time(60)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(notifying.store, "mark_sent", _killed)
+        evaluate()
+    pass_time(60)
+    assert evaluate()["notified"] == 1
+
+    # THEN it is told under one id, and no more when all is noted
+    assert len({notice["id"] for notice in told()}) == 1
+    notices = [one for message in sent("webhooks") for one in message["notices"]]
+    assert len({one["notice"]["id"] for one in notices}) == 1
+    assert evaluate()["notified"] == 0
+    assert told() == []
+
+
+def _killed(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_while_the_topic_is_away_alerts_stay_unsent(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running_task()
+    pass_time(3_601)
+    with monkeypatch.context() as patch:
+        patch.setenv("ALERTS_TOPIC", os.environ["ALERTS_TOPIC"] + "-gone")
+        notifying.settings.of.cache_clear()
+        assert evaluate()["notified"] == 0
+    notifying.settings.of.cache_clear()
+    pass_time(60)
+    assert evaluate()["notified"] == 1
+    assert types(told) == ["firing"]
+
+
+def test_an_alert_is_repeated_after_four_hours_until_somebody_acknowledges_it(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, told: Told
+) -> None:
+    running_task()
+    pass_time(7_300)
+    evaluate()
+    pass_time(4 * 3_600 - 60)
+    assert evaluate()["changes"] == {}
+    pass_time(60)
+    assert evaluate()["changes"] == {"repeated": 1}
+    assert evaluate()["changes"] == {}
+    assert types(told) == ["firing", "repeated"]
+
+    # WHEN it is acknowledged, twice, THEN that is told once, and it is repeated no more
+    [alert] = api.get(ALERTS)["items"]
+    for _ in range(2):
+        answer = api("POST", f"{ALERTS}/{alert['alert_id']}/acknowledge")
+        assert (answer.status, answer.body["acknowledged_by"]) == (200, "ada")
+    pass_time(5 * 3_600)
+    assert evaluate()["changes"] == {}
+    assert types(told) == ["acknowledged"]
+
+
+def test_an_acknowledged_warning_that_becomes_critical_is_nobodys_any_more(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api
+) -> None:
+    running_task()
+    pass_time(3_601)
+    evaluate()
+    [alert] = api.get(ALERTS)["items"]
+    api("POST", f"{ALERTS}/{alert['alert_id']}/acknowledge")
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"escalated": 1}
+    assert api.get(f"{ALERTS}/{alert['alert_id']}")["acknowledged_at"] is None
+
+
+def test_a_silence_keeps_alerts_quiet_until_it_ends(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, other: Api, told: Told, sql: Sql
+) -> None:
+    # GIVEN a silence of the rule, and a task of another tenant
+    running_task()
+    running_task(tenant_id="umbrella")
+    ends = "2099-01-01T00:00:00Z"
+    assert api("POST", SILENCES, {"rule": "running_long", "ends_at": ends}).status == 422
+    sql(
+        "INSERT INTO alert_silences (silence_id, tenant_id, rule, user_id, ends_at, created_at) VALUES"
+        " ('s', 'acme', 'running_long', 'ada', TIMESTAMPADD(SECOND, 5400, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))"
+    )
+
+    # WHEN both run for too long, THEN only the other hears of it
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"firing": 2}
+    assert [notice["tenantid"] for notice in told()] == ["umbrella"]
+    assert listed(api) == [("running_long", "firing", "warning")]
+    [alert] = api.get(ALERTS)["items"]
+    [fired] = api.get(f"{ALERTS}/{alert['alert_id']}")["history"]
+    assert (fired["silenced"], alert["notified_at"]) == (True, None)
+
+    # WHEN it ends and the task still runs, THEN it is told then
+    pass_time(1_700)
+    evaluate()
+    assert told() == []
+    pass_time(100)
+    evaluate()
+    assert [(notice["tenantid"], notice["type"]) for notice in told() if notice["tenantid"] == "acme"] == [
+        ("acme", FIRING)
+    ]
+
+
+def test_what_was_never_told_is_not_told_to_have_cleared(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, operator: Api, told: Told, sql: Sql
+) -> None:
+    # GIVEN a silence of everything, by the operator
+    running_task()
+    pass_time(3_601)
+    ends = sql("SELECT DATE_FORMAT(TIMESTAMPADD(HOUR, 1, UTC_TIMESTAMP()), '%%Y-%%m-%%dT%%H:%%i:%%sZ') AS at")
+    assert operator("POST", SILENCES, {"ends_at": ends[0]["at"]}, "all_tenants=true").status == 201
+    evaluate()
+    sql("DELETE FROM tasks")
+    sql("DELETE FROM alert_silences")
+    assert evaluate()["changes"] == {"resolved": 1}
+    assert told() == []
+
+
+def test_thresholds_of_a_tenant_are_its_own_and_of_the_operator_everybodys(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, other: Api, operator: Api
+) -> None:
+    # GIVEN two tenants' tasks that have run for a minute
+    running_task()
+    running_task(tenant_id="umbrella")
+    pass_time(60)
+    assert evaluate()["found"] == 0
+
+    # WHEN one wants to know after 30 seconds
+    assert api("PUT", f"{RULES}/running_long", {"warning": 30, "critical": None}).status == 200
+    assert evaluate()["changes"] == {"firing": 1}
+    assert listed(api) == [("running_long", "firing", "warning")]
+    assert listed(other) == []
+
+    # AND the operator lets all know after 40, critically
+    body = {"warning": 40, "critical": 50}
+    assert operator("PUT", f"{RULES}/running_long", body, "all_tenants=true").status == 200
+    assert evaluate()["changes"] == {"firing": 1}
+    assert listed(other) == [("running_long", "firing", "critical")]
+    assert listed(api) == [("running_long", "firing", "warning")]
+
+    # WHEN the tenant disables the rule, its alert clears
+    assert api("PUT", f"{RULES}/running_long", {"warning": 30, "critical": None, "enabled": False}).status == 200
+    assert evaluate()["changes"] == {"resolved": 1}
+
+
+def test_many_tasks_at_once_fire_when_it_has_lasted(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, sql: Sql
+) -> None:
+    # GIVEN as many as may run, and a tenant that wants fewer
+    running_task()
+    assert api("PUT", f"{RULES}/running_count", {"warning": 0, "critical": 5, "hold_seconds": 60}).status == 200
+    assert evaluate()["changes"] == {"pending": 1}
+    assert listed(api) == [("running_count", "pending", "warning")]
+    assert evaluate()["changes"] == {}
+
+    # WHEN it passes at once, it was none
+    sql("UPDATE tasks SET status = 'PAUSED'")
+    assert evaluate()["changes"] == {"dropped": 1}
+    assert listed(api) == []
+
+    # WHEN it lasts
+    sql("UPDATE tasks SET status = 'RUNNING'")
+    evaluate()
+    pass_time(61)
+    assert evaluate()["changes"] == {"firing": 1}
+    assert listed(api) == [("running_count", "firing", "warning")]
+
+
+def test_tasks_that_could_run_and_do_not(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, sql: Sql
+) -> None:
+    task = running_task()
+    sql("UPDATE tasks SET status = 'PENDING'")
+    pass_time(1_700)
+    assert evaluate()["found"] == 0
+    pass_time(200)
+    assert evaluate()["changes"] == {"firing": 1}
+    [alert] = api.get(ALERTS)["items"]
+    assert (alert["rule"], alert["subject"], alert["kind"]) == ("waiting_long", task.kind, task.kind)
+
+    # One that is to start later does not wait
+    sql("UPDATE tasks SET run_after = TIMESTAMPADD(HOUR, 1, UTC_TIMESTAMP(6))")
+    assert evaluate()["changes"] == {"resolved": 1}
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "failed", "severity"),
+    [(0, 19, None), (19, 2, None), (17, 3, "warning"), (15, 5, "critical"), (0, 1, None)],
+)
+def test_a_share_of_failures_is_judged_from_twenty_ended_tasks_on(
+    succeeded: int, failed: int, severity: str | None, evaluate: Evaluate, api: Api, sql: Sql
+) -> None:
+    for event, number in (("succeeded", succeeded), ("failed", failed)):
+        for tenant in ("acme", ""):
+            sql(
+                "INSERT INTO task_rollups"
+                " (tenant_id, span, start, kind, event, bucket, number, microseconds, units, best)"
+                " VALUES (%s, 60, UNIX_TIMESTAMP() DIV 3600 * 60, 'k', %s, 1, %s, 0, 0, 0)",
+                tenant, event, number,
+            )  # fmt: skip
+    evaluate()
+    assert listed(api) == ([("failed_share", "firing", severity)] if severity else [])
+
+
+def test_of_a_rule_and_tenant_so_many_subjects_have_alerts_and_the_rest_one_together(
+    evaluate: Evaluate,
+    running_task: Running,
+    pass_time: PassTime,
+    api: Api,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(findings, "MAX_SUBJECTS", 2)
+    for number in range(4):
+        running_task(province=("广东省", "江苏省", "浙江省", "山东省")[number])
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"firing": 3}
+    messages = {item["subject"]: item["message"] for item in api.get(ALERTS)["items"]}
+    assert messages["*"].startswith("2 more than the 2 that have alerts of their own")
+    sql("DELETE FROM tasks")
+    assert evaluate()["changes"] == {"resolved": 3}
+
+
+def test_a_disabled_webhook_is_an_alert(evaluate: Evaluate, api: Api, sql: Sql) -> None:
+    sql(
+        "INSERT INTO webhooks (webhook_id, tenant_id, url, disabled_at, disabled_reason, created_at, updated_at) VALUES"
+        " ('wh_1', 'acme', 'https://a', UTC_TIMESTAMP(6), 'gone', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+    )
+    assert evaluate()["changes"] == {"firing": 1}
+    [alert] = api.get(ALERTS)["items"]
+    assert (alert["rule"], alert["subject"], alert["severity"]) == ("webhook_disabled", "wh_1", "warning")
+    sql("UPDATE webhooks SET disabled_at = NULL")
+    assert evaluate()["changes"] == {"resolved": 1}
+
+
+def test_what_is_spent_of_a_budget_also_while_the_task_is_paused(
+    evaluate: Evaluate, running_task: Running, api: Api, sql: Sql
+) -> None:
+    task = running_task()
+    sql("UPDATE tasks SET params = '{\"max_cost\": 2.5}', status = 'PAUSED'")
+    sql("INSERT INTO task_spending (task_id, spent) VALUES (%s, 1.9)", task.task_id)
+    assert evaluate()["found"] == 0
+    sql("UPDATE task_spending SET spent = 2.1")
+    assert evaluate()["changes"] == {"firing": 1}
+    [alert] = api.get(ALERTS)["items"]
+    assert (alert["rule"], alert["task_id"], alert["value"]) == ("budget", task.task_id, pytest.approx(0.84))
+
+    # AND of a diagnosis
+    sql("DELETE FROM task_spending")
+    sql(
+        "INSERT INTO diagnoses (task_id, max_cost, created_at, updated_at)"
+        " VALUES (%s, 1, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))", task.task_id
+    )  # fmt: skip
+    sql(
+        "INSERT INTO diagnosis_cells (task_id, cell_key, asked_by, cost) VALUES (%s, 'q', %s, 0.96)",
+        *[task.task_id] * 2,
+    )
+    assert evaluate()["changes"] == {"escalated": 1}
+
+
+def test_dead_letters_are_the_operators(
+    evaluate: Evaluate, api: Api, operator: Api, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = boto3.client("sqs")
+    dead = sqs.get_queue_url(QueueName="progress-dead")["QueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody="{}")
+    assert evaluate()["changes"] == {"firing": 1}
+    assert listed(api) == []
+    [alert] = operator.get(ALERTS, "all_tenants=true")["items"]
+    assert (alert["rule"], alert["subject"], alert["tenant_id"]) == ("dead_letters", "Progress", None)
+    assert types(told) == ["firing"]
+
+    # While they cannot be counted, nothing is known
+    with monkeypatch.context() as patch:
+        patch.setattr("alerts.dead_letters.count_all", lambda: None)
+        assert evaluate()["changes"] == {}
+    sqs.purge_queue(QueueUrl=dead)
+    assert evaluate()["changes"] == {"resolved": 1}
+
+
+def test_what_was_resolved_long_ago_is_deleted(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, sql: Sql
+) -> None:
+    running_task()
+    pass_time(3_601)
+    evaluate()
+    sql("DELETE FROM tasks")
+    evaluate()
+    pass_time(91 * 86_400)
+    evaluate()
+    assert sql("SELECT 1 FROM alerts UNION ALL SELECT 1 FROM alert_events") == []
