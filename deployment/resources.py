@@ -92,13 +92,12 @@ def _json(bundle: Bundle, within: str, owners: dict[str, str], value: Callable[[
 
 
 def _dead_letters(bundle: Bundle, within: str) -> Part:
-    """Each queue's name and that of its dead letters, as JSON; empty ones where its domain is left out."""
+    """The name of what holds each queue's dead letters, as JSON; empty where its domain is left out."""
     own = {queue.removesuffix("Queue"): domain for queue, domain in bundle.queues.items()}
-    text = ", ".join(f'"{name}": ["${{{name}Queue}}", "${{{name}DeadLetters}}"]' for name in own)
+    text = ", ".join(f'"{name}": "${{{name}}}"' for name in own)
     values = {
-        f"{name}{kind}": bundle.given(domain, within, {"Fn::GetAtt": [f"{name}{kind}", "QueueName"]}, "")
+        name: bundle.given(domain, within, {"Fn::GetAtt": [f"{name}DeadLetters", "QueueName"]}, "")
         for name, domain in own.items()
-        for kind in ("Queue", "DeadLetters")
     }
     return {"Fn::Sub": ["{" + text + "}", values]}
 

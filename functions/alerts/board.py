@@ -9,11 +9,11 @@ from alerts.model import (
     MAX_SILENCES,
     Alert,
     AlertEvent,
-    Happened,
     AlertRule,
     AlertSeverity,
-    Silence,
     AlertState,
+    Happened,
+    Silence,
     TooManySilences,
 )
 from longhaul import database

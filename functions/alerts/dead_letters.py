@@ -56,7 +56,7 @@ class Redriven(NamedTuple):
 def count_all() -> dict[str, int] | None:
     """How many dead letters each queue has; None when they cannot be counted now."""
     try:
-        return {queue: _count(dead) for queue, (_, dead) in _queues().items()}
+        return {queue: _count(dead) for queue, dead in _queues().items()}
     except aws.errors() as error:
         logger.warning("dead letters not counted", extra={"reason": str(error)})
         return None
@@ -64,12 +64,12 @@ def count_all() -> dict[str, int] | None:
 
 def list_queues() -> list[QueueState]:
     """Here and below: raises AwsUnavailable."""
-    return [_state(queue, dead) for queue, (_, dead) in _queues().items()]
+    return [_state(queue, dead) for queue, dead in _queues().items()]
 
 
 def look(queue: str, limit: int) -> list[Letter]:
     """Some of a queue's dead letters, the oldest first; they stay. Raises NotFound, DatabaseUnavailable."""
-    _, dead = _queue(queue)
+    dead = _queue(queue)
     messages = sorted(_seen(dead, limit), key=_sent_at)
     tasks = _tasks(filter(None, (_task_id(message) for message in messages)))
     return [_letter(message, tasks) for message in messages]
@@ -80,7 +80,8 @@ def redrive(queue: str, limit: int, *, clock: Callable[[], float] = time.monoton
 
     Each is deleted after it was sent: whoever dies between leaves it in both, and twice is once.
     """
-    source, dead = _queue(queue)
+    dead = _queue(queue)
+    source = _call(lambda: _source(dead))
     until, moved = clock() + REDRIVE_SECONDS, 0
     while moved < limit and clock() < until:
         messages = _receive(dead, min(AT_ONCE, limit - moved), hidden=HIDDEN_SECONDS)
@@ -91,13 +92,12 @@ def redrive(queue: str, limit: int, *, clock: Callable[[], float] = time.monoton
     return Redriven(moved, _call(lambda: _count(dead)))
 
 
-def _queues() -> dict[str, tuple[str, str]]:
-    """Each queue and its dead letters, by name; those of workloads that are not deployed have none."""
-    named = settings.of(settings.DeadLetters).dead_letters
-    return {queue: (source, dead) for queue, (source, dead) in named.items() if source}
+def _queues() -> dict[str, str]:
+    """What holds each queue's dead letters; queues of workloads that are not deployed are not there."""
+    return {queue: dead for queue, dead in settings.of(settings.DeadLetters).dead_letters.items() if dead}
 
 
-def _queue(name: str) -> tuple[str, str]:
+def _queue(name: str) -> str:
     if name not in _queues():
         raise NotFound(f"there is no queue {name}")
     return _queues()[name]
@@ -145,7 +145,7 @@ def _move(messages: list["MessageTypeDef"], source: str, dead: str) -> int:
         {"Id": str(number), "MessageBody": message["Body"], "MessageAttributes": message.get("MessageAttributes", {})}
         for number, message in enumerate(messages)
     ]
-    sent = _call(lambda: aws.client("sqs").send_message_batch(QueueUrl=_url(source), Entries=entries))
+    sent = _call(lambda: aws.client("sqs").send_message_batch(QueueUrl=source, Entries=entries))
     gone: list[Any] = [
         {"Id": entry["Id"], "ReceiptHandle": messages[int(entry["Id"])]["ReceiptHandle"]}
         for entry in sent.get("Successful", [])
@@ -203,3 +203,9 @@ def _call[T](request: Callable[[], T]) -> T:
 @cache
 def _url(name: str) -> str:
     return aws.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+
+
+@cache
+def _source(dead: str) -> str:
+    """The URL of the queue whose dead letters these are."""
+    return aws.client("sqs").list_dead_letter_source_queues(QueueUrl=_url(dead))["queueUrls"][0]

@@ -21,11 +21,11 @@ from alerts.model import (
     REPEAT_SECONDS,
     Alert,
     AlertEvent,
-    Finding,
     AlertRule,
     AlertSeverity,
-    Silence,
     AlertState,
+    Finding,
+    Silence,
 )
 from longhaul import database
 from longhaul.database import Session

@@ -18,8 +18,8 @@ from alerts.model import (
     OPERATOR,
     RULES,
     WHOLE,
-    Finding,
     AlertRule,
+    Finding,
     Thresholds,
 )
 from alerts.store import Own

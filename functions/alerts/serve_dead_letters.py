@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from alerts import dead_letter_wire as wire
 from alerts import dead_letters
-from alerts.dead_letter_wire import MAX_SHOWN, DeadLetters, DeadLetterQueues, RedrivenDocument, RedriveRequest
+from alerts.dead_letter_wire import MAX_SHOWN, DeadLetterQueues, DeadLetters, RedrivenDocument, RedriveRequest
 from longhaul import settings
 from longhaul.http import Response, limited, make_app, needs, respond
 from longhaul.observability import observed

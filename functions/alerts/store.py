@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts.model import Alert, AlertEvent, Finding, Happened, AlertRule, AlertSeverity, Silence, AlertState, Thresholds
+from alerts.model import Alert, AlertEvent, AlertRule, AlertSeverity, AlertState, Finding, Happened, Silence, Thresholds
 from longhaul.database import Session, queries
 from longhaul.database.chunks import chunks
 from longhaul.tasks.model import aware
@@ -295,7 +295,7 @@ def list_tasks_named(session: Session, task_ids: Sequence[str]) -> list[dict[str
 
 
 def _own(rows: Sequence[dict[str, Any]]) -> Own:
-    """AlertRules that this version does not know are another version's."""
+    """Rules that this version does not know are another version's."""
     names = set(AlertRule)
     return {
         (row["tenant_id"], AlertRule(row["rule"])): Thresholds.from_row(row) for row in rows if row["rule"] in names

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from alerts.model import RULES, Alert, AlertEvent, Happened, AlertRule, AlertSeverity, Silence, AlertState, Thresholds
+from alerts.model import RULES, Alert, AlertEvent, AlertRule, AlertSeverity, AlertState, Happened, Silence, Thresholds
 from alerts.rules import RuleOf
 from longhaul.http import Moment, Timestamp
 from longhaul.http.pages import MAX_PAGE_SIZE

@@ -109,12 +109,9 @@ class Alerts(Settings):
 
 
 class DeadLetters(Settings):
-    """The names of each queue and of its dead letters, as a JSON object: {"Steer": ["...", "..."]}.
+    """What holds the dead letters of each queue, by the queue's name, as a JSON object; empty where it is not deployed."""
 
-    Those of a queue that is not deployed are empty.
-    """
-
-    dead_letters: Json[dict[str, tuple[str, str]]]
+    dead_letters: Json[dict[str, str]]
 
 
 class Sockets(Settings):
