@@ -62,9 +62,8 @@ class Rights:
                     yield _arn(kind, value), self._arns[logical]
         for model in json.loads(os.environ.get("AI_MODELS") or "[]"):
             yield model["secret_arn"], self._arns["AiSecretArns"]
-        for name, queues in json.loads(os.environ.get("DEAD_LETTERS") or "{}").items():
-            for queue, kind in zip(queues, ("Queue", "DeadLetters"), strict=True):
-                yield _arn("Queue", queue), self._arns[name + kind]
+        for name, dead in json.loads(os.environ.get("DEAD_LETTERS") or "{}").items():
+            yield _arn("Queue", dead), self._arns[f"{name}DeadLetters"]
         for name, workflow in json.loads(os.environ.get("WORKFLOW_ARNS") or "{}").items():
             if workflow.startswith("arn:"):
                 yield workflow, self._arns[name]

@@ -47,7 +47,7 @@ class RedriveRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"limit": 100}]})
 
-    limit: int = Field(100, ge=1, le=MAX_REDRIVEN)
+    limit: int = Field(100, ge=1, le=MAX_REDRIVEN, strict=True)
 
 
 class RedrivenDocument(BaseModel):

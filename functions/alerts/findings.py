@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alerts import store
+from alerts import readings
 from alerts.model import (
     FURTHER,
     MAX_MESSAGE,
@@ -69,7 +69,7 @@ def find(limits: Limits, open_tasks: Iterable[str], dead_letters: dict[str, int]
 
     Raises DatabaseUnavailable.
     """
-    readings: dict[AlertRule, Callable[[Session, Limits, float], Iterable[Finding | None]]] = {
+    by_rule: dict[AlertRule, Callable[[Session, Limits, float], Iterable[Finding | None]]] = {
         AlertRule.RUNNING_LONG: lambda session, limits, floor: _running_long(session, limits, floor, open_tasks),
         AlertRule.FAILED_SHARE: _failed_shares,
         AlertRule.RUNNING_COUNT: _running_counts,
@@ -80,7 +80,7 @@ def find(limits: Limits, open_tasks: Iterable[str], dead_letters: dict[str, int]
     }
     found: list[Finding] = []
     with database.connection() as session:
-        for rule, read in readings.items():
+        for rule, read in by_rule.items():
             if (floor := limits.floor(rule)) != float("inf"):
                 found += _capped(finding for finding in read(session, limits, floor) if finding is not None)
     return found
@@ -89,9 +89,9 @@ def find(limits: Limits, open_tasks: Iterable[str], dead_letters: dict[str, int]
 def _running_long(
     session: Session, limits: Limits, floor: float, open_tasks: Iterable[str]
 ) -> Iterator[Finding | None]:
-    rows = {row["task_id"]: row for row in store.list_running_long(session, floor, LOOKED_AT)}
+    rows = {row["task_id"]: row for row in readings.list_running_long(session, floor, LOOKED_AT)}
     others = [task_id for task_id in open_tasks if task_id not in rows]
-    for row in [*rows.values(), *store.list_running_among(session, others, floor)]:
+    for row in [*rows.values(), *readings.list_running_among(session, others, floor)]:
         message = f"{row['title']}: runs for {duration(row['value'])}"
         yield limits.judge(
             AlertRule.RUNNING_LONG, row["tenant_id"], row["task_id"], row["value"], message, **_task(row)
@@ -100,7 +100,7 @@ def _running_long(
 
 def _failed_shares(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
     first = (minute_now() - DAY) // HOUR * HOUR
-    rows = store.list_failed_shares(session, span=HOUR, first=first, min_ended=MIN_ENDED, least=floor, limit=LIMIT)
+    rows = readings.list_failed_shares(session, span=HOUR, first=first, min_ended=MIN_ENDED, least=floor, limit=LIMIT)
     for row in rows:
         failed, ended = int(row["failed"]), int(row["ended"])
         message = f"{failed / ended:.0%} of the {ended:,} tasks that ended in 24 h have failed"
@@ -108,13 +108,13 @@ def _failed_shares(session: Session, limits: Limits, floor: float) -> Iterator[F
 
 
 def _running_counts(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
-    for row in store.count_running(session, sorted(kinds()), floor, LIMIT):
+    for row in readings.count_running(session, sorted(kinds()), floor, LIMIT):
         message = f"{row['value']:,} tasks run at once"
         yield limits.judge(AlertRule.RUNNING_COUNT, row["tenant_id"], WHOLE, float(row["value"]), message)
 
 
 def _waiting_long(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
-    for row in store.list_waiting_long(session, sorted(kinds()), floor, MAX_LATE, LIMIT):
+    for row in readings.list_waiting_long(session, sorted(kinds()), floor, MAX_LATE, LIMIT):
         message = f"{row['kind']}: the first of {row['number']:,} waiting tasks waits for {duration(row['value'])}"
         yield limits.judge(
             AlertRule.WAITING_LONG, row["tenant_id"], row["kind"], float(row["value"]), message, kind=row["kind"]
@@ -122,14 +122,14 @@ def _waiting_long(session: Session, limits: Limits, floor: float) -> Iterator[Fi
 
 
 def _budgets(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
-    for row in store.list_spending(session, ("RUNNING", "PAUSED"), floor, LOOKED_AT, LIMIT):
+    for row in readings.list_spending(session, ("RUNNING", "PAUSED"), floor, LOOKED_AT, LIMIT):
         share = float(row["spent"]) / float(row["budget"])
         message = f"{row['title']}: {share:.0%} of its budget of {float(row['budget']):g} is spent"
         yield limits.judge(AlertRule.BUDGET, row["tenant_id"], row["task_id"], share, message, **_task(row))
 
 
 def _disabled_webhooks(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
-    for row in store.list_disabled_webhooks(session, LIMIT):
+    for row in readings.list_disabled_webhooks(session, LIMIT):
         name = row["title"] or row["webhook_id"]
         message = f"the webhook {name} is disabled ({row['disabled_reason']}): nothing is posted to it"
         yield limits.judge(

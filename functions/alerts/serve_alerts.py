@@ -39,6 +39,7 @@ from longhaul.http import (
     dumps,
     etag_of,
     keyed_request,
+    limited,
     make_app,
     needs,
     replay_headers,
@@ -116,7 +117,9 @@ def put_alert_rule(
     return respond(wire.rule_document(found))
 
 
-@app.delete("/api/v1/alert-rules/<rule>", **WRITE, summary="Reset a rule's thresholds")
+@app.delete(
+    "/api/v1/alert-rules/<rule>", **WRITE, summary="Reset a rule's thresholds", openapi_extensions=limited("bulk")
+)
 def reset_alert_rule(
     rule: RuleName, all_tenants: AllTenants = False, if_match: IfMatch = None
 ) -> Response[RuleDocument]:
@@ -151,7 +154,7 @@ def list_silences(all_tenants: AllTenants = False, cursor: Cursor = None, limit:
     return _conditional(SilencePage(items=items, next_cursor=cursor_after(of, following)))
 
 
-@app.delete("/api/v1/alert-silences/<silence_id>", **WRITE, summary="End a silence")
+@app.delete("/api/v1/alert-silences/<silence_id>", **WRITE, summary="End a silence", openapi_extensions=limited("bulk"))
 def delete_silence(silence_id: SilenceId, all_tenants: AllTenants = False) -> Response[DeletedSilence]:
     board.delete_silence(_whose(all_tenants), silence_id)
     return respond(DeletedSilence(silence_id=silence_id))

@@ -9,7 +9,7 @@ from alerts import dead_letter_wire as wire
 from alerts import dead_letters
 from alerts.dead_letter_wire import MAX_SHOWN, DeadLetterQueues, DeadLetters, RedrivenDocument, RedriveRequest
 from longhaul import settings
-from longhaul.http import Response, limited, make_app, needs, respond
+from longhaul.http import Response, make_app, needs, respond
 from longhaul.observability import observed
 
 settings.require(settings.Database, settings.Cache, settings.Limits, settings.DeadLetters)
@@ -37,7 +37,6 @@ def read_dead_letters(queue: QueueName, limit: Shown = 10) -> Response[DeadLette
     "/api/v1/dead-letters/<queue>/redrive",
     **OPS,
     summary="Put dead letters back into their queue",
-    openapi_extensions=limited("bulk"),
 )
 def redrive_dead_letters(queue: QueueName, given: Annotated[RedriveRequest, Body()]) -> Response[RedrivenDocument]:
     """What a message was about is in rows: one of a task that has ended, or that comes twice, changes nothing."""

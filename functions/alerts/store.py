@@ -1,7 +1,7 @@
 """The rows of alerts, of what happened to them, of rules and of silences, by the statements of queries.sql."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,62 +19,6 @@ MAX_HISTORY = 200  # events of an alert that are shown
 
 type Own = dict[tuple[str, AlertRule], Thresholds]
 """Thresholds by tenant and rule, where they are not those built in."""
-
-
-# -------------------------------------------------------------------------------------------------- what is found
-
-
-def list_running_long(session: Session, seconds: float, looked_at: int) -> Sequence[dict[str, Any]]:
-    rows: Sequence[dict[str, Any]] = _queries.list_running_long(
-        session, microseconds=_microseconds(seconds), looked_at=looked_at
-    )
-    return rows
-
-
-def list_running_among(session: Session, task_ids: Iterable[str], seconds: float) -> list[dict[str, Any]]:
-    return [
-        row
-        for some in chunks(task_ids)
-        for row in _queries.list_running_among(session, task_ids=some, microseconds=_microseconds(seconds))
-    ]
-
-
-def count_running(session: Session, kinds: Sequence[str], least: float, limit: int) -> Sequence[dict[str, Any]]:
-    rows: Sequence[dict[str, Any]] = _queries.count_running(session, kinds=list(kinds), least=least, limit=limit)
-    return rows
-
-
-def list_waiting_long(
-    session: Session, kinds: Sequence[str], seconds: float, looked_at: int, limit: int
-) -> Sequence[dict[str, Any]]:
-    rows: Sequence[dict[str, Any]] = _queries.list_waiting_long(
-        session, kinds=list(kinds), microseconds=_microseconds(seconds), looked_at=looked_at, limit=limit
-    )
-    return rows
-
-
-def list_failed_shares(
-    session: Session, *, span: int, first: int, min_ended: int, least: float, limit: int
-) -> Sequence[dict[str, Any]]:
-    rows: Sequence[dict[str, Any]] = _queries.list_failed_shares(
-        session, span=span, first=first, min_ended=min_ended, least=least, limit=limit
-    )
-    return rows
-
-
-def list_disabled_webhooks(session: Session, limit: int) -> Sequence[dict[str, Any]]:
-    rows: Sequence[dict[str, Any]] = _queries.list_disabled_webhooks(session, limit=limit)
-    return rows
-
-
-def list_spending(
-    session: Session, statuses: Sequence[str], least: float, looked_at: int, limit: int
-) -> list[dict[str, Any]]:
-    return [
-        row
-        for status in statuses
-        for row in _queries.list_spending(session, status=status, least=least, looked_at=looked_at, limit=limit)
-    ]
 
 
 # --------------------------------------------------------------------------------------------------------- alerts
@@ -304,7 +248,3 @@ def _own(rows: Sequence[dict[str, Any]]) -> Own:
 
 def _seen(finding: Finding) -> dict[str, Any]:
     return {"value": finding.value, "message": finding.message}
-
-
-def _microseconds(seconds: float) -> int:
-    return round(seconds * 1e6)

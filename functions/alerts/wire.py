@@ -28,7 +28,7 @@ AllTenants = Annotated[
     bool,
     Query(description="For operators (scope `ops`): the whole deployment's instead of your own.", examples=[False]),
 ]
-Limited = Annotated[float, Field(ge=0, le=1_000_000_000)]
+Limited = Annotated[float, Field(ge=0, le=1_000_000_000, strict=True)]
 
 
 class AlertQuery(BaseModel):
@@ -121,7 +121,9 @@ class RuleChange(BaseModel):
     enabled: StrictBool = True
     warning: Limited | None = Field(description="Above it the alert is a warning.")
     critical: Limited | None = Field(description="Above it the alert is critical.")
-    hold_seconds: int = Field(0, ge=0, le=86_400, description="For so long it must be so before the alert fires.")
+    hold_seconds: int = Field(
+        0, ge=0, le=86_400, strict=True, description="For so long it must be so before the alert fires."
+    )
 
     @model_validator(mode="after")
     def is_worse(self) -> Self:

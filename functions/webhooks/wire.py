@@ -8,17 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from longhaul.http import Moment, Timestamp
 from longhaul.http.pages import MAX_PAGE_SIZE
-from longhaul.tasks.callbacks import AlertType, NoticeType, PostUrl
+from longhaul.tasks.callbacks import PostUrl, WebhookType
 from longhaul.validation import NotEmpty
 from webhooks.deliveries import MAX_REPLAYED, Replay
 from webhooks.endpoints import Wanted
 from webhooks.model import Delivery, DeliveryStatus, Disabled, Secrets, Webhook
 
 type Ended = Literal["SUCCEEDED", "FAILED"]
-type PostedType = NoticeType | AlertType
 
 Events = Annotated[
-    list[PostedType],
+    list[WebhookType],
     NotEmpty,
     Field(min_length=1, max_length=20, description="Only notices of these types.", examples=[["longhaul.task.failed"]]),
 ]
@@ -123,7 +122,7 @@ class WebhookDocument(BaseModel):
     webhook_id: str = Field(examples=[EXAMPLE_ID])
     url: str = Field(examples=["https://hooks.example.com/longhaul"])
     title: str | None = None
-    events: list[PostedType] | None = Field(description="Only these types; null: all.")
+    events: list[WebhookType] | None = Field(description="Only these types; null: all.")
     kinds: list[str] | None = Field(description="Only tasks of these kinds; null: of all.")
     paused: bool = Field(description="Its deliveries wait.")
     disabled: bool = Field(description="Nothing is recorded for it or posted to it until it is enabled.")

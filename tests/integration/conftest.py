@@ -156,13 +156,9 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
     sqs = boto3.client("sqs")
     for name in QUEUES:
         os.environ[f"{name.upper()}_QUEUE_URL"] = sqs.create_queue(QueueName=name)["QueueUrl"]
-    dead_letters = {
-        name.removesuffix("Queue"): [own := name.removesuffix("Queue").lower(), f"{own}-dead"]
-        for name in DEPLOYED.queues
-    }
-    for _, name in dead_letters.values():
-        sqs.create_queue(QueueName=name)
-    os.environ["DEAD_LETTERS"] = json.dumps(dead_letters)
+    os.environ["DEAD_LETTERS"] = json.dumps(
+        {name.removesuffix("Queue"): _dead_letters(name) for name in DEPLOYED.queues}
+    )
     os.environ["ALERTS_TOPIC"] = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
     for name, keys in TABLES.items():
         make_table(name, *keys)
@@ -395,6 +391,16 @@ def _administer(engine: dict[str, Any], statement: str) -> None:
             cursor.execute(statement)
     finally:
         connection.close()
+
+
+def _dead_letters(queue: str) -> str:
+    """Make what holds a queue's dead letters; what it is called."""
+    name, sqs = queue.removesuffix("Queue").lower(), boto3.client("sqs")
+    url = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    rule = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1_000})
+    sqs.set_queue_attributes(QueueUrl=os.environ[f"{name.upper()}_QUEUE_URL"], Attributes={"RedrivePolicy": rule})
+    return f"{name}-dead"
 
 
 def _empty(environment: dict[str, Any]) -> None:

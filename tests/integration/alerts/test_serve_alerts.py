@@ -23,8 +23,9 @@ def alerts(sql: Sql) -> Callable[..., str]:
         made += 1
         alert_id = f"alert_{made:032x}"
         sql(
-            "INSERT INTO alerts (alert_id, tenant_id, rule, subject, open, state, severity, value, threshold, message, created_at,"
-            " updated_at) VALUES (%s, %s, %s, %s, %s, %s, %s, 2, 1, 'm', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+            "INSERT INTO alerts (alert_id, tenant_id, rule, subject, open, state, severity, value, threshold, message,"
+            " created_at, updated_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, 2, 1, 'm', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
             alert_id, tenant, rule, str(made), None if state == "resolved" else 1, state, severity,
         )  # fmt: skip
         return alert_id

@@ -109,7 +109,7 @@ class Alerts(Settings):
 
 
 class DeadLetters(Settings):
-    """What holds the dead letters of each queue, by the queue's name, as a JSON object; empty where it is not deployed."""
+    """What holds each queue's dead letters, by the queue's name, as a JSON object; empty where it is not deployed."""
 
     dead_letters: Json[dict[str, str]]
 

@@ -29,14 +29,25 @@ type NoticeType = Literal[
 ]
 """What is posted. Progress and submissions are hints, for sockets only."""
 
-type AlertType = Literal[
+type WebhookType = Literal[
+    "longhaul.task.started",
+    "longhaul.task.succeeded",
+    "longhaul.task.failed",
+    "longhaul.task.expired",
+    "longhaul.task.cancelled",
+    "longhaul.task.paused",
+    "longhaul.task.resumed",
+    "longhaul.task.retried",
+    "longhaul.task.requeued",
+    "longhaul.task.changed",
+    "longhaul.task.recovered",
     "longhaul.alert.firing",
     "longhaul.alert.escalated",
     "longhaul.alert.repeated",
     "longhaul.alert.acknowledged",
     "longhaul.alert.resolved",
 ]
-"""What is posted of a tenant's alerts, to its webhooks."""
+"""What is posted to webhooks: the same, and what becomes of alerts."""
 
 Events = Annotated[
     list[NoticeType],
