@@ -6,6 +6,7 @@ async for notice in manager.follow(task_id=task_id): ...
 task = await manager.wait_for_completion(task_id)
 """
 
+from longhaul_client.alerts import TaskAlertSystem
 from longhaul_client.callbacks import ProgressCallback
 from longhaul_client.errors import (
     TaskCancellationError,
@@ -21,6 +22,7 @@ from longhaul_client.monitoring import TaskMonitor, TaskPerformanceAnalyzer
 
 __all__ = [
     "ProgressCallback",
+    "TaskAlertSystem",
     "TaskCancellationError",
     "TaskCreationError",
     "TaskError",

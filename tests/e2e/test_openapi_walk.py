@@ -19,6 +19,7 @@ from mail.wire import EXAMPLE_ID as RECIPIENT_ID
 from roles.wire import EXAMPLE_ID
 from tests.observation import KIND, Observer
 from tests.openapi import Operation, complaints, example_of, operations, refused_values, resolved
+from alerts.wire import EXAMPLE_ALERT, EXAMPLE_SILENCE
 from webhooks.wire import EXAMPLE_DELIVERY
 from webhooks.wire import EXAMPLE_ID as WEBHOOK_ID
 
@@ -67,6 +68,8 @@ def directory(caller: Observer) -> Iterator[None]:
         EXAMPLE_ID,
         json.dumps(ROLE),
     )
+    _alert(caller)
+    _silence(caller)
     yield
     for table in (
         "tasks",
@@ -78,6 +81,8 @@ def directory(caller: Observer) -> Iterator[None]:
         "mail_recipients",
         "mail_quotas",
         "webhooks",
+        "alerts",
+        "alert_silences",
     ):
         caller.sql(f"DELETE FROM {table}")
     caller.sql("UPDATE lanes SET paused = 0")
@@ -249,6 +254,10 @@ class Walker:
                 return self._webhook()
             case "recipient_id":
                 return self._recipient()
+            case "alert_id":
+                return _alert(self.caller)
+            case "silence_id":
+                return _silence(self.caller)
         return HOLD.get(parameter["name"].lower(), example_of(parameter))
 
     def _body(self, example: Any) -> Any:
@@ -330,6 +339,31 @@ def test_who_may_not_is_refused(walker: Walker, token: Sign) -> None:
         return
     assert walker.ask(token="").status == 401
     assert walker.ask(token=token(SCOPES - set(walker.operation.scopes))).status == 403
+
+
+def _alert(caller: Observer) -> str:
+    """One that fires, whatever an evaluation has made of it, and another."""
+    for alert_id in (EXAMPLE_ALERT, f"alert_{0:032}"):
+        caller.sql(
+            "INSERT INTO alerts (alert_id, tenant_id, rule, subject, open, state, severity, value, threshold, message,"
+            " created_at, updated_at)"
+            " VALUES (%s, 'local', 'budget', %s, 1, 'firing', 'warning', 1, 1, 'm', '2026-12-01', '2026-12-01')"
+            " ON DUPLICATE KEY UPDATE open = 1, state = 'firing', resolved_at = NULL",
+            alert_id,
+            alert_id,
+        )
+    return EXAMPLE_ALERT
+
+
+def _silence(caller: Observer) -> str:
+    """One, and another, which have ended."""
+    for silence_id in (EXAMPLE_SILENCE, f"silence_{0:032}"):
+        caller.sql(
+            "INSERT IGNORE INTO alert_silences (silence_id, tenant_id, user_id, ends_at, created_at)"
+            " VALUES (%s, 'local', 'ada', '2026-11-30', '2026-11-29')",
+            silence_id,
+        )
+    return EXAMPLE_SILENCE
 
 
 def _cursor(walker: Walker) -> str:

@@ -4,7 +4,16 @@ import sys
 
 import click
 
-from longhaul_client.command import finding, listening, monitoring, recipients, steering, submission, webhooks
+from longhaul_client.command import (
+    alerts,
+    finding,
+    listening,
+    monitoring,
+    recipients,
+    steering,
+    submission,
+    webhooks,
+)
 from longhaul_client.command.session import connection
 from longhaul_client.command.shell import HELP, PROGRAM, Outcome, completion, discard_output, prepare, print_error
 
@@ -44,6 +53,8 @@ for command in (
     monitoring.monitor,
     webhooks.webhooks,
     recipients.recipients,
+    alerts.alerts,
+    alerts.dead_letters,
     completion,
 ):
     longhaul.add_command(command)

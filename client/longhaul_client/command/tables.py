@@ -18,6 +18,12 @@ QUEUE = ("kind", "waiting", "running", "max_concurrent", "max_queued", "paused",
 WEBHOOK = ("webhook_id", "url", "title", "events", "kinds", "paused", "disabled")
 DELIVERY = ("delivery_id", "event", "task_id", "status", "tries", "status_code", "latency_ms", "error", "created_at")
 RECIPIENT = ("recipient_id", "address", "language", "kinds", "status", "confirmed_at")
+ALERT = ("alert_id", "rule", "severity", "state", "message", "acknowledged_by", "created_at")
+HAPPENED = ("created_at", "event", "severity", "message", "user_id", "silenced")
+RULE = ("rule", "warning", "critical", "unit", "hold_seconds", "enabled", "origin")
+SILENCE = ("silence_id", "rule", "subject", "ends_at", "comment", "created_by")
+DEAD_LETTERS = ("queue", "count", "oldest_at")
+DEAD_LETTER = ("message_id", "sent_at", "task_id", "reason", "body")
 HOSPITAL = ("district_name", "name", "level", "type", "address")
 
 LIST_SHOWN = 5  # items of a list in a cell, such as the steps that failed

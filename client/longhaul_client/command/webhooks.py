@@ -17,14 +17,15 @@ EVENTS = (
     *("started", "succeeded", "failed", "expired", "cancelled", "paused"),
     *("resumed", "retried", "requeued", "changed", "recovered"),
 )
-PREFIX = "longhaul.task."
+ALERT_EVENTS = ("firing", "escalated", "repeated", "acknowledged", "resolved")
+PREFIX, ALERT_PREFIX = "longhaul.task.", "longhaul.alert."
 MAX_PAGE_SIZE = 1000
 
 webhook_id = click.argument("webhook_id", metavar="WEBHOOK_ID")
 events = click.option(
     "--event",
     "events",
-    type=click.Choice(EVENTS, case_sensitive=False),
+    type=click.Choice((*EVENTS, *ALERT_EVENTS), case_sensitive=False),
     multiple=True,
     help="Only what is of this type; may repeat.",
 )
@@ -274,7 +275,7 @@ def _chosen(given: Document) -> Document:
     """What is given of title, events and kinds, as the API names it."""
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
     if "events" in wanted:
-        wanted["events"] = [PREFIX + event for event in wanted["events"]]
+        wanted["events"] = [(ALERT_PREFIX if event in ALERT_EVENTS else PREFIX) + event for event in wanted["events"]]
     return wanted
 
 
