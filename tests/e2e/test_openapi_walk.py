@@ -13,13 +13,13 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from alerts.wire import EXAMPLE_ALERT, EXAMPLE_SILENCE
 from diagnosis.model import EXAMPLE as DIAGNOSIS
 from local.running import Answer, RunningStack
 from mail.wire import EXAMPLE_ID as RECIPIENT_ID
 from roles.wire import EXAMPLE_ID
 from tests.observation import KIND, Observer
 from tests.openapi import Operation, complaints, example_of, operations, refused_values, resolved
-from alerts.wire import EXAMPLE_ALERT, EXAMPLE_SILENCE
 from webhooks.wire import EXAMPLE_DELIVERY
 from webhooks.wire import EXAMPLE_ID as WEBHOOK_ID
 
