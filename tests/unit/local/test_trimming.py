@@ -30,7 +30,7 @@ LEFT_OUT = [
 
 
 def test_the_services_are_those_there_is_a_client_for() -> None:
-    assert trimming.services() == {"dynamodb", "s3", "secretsmanager", "sesv2", "sqs", "stepfunctions"}
+    assert trimming.services() == {"dynamodb", "s3", "secretsmanager", "sesv2", "sns", "sqs", "stepfunctions"}
 
 
 def test_only_what_is_never_read_is_left_out(tmp_path: Path) -> None:
