@@ -79,7 +79,7 @@ async def _refused(server: Scripted) -> None:
 
     system.add_alert_handler(broken)
     system.add_alert_handler(good)
-    server.will(problem(403, "forbidden"))
+    server.will(problem(403, "forbidden", "no"))
     await system.send_alerts(await system.check_alerts())
     [alert] = told
     assert (alert["type"], alert["severity"]) == ("alert_system_error", "error")

@@ -50,7 +50,9 @@ def test_what_is_left_out_leaves_nothing_behind() -> None:
 
     # THEN there is no function, queue, schedule or route of another workload
     handlers = {function.handler.split(".")[0] for function in blueprint.functions}
-    assert handlers == {"tasks", "engine", "sockets", "webhooks", "mail", "monitor", "hospitals", "database", "docs"}
+    assert handlers == {
+        *("tasks", "engine", "sockets", "webhooks", "mail", "monitor", "alerts", "hospitals", "database", "docs")
+    }
     queues = {mapping.queue for mapping in blueprint.mappings}
     assert {"DispatchQueue", "ProgressQueue", "ActionsQueue", "NoticesQueue"} <= queues
     assert not {"SteerQueue", "AssignQueue", "SyncQueue", "AnalyseQueue", "RecordingsQueue"} & queues
