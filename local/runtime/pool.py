@@ -19,12 +19,25 @@ from local.iam import credentials
 from local.logs import FunctionLog, log_path
 from local.runtime.api import Outcome
 from local.runtime.limits import Concurrency
+from local.runtime.nursery import Nursery
 from local.runtime.worker import Worker
 from local.template.model import REGION, Function
 
 CONCURRENCY = 10  # processes of a function without reserved concurrency; further invocations wait
-IDLE_SECONDS = 120
+IDLE_SECONDS, SPARE_SECONDS = 120, 20  # until an idle process ends: the last of its function, and others
 SCAN_SECONDS = 0.2  # between two scans of the sources; one takes about 2 ms
+COMMON = {  # of the environment of each function
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    "AWS_LAMBDA_LOG_STREAM_NAME": f"local/{os.getpid()}",
+    "AWS_REGION": REGION,
+    "LANG": "C.UTF-8",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "TZ": ":UTC",
+}
 IGNORED = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 
 
@@ -40,6 +53,7 @@ class Settings:
     concurrency: int = CONCURRENCY
     account: int = options.CONCURRENCY
     idle_seconds: float = IDLE_SECONDS
+    spare_seconds: float = SPARE_SECONDS
 
 
 class InitError(Exception):
@@ -53,11 +67,14 @@ class InitError(Exception):
 class Pool:
     """The processes of one function. Busy, idle and starting ones together never exceed its concurrency."""
 
-    def __init__(self, function: Function, settings: Settings, sources: "Sources", account: Concurrency) -> None:
+    def __init__(
+        self, function: Function, settings: Settings, sources: "Sources", account: Concurrency, nursery: Nursery
+    ) -> None:
         self._function = function
         self._settings = settings
         self._account = account
         self._sources = sources
+        self._nursery = nursery
         self._log = FunctionLog(log_path(settings.logs, function.name))
         self._semaphore = asyncio.Semaphore(function.reserved or settings.concurrency)
         self._starting: dict[Worker, asyncio.Task[None]] = {}
@@ -92,11 +109,13 @@ class Pool:
         task.add_done_callback(self._closing.discard)
 
     def retire_idle(self) -> None:
-        """End idle processes that are dead, out of date, or were idle for too long."""
+        """End idle processes that are dead, out of date, or were idle for too long. One of a function is kept longer."""
         now, version = time.monotonic(), self._sources.version()
         for worker in list(self._idle):
-            idle = now - worker.idle_since
-            if not worker.alive or worker.version != version or idle > self._settings.idle_seconds:
+            kept = self._settings.idle_seconds
+            if worker is not self._idle[-1]:
+                kept = min(kept, self._settings.spare_seconds)
+            if not worker.alive or worker.version != version or now - worker.idle_since > kept:
                 self.retire(worker)
 
     async def close(self) -> None:
@@ -133,7 +152,7 @@ class Pool:
         free: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(free)
         if len(self._starting) < len(self._waiting):
-            worker = Worker(self._function, self._environment(), self._log, self._sources.version())
+            worker = Worker(self._function, self._environment(), self._log, self._sources.version(), self._nursery)
             self.workers.append(worker)
             self._starting[worker] = asyncio.get_running_loop().create_task(self._start(worker))
         try:
@@ -186,23 +205,14 @@ class Pool:
         root, function = self._settings.root, self._function
         return {
             **function.environment,
+            **COMMON,
             **credentials.of_role(function.role),
-            "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self._settings.endpoint,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"local/{os.getpid()}",
-            "AWS_REGION": REGION,
             "LAMBDA_TASK_ROOT": str(root / "functions"),
-            "LANG": "C.UTF-8",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": f"{root / 'functions'}:{root / 'layers' / 'longhaul' / 'python'}",
-            "TZ": ":UTC",
             "_HANDLER": function.handler,
             **self._settings.overrides,
         }

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from local.runtime.api import Outcome
 from local.runtime.limits import Concurrency, Refusal, Throttled, UnknownFunction, check_event, check_request
-from local.runtime.pool import Pool, Settings, Sources
+from local.runtime.nursery import Nursery
+from local.runtime.pool import COMMON, Pool, Settings, Sources
 from local.runtime.worker import describe
 from local.template.model import Function
 
@@ -31,7 +32,10 @@ class Runtime:
         """Raises TemplateError when the functions reserve more concurrency than the account has."""
         sources = Sources([settings.root / "functions", settings.root / "layers" / "longhaul"])
         account = Concurrency(functions.values(), settings.account)
-        self.pools = {name: Pool(function, settings, sources, account) for name, function in functions.items()}
+        self._nursery = Nursery(COMMON)
+        self.pools = {
+            name: Pool(function, settings, sources, account, self._nursery) for name, function in functions.items()
+        }
         self._names = names
         self._later: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
@@ -58,6 +62,7 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._keepers, *self._later, return_exceptions=True)
         await asyncio.gather(*(pool.close() for pool in self.pools.values()))
+        await self._nursery.close()
 
     def _pool(self, name: str) -> Pool:
         short = name.split(":function:")[-1].split(":")[0]

@@ -1,14 +1,14 @@
 """One execution environment of a function: a process under AWS's own runtime client."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.logs import LINE_BYTES, FunctionLog, timestamp
-from local.processes import kill_group, peak_memory_mb, tied
+from local.logs import FunctionLog, timestamp
+from local.processes import kill_group, peak_memory_mb
 from local.runtime.api import Invocation, Outcome, RuntimeApi, exited, out_of_memory, timed_out
+from local.runtime.nursery import Child, Nursery
 from local.template.model import Function
 
 INIT_SECONDS = 30.0  # AWS gives 10; a laptop's disk may be slow
@@ -17,7 +17,9 @@ INIT_SECONDS = 30.0  # AWS gives 10; a laptop's disk may be slow
 class Worker:
     """A process that runs one event at a time. `version` is the version of the sources that it was started from."""
 
-    def __init__(self, function: Function, environment: Mapping[str, str], log: FunctionLog, version: int) -> None:
+    def __init__(
+        self, function: Function, environment: Mapping[str, str], log: FunctionLog, version: int, nursery: Nursery
+    ) -> None:
         self.function = function
         self.version = version
         self.busy = False
@@ -27,7 +29,8 @@ class Worker:
         self._log = log
         self._init_ms: float | None = None
         self._api = RuntimeApi(function)
-        self._process: asyncio.subprocess.Process | None = None
+        self._nursery = nursery
+        self._process: Child | None = None
         self._killed = False
         self._out_of_memory = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -44,20 +47,8 @@ class Worker:
         """Start the process in `folder`. Returns None once it asks for an event, else the error of its init."""
         started = time.monotonic()
         port = await self._api.open()
-        process = self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "awslambdaric",
-            self.function.handler,
-            cwd=folder,
-            env={**self._environment, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=tied(),
-            limit=LINE_BYTES,
-        )
+        environment = {**self._environment, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
+        process = self._process = await self._nursery.fork(self.function.handler, folder, environment)
         self._tasks = [asyncio.create_task(self._watch(process)), asyncio.create_task(self._follow(process))]
         try:
             async with asyncio.timeout(INIT_SECONDS):
@@ -125,14 +116,13 @@ class Worker:
                 task.cancel()
         await self._api.close()
 
-    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+    async def _watch(self, process: Child) -> None:
         """When the process ends, resolve at once what waits for it."""
         await process.wait()
         self._api.end(self._end)
 
-    async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdout is not None:
-            await self._log.follow(process.stdout)
+    async def _follow(self, process: Child) -> None:
+        await self._log.follow(process.stdout)
 
     def _end(self, request_id: str) -> Outcome:
         """Return the outcome of what the process did not answer before its end."""

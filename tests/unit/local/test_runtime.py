@@ -206,6 +206,57 @@ def test_a_changed_source_is_run_by_the_next_event(tmp_path: Path) -> None:
     run(tmp_path, work, Function("Echo", "app.echo"))
 
 
+def test_of_idle_processes_one_is_kept_longer(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        # GIVEN three processes that have been idle for longer than those to spare are kept
+        await asyncio.gather(*(runtime.invoke("Sleep", b'{"seconds": 0.3}') for _ in range(3)))
+        pool = runtime.pools["Sleep"]
+        assert len(pool.workers) == 3
+        await asyncio.sleep(0.06)
+
+        # WHEN the runtime looks THEN one is left
+        pool.retire_idle()
+        assert len(pool.workers) == 1
+
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30), spare_seconds=0.05)
+
+
+def test_a_process_begins_with_packages_and_without_code_of_ours(tmp_path: Path) -> None:
+    # GIVEN a function that looks at what was imported before it
+    (tmp_path / "functions").mkdir()
+    code = "import sys\nBEFORE = sorted(sys.modules)\n\n\ndef handler(event, context):\n    return BEFORE\n"
+    (tmp_path / "functions" / "looking.py").write_text(code)
+
+    async def work(runtime: Runtime) -> None:
+        before = payload(await runtime.invoke("Look", b"{}"))
+        assert {"pydantic", "boto3", "pymysql", "aws_lambda_powertools"} <= set(before)
+        assert not [name for name in before if name.split(".")[0] in ("longhaul", "local", "tasks")]
+
+    run(tmp_path, work, Function("Look", "looking.handler"))
+
+
+def test_processes_end_with_the_one_that_forks_and_the_next_call_has_new_ones(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        # GIVEN a process, and the one that has forked it
+        first = payload(await runtime.invoke("Echo", b"{}"))["pid"]
+        parent = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
+        assert parent != os.getpid()
+
+        # WHEN that is killed during an invocation THEN it has failed as one whose process was killed
+        sleeping = asyncio.create_task(runtime.invoke("Sleep", b"{}"))
+        while not any(worker.busy for worker in runtime.pools["Sleep"].workers):
+            await asyncio.sleep(0.01)
+        os.kill(parent, signal.SIGKILL)
+        outcome = await sleeping
+        assert "signal: killed" in payload(outcome)["errorMessage"]
+
+        # AND later calls have processes again
+        for name in ("Echo", "Echo"):
+            assert payload(await runtime.invoke(name, b"{}"))["pid"] != first
+
+    run(tmp_path, work, Function("Echo", "app.echo"), Function("Sleep", "app.sleep", timeout=30))
+
+
 def test_idle_processes_end(tmp_path: Path) -> None:
     async def work(runtime: Runtime) -> None:
         pid = payload(await runtime.invoke("Echo", b"{}"))["pid"]
