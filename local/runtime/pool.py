@@ -53,7 +53,6 @@ class Settings:
     concurrency: int = CONCURRENCY
     account: int = options.CONCURRENCY
     idle_seconds: float = IDLE_SECONDS
-    spare_seconds: float = SPARE_SECONDS
 
 
 class InitError(Exception):
@@ -109,12 +108,12 @@ class Pool:
         task.add_done_callback(self._closing.discard)
 
     def retire_idle(self) -> None:
-        """End idle processes that are dead, out of date, or were idle for too long. One of a function is kept longer."""
+        """End idle processes that are dead, out of date, or were idle for too long. The last is kept longer."""
         now, version = time.monotonic(), self._sources.version()
         for worker in list(self._idle):
             kept = self._settings.idle_seconds
             if worker is not self._idle[-1]:
-                kept = min(kept, self._settings.spare_seconds)
+                kept = min(kept, SPARE_SECONDS)
             if not worker.alive or worker.version != version or now - worker.idle_since > kept:
                 self.retire(worker)
 

@@ -10,6 +10,7 @@ import pytest
 
 from local.logs import log_path
 from local.runtime.limits import UnknownFunction
+from local.runtime.pool import SPARE_SECONDS
 from local.runtime.runtime import Runtime
 from local.template.model import Function
 from tests.runtime import payload, run
@@ -212,13 +213,14 @@ def test_of_idle_processes_one_is_kept_longer(tmp_path: Path) -> None:
         await asyncio.gather(*(runtime.invoke("Sleep", b'{"seconds": 0.3}') for _ in range(3)))
         pool = runtime.pools["Sleep"]
         assert len(pool.workers) == 3
-        await asyncio.sleep(0.06)
+        for worker in pool.workers:
+            worker.idle_since -= SPARE_SECONDS + 1
 
         # WHEN the runtime looks THEN one is left
         pool.retire_idle()
         assert len(pool.workers) == 1
 
-    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30), spare_seconds=0.05)
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30))
 
 
 def test_a_process_begins_with_packages_and_without_code_of_ours(tmp_path: Path) -> None:
