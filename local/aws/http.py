@@ -14,7 +14,7 @@ from cheroot.workers.threadpool import ThreadPool
 from cheroot.wsgi import Server
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from local.aws import replace
+from local.aws import replace, shortcut
 
 SPARE_THREADS = 8
 IDLE_SECONDS = 3600  # a connection closed while its client writes looks like a lost response
@@ -25,6 +25,7 @@ class AwsServer:
 
     def __init__(self, port: int = 0, application: Any = None) -> None:
         _list_modules_once()
+        shortcut.join()
         self._server = Server(
             ("127.0.0.1", port),
             application or DomainDispatcherApplication(create_backend_app),

@@ -1,7 +1,7 @@
 """The moto server, with Lambda and execution events sent to the stack.
 
-moto 5.2 differs from AWS in seven places that matter here. `make_dynamodb_atomic`, `quotas.enforce`, `mailbox.keep` and
-the functions `_join_*` change those.
+moto 5.2 differs from AWS in eight places that matter here. `make_dynamodb_atomic`, `quotas.enforce`, `mailbox.keep`,
+`shortcut.join` and the functions `_join_*` change those.
 """
 
 import functools
