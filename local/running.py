@@ -5,6 +5,7 @@ with local_stack(state=folder) as stack:
 """
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -208,13 +209,18 @@ def send(url: str, method: str, body: Any, headers: Mapping[str, str], timeout: 
     data = None if body is None else json.dumps(body).encode()
     given = {**({"Content-Type": "application/json"} if data is not None else {}), **headers}
     request = urllib.request.Request(url, data, given, method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=timeout) as answer:
+        with _opener().open(request, timeout=timeout) as answer:
             return Answer(answer.status, _lower(answer.headers.items()), answer.read())
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, _lower(error.headers.items()), error.read())
+
+
+@functools.cache
+def _opener() -> urllib.request.OpenerDirector:
+    """One for all requests: making one loads the machine's certificates, which takes longer than most requests."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def eventually[T](look: Callable[[], T], seconds: float = 90.0, pause: float = 0.1) -> T:

@@ -5,7 +5,6 @@ of what a small request costs.
 """
 
 import functools
-import sys
 import threading
 from typing import Any
 
@@ -17,6 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from local.aws import replace, shortcut
 
 SPARE_THREADS = 8
+_NO_LIMIT: Any = None  # with one, connections are counted for each request; its type stub knows none
 IDLE_SECONDS = 3600  # a connection closed while its client writes looks like a lost response
 
 
@@ -33,7 +33,7 @@ class AwsServer:
             timeout=IDLE_SECONDS,
             shutdown_timeout=1,
         )
-        self._server.keep_alive_conn_limit = sys.maxsize
+        self._server.keep_alive_conn_limit = _NO_LIMIT
         self._server.requests = GrowingPool(self._server, min=SPARE_THREADS)
         self._thread = threading.Thread(target=self._server.serve, daemon=True)
 

@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from local.aws import mailbox, quotas, replace
+from local.aws import executions, mailbox, quotas, replace
 from local.iam import credentials
 from local.iam.guard import Guard
 from local.template.model import REGION, STACK_NAME
@@ -35,6 +35,7 @@ def serve(port: int, runtime: str, guard: Guard, mail: Path) -> None:
     shortcut.join()  # before the guard, which stands before all of it
     make_dynamodb_atomic()
     quotas.enforce()
+    executions.parse_once()
     mailbox.keep(mail)
     _join_backends()
     _join_clients(port)
@@ -175,6 +176,7 @@ def _join_status_events(runtime: str) -> None:
     pool = urllib3.PoolManager(maxsize=8, retries=urllib3.Retry(3, backoff_factor=0.2))
 
     def notify(execution: Any) -> None:
+        executions.ended(execution)
         event = json.dumps(status_event(execution.to_describe_output()), ensure_ascii=False)
         pool.request("POST", f"{runtime}/events", body=event.encode())
 
