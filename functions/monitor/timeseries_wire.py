@@ -1,5 +1,6 @@
 """A figure over time: what it is made of, and how it is answered."""
 
+from collections import defaultdict
 from datetime import timedelta
 
 from pydantic import Field
@@ -46,18 +47,18 @@ def is_quantile(figure: FigureName) -> bool:
 def timeseries_document(seen: Observation, figure: FigureName, step: int) -> Timeseries:
     """`step` in minutes. Steps that have not begun yet are left out, but those of a window that lies ahead."""
     places = range((seen.window.last - seen.window.first) // step)
-    cells: dict[str | None, list[Figures]] = {None: [Figures() for _ in places]}
+    nothing = Figures()
+    cells: dict[str | None, dict[int, Figures]] = {None: defaultdict(Figures)}
     for count in seen.counts:
-        series = cells.setdefault(count.kind, [Figures() for _ in places])
-        for line in (series, cells[None]):
-            line[count.place].add(count)
+        for kind in (None, count.kind):
+            cells.setdefault(kind, defaultdict(Figures))[count.place].add(count)
     return Timeseries(
         **window_of(seen),
         figure=figure,
         step_seconds=60 * step,
         times=[seen.since + timedelta(minutes=step * place) for place in places],
         series=[
-            Series(kind=kind, values=[rounded(_value(point, figure)) for point in cells[kind]])
+            Series(kind=kind, values=[rounded(_value(cells[kind].get(place, nothing), figure)) for place in places])
             for kind in sorted(cells, key=lambda name: name or "")
         ],
     )

@@ -22,6 +22,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
     drop: bool = False
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Scripted:
         if reply.drop and received.transport is not None:
             received.transport.abort()
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-        return web.Response(status=reply.status, headers=reply.headers, text=text, content_type="application/json")
+        return web.Response(status=reply.status, headers=reply.headers, text=text, content_type=reply.media_type)
 
 
 @contextmanager

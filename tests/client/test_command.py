@@ -41,6 +41,7 @@ COMMANDS = (
     ["purge", "--yes"],
     ["hospitals"],
     ["listen", "--task", "t-1"],
+    ["monitor", "--once"],
     ["webhooks", "list"],
     ["webhooks", "add", "https://hooks.example"],
     ["webhooks", "show", "wh_1"],

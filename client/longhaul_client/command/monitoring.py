@@ -1,6 +1,7 @@
 """`monitor`: a live screen of queues, rates, running tasks and alerts."""
 
 import asyncio
+from asyncio import sleep as pause
 from dataclasses import asdict, dataclass
 
 import click
@@ -66,11 +67,11 @@ async def monitor(
         return Outcome.OK if seen.health["status"] == "healthy" else Outcome.FAILED
     if session.as_json:
         while True:
-            await asyncio.sleep(interval)
+            await pause(interval)
             _print(session, await _look(session, query), indent=None)
     with Live(_screen(seen), console=session.console, screen=session.console.is_terminal, auto_refresh=False) as live:
         while True:
-            await asyncio.sleep(interval)
+            await pause(interval)
             live.update(_screen(await _look(session, query)), refresh=True)
 
 
