@@ -43,6 +43,11 @@ JOIN (
     SELECT place FROM places
 ) AS places
 WHERE tenant_id = %s AND span = %s AND start = %s"""
+TOTALS = """
+INSERT INTO task_totals
+SELECT tenant_id, span, start, kind, event, LEAST(bucket, 0), SUM(number), SUM(microseconds), MIN(shortest),
+    MAX(longest), SUM(units), MAX(best)
+FROM task_rollups GROUP BY 1, 2, 3, 4, 5, 6"""
 SAMPLE = 1_000  # durations, from which those of a roll-up are scaled
 TIMES = 12
 ROUTES = (
@@ -81,8 +86,10 @@ def main() -> None:
 
 
 def percentiles(taken: list[float]) -> dict[str, float]:
-    """Of milliseconds."""
-    return {"p50": round(statistics.median(taken), 2), "p95": round(sorted(taken)[int(len(taken) * 0.95)], 2)}
+    """Of milliseconds; the best is what the others would be on a machine that does nothing else."""
+    ranked = sorted(taken)
+    found = {"best": ranked[0], "p50": statistics.median(ranked), "p95": ranked[int(len(ranked) * 0.95)]}
+    return {name: round(value, 2) for name, value in found.items()}
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -207,7 +214,9 @@ def generate(connection: Connection) -> int:
                 )
                 total += number * cursor.execute(EARLIER, (span, number - 1, reader, span, start)) // (number - 1)
         connection.commit()
-        cursor.execute("ANALYZE TABLE task_rollups")
+        cursor.execute(TOTALS)
+        connection.commit()
+        cursor.execute("ANALYZE TABLE task_rollups, task_totals")
         cursor.fetchall()
     return total
 
@@ -262,12 +271,12 @@ def measure_routes() -> dict[str, dict[str, float]]:
 
 def show(figures: dict[str, Any]) -> None:
     table = Table(title=f"milliseconds, load average {figures['load_average']}; {figures['rows']:,} roll-ups")
-    for column in ("what", "p50", "p95"):
+    for column in ("what", "best", "p50", "p95"):
         table.add_column(column)
     for part in ("submit_ms", "transitions_ms", "routes_ms"):
         for name, taken in figures[part].items():
             waits = f" ({taken['row_lock_waits']} lock waits)" if "row_lock_waits" in taken else ""
-            table.add_row(name + waits, str(taken["p50"]), str(taken["p95"]))
+            table.add_row(name + waits, *(str(taken[column]) for column in ("best", "p50", "p95")))
     Console().print(table)
 
 

@@ -45,6 +45,7 @@ EMPTIED = (
     "notice_listeners",
     "task_counts",
     "task_rollups",
+    "task_totals",
     "latency_reports",
     "latency_rollups",
     "leads_task_list",

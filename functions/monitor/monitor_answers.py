@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -21,14 +22,14 @@ from longhaul.http import (
     weak_etag_of,
 )
 from longhaul.tasks import rollups
-from longhaul.tasks.rollups import DAY, HOUR, Reader, Steps, Window
+from longhaul.tasks.rollups import DAY, HOUR, Reader, Window
 from monitor.assessment import health, issues_of
 from monitor.latencies import Latencies
-from monitor.observation import Observation, observe
+from monitor.observation import Content, Observation, observe, observe_steps
 from monitor.openmetrics import CONTENT_TYPE, MEDIA_TYPE, openmetrics
 from monitor.report import report
 from monitor.targets_answers import measured
-from monitor.timeseries_wire import Timeseries, events_of, is_quantile, timeseries_document
+from monitor.timeseries_wire import Timeseries, is_quantile, steps_of, timeseries_document
 from monitor.window_wire import HealthQuery, IssuesQuery, MonitorQuery, ReportQuery, TimeseriesQuery
 from monitor.windows import STEPS, minute_of, stepped_window, window_of
 from monitor.wire import (
@@ -45,7 +46,7 @@ from monitor.wire import (
 )
 from monitor.wire import window_of as window_document
 
-_OBSERVATIONS = Namespace("monitor", 1, Tier.short)
+_OBSERVATIONS = Namespace("monitor", 2, Tier.short)
 _TAG = "monitor"  # nothing forgets it: a change of a task shows within a minute
 TEXT = "text/plain; charset=utf-8"
 _VARY = {"Vary": "Authorization, Accept, Accept-Encoding"}
@@ -93,7 +94,7 @@ def issues_answer(app: Api, query: IssuesQuery) -> Response[Issues]:
 
 def timeseries_answer(app: Api, query: TimeseriesQuery) -> Response[Timeseries]:
     step = STEPS[query.step]
-    steps = Steps(step, events_of(query.figure), by_bucket=is_quantile(query.figure))
+    steps, by_bucket = steps_of(query.figure, step), is_quantile(query.figure)
 
     def choose(now: int) -> Window:
         window = stepped_window(query.minutes, _until(query), now, step)
@@ -102,7 +103,10 @@ def timeseries_answer(app: Api, query: TimeseriesQuery) -> Response[Timeseries]:
             raise InvalidParameter(f"query/step: {detail}", errors=[{"pointer": "query/step", "detail": detail}])
         return window
 
-    seen = _observed(app, query, choose, ["steps", *steps], steps=steps)
+    def load(reader: Reader, window: Window) -> Content:
+        return observe_steps(reader, window, steps, by_bucket=by_bucket)
+
+    seen = _observed(app, query, choose, ["steps", *steps, by_bucket], load)
     return _answer(app, timeseries_document(seen, query.figure, step))
 
 
@@ -113,14 +117,19 @@ def _answer[T: BaseModel](app: Api, found: T, headers: Mapping[str, str] | None 
 
 def _seen(app: Api, query: MonitorQuery, *, present: bool = False) -> Observation:
     return _observed(
-        app, query, lambda now: window_of(query.minutes, _until(query), now), ["window", present], present=present
+        app,
+        query,
+        lambda now: window_of(query.minutes, _until(query), now),
+        ["window", present],
+        partial(observe, present=present),
     )
 
 
 def _today(app: Api, query: MonitorQuery) -> Observation:
     """From midnight on, UTC: the day is in the key, so that none is told as another."""
     day = int(datetime.now(UTC).timestamp()) // (60 * DAY)
-    return _observed(app, query, lambda _: Window(day * DAY, (day + 1) * DAY, HOUR), ["day", day], present=True)
+    today = Window(day * DAY, (day + 1) * DAY, HOUR)
+    return _observed(app, query, lambda _: today, ["day", day], partial(observe, present=True))
 
 
 def _measured_today(app: Api) -> Latencies:
@@ -133,18 +142,16 @@ def _observed(
     query: MonitorQuery,
     choose: Callable[[int], Window],
     of: list[object],
-    *,
-    steps: Steps | None = None,
-    present: bool = False,
+    load: Callable[[Reader, Window], Content],
 ) -> Observation:
-    """What is seen in the window that is chosen by the minute it is. Raises DatabaseUnavailable, Forbidden."""
+    """What `load` sees in the window that is chosen by the minute it is. Raises DatabaseUnavailable, Forbidden."""
     reader = _reader(caller(app), query)
     key = dumps([reader.tenant_id, reader.kinds, query.window, query.until, of])
     return cache.read(
         _OBSERVATIONS,
         hashlib.sha256(key.encode()).hexdigest(),
         _TAG,
-        lambda: observe(reader, choose(rollups.minute_now()), steps=steps, present=present),
+        lambda: load(reader, choose(rollups.minute_now())),
         parse=Observation.of,
         fresh=asks_for_fresh(app),
     ).value

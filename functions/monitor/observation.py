@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from longhaul.tasks import rollups
 from longhaul.tasks.figures import Figures
 from longhaul.tasks.model import Status
-from longhaul.tasks.rollups import Count, Reader, RunningTask, Steps, Unended, Window
+from longhaul.tasks.rollups import Count, Reader, RunningTask, StepHistogram, Steps, Unended, Window
 from monitor.windows import moment_of
 
 MAX_TASKS = 100  # that are named
@@ -32,6 +32,7 @@ class Observation:
     as_of: datetime
     window: Window
     counts: Sequence[Count]
+    histograms: Sequence[StepHistogram]  # of a figure over time that is a quantile; there are no counts then
     unended: Sequence[Unended]
     longest: Sequence[RunningTask]  # those that have run longest, the first first
 
@@ -41,6 +42,7 @@ class Observation:
             datetime.fromtimestamp(content["as_of"], UTC),
             Window(*content["window"]),
             [Count(*row) for row in content["counts"]],
+            [StepHistogram(*row) for row in content["histograms"]],
             [Unended(*row) for row in content["unended"]],
             [RunningTask(*row) for row in content["longest"]],
         )
@@ -80,15 +82,24 @@ class Observation:
         )
 
 
-def observe(reader: Reader, window: Window, *, steps: Steps | None = None, present: bool) -> Content:
+def observe(reader: Reader, window: Window, *, present: bool) -> Content:
     """Read what happened in the window; with `present`, also what waits and runs now. Raises DatabaseUnavailable."""
-    return {
-        "as_of": time.time(),
-        "window": window,
-        "counts": rollups.sum_steps(reader, window, steps) if steps else rollups.sum_window(reader, window),
+    return _content(window) | {
+        "counts": rollups.sum_window(reader, window),
         "unended": rollups.count_unended(reader) if present else [],
         "longest": rollups.list_longest_running(reader, MAX_TASKS) if present else [],
     }
+
+
+def observe_steps(reader: Reader, window: Window, steps: Steps, *, by_bucket: bool) -> Content:
+    """Read what happened in the window, step by step: how often, or how long it took. Raises DatabaseUnavailable."""
+    if by_bucket:
+        return _content(window) | {"histograms": rollups.sum_step_buckets(reader, window, steps)}
+    return _content(window) | {"counts": rollups.sum_steps(reader, window, steps)}
+
+
+def _content(window: Window) -> Content:
+    return {"as_of": time.time(), "window": window, "counts": [], "histograms": [], "unended": [], "longest": []}
 
 
 def figures_of(counts: Sequence[Count]) -> Figures:

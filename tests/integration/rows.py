@@ -30,7 +30,7 @@ SAMPLES: dict[str, Any] = {
     "any_end": False,
     "any_id": False,
     "any_kind": False,
-    "by_bucket": True,
+    "as_failed": ["failed", "cancelled"],
     "any_level": False,
     "any_priority": False,
     "any_status": False,
@@ -308,9 +308,10 @@ OTHER: dict[str, dict[str, Any]] = {
     "insert_delivery": {"delivery_id": "msg_new", "notice_id": "test.new"},
     "insert_latency_report": {"tallies": "{}"},
     "sum_steps": {"events": ["succeeded", "failed"]},
+    "sum_step_buckets": {"events": ["succeeded", "failed"]},
     **{
         name: {"rows": '[["tenant-7", "hospital_full_refresh", 29000037, "succeeded", 3, 1]]'}
-        for name in ("add_to_rollups", "delete_counts")
+        for name in ("add_to_rollups", "add_to_totals", "delete_counts")
     },
     "insert_request": {"request_id": f"{8:064}"},
     "save_products": {"rows": '[{"name": "种植牙", "description": "", "price": "", "selling_points": ["x"]}]'},
@@ -362,6 +363,10 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "alert_events": [_alert_event(number) for number in range(max(10, int(3000 * share)))],
         "alert_rules": [_alert_rule(number) for number in range(max(10, int(1000 * share)))],
         "alert_silences": [_silence(number) for number in range(max(10, int(3000 * share)))],
+        "task_totals": [
+            _tally(number) | {"start": 29_000_000 + number, "span": 1, "bucket": 0}
+            for number in range(max(10, int(3000 * share)))
+        ],
         "lane_tenants": [_lane_tenant(number) for number in range(max(10, int(3000 * share)))],
         "cities": [_city(number) for number in range(int(340 * share))],
         "districts": [_district(number) for number in range(int(2900 * share))],

@@ -14,6 +14,11 @@ WHERE task_events.event <> 'changed' GROUP BY 1, 2, 3
 UNION ALL SELECT tenant_id, kind, 'submitted', COUNT(*) FROM tasks GROUP BY 1, 2"""
 UNFOLDED = "SELECT tenant_id, kind, event, SUM(number) AS number FROM task_counts GROUP BY 1, 2, 3"
 FOLDED = "SELECT tenant_id, kind, event, SUM(number) AS number FROM task_rollups WHERE span = %s GROUP BY 1, 2, 3"
+TOTALS = """
+SELECT tenant_id, span, start, kind, event, LEAST(bucket, 0) AS bucket, SUM(number) AS number,
+    SUM(microseconds) AS took, MIN(shortest) AS shortest, MAX(longest) AS longest, SUM(units) AS units,
+    MAX(best) AS best
+FROM {table} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"""
 
 
 def tally(rows: list[dict[str, Any]]) -> Tally:
@@ -51,3 +56,8 @@ def together(counts: Tally) -> Tally:
 def make_past(sql: Sql, minutes: int = 5) -> None:
     """What is counted happened some minutes ago, so that a fold takes it."""
     sql("UPDATE task_counts SET minute = minute - %s", minutes)
+
+
+def totals_agree(sql: Sql) -> bool:
+    """Whether what stands without buckets is what stands with them, span by span."""
+    return sql(TOTALS.format(table="task_rollups")) == sql(TOTALS.format(table="task_totals"))

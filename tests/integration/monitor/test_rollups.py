@@ -1,5 +1,6 @@
 """Roll-ups: what happens to tasks is counted once, whoever dies, races, or comes late. (fold_rollups)"""
 
+import itertools
 import random
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from longhaul.tasks.model import Priority, Task, TaskError, Transition
 from longhaul.tasks.rollups import Reader, Steps, Window
 from longhaul.tasks.submission import Submission
 from tests.calling import at_once, call, sample
-from tests.integration.monitor.counting import counted, counted_of_all, make_past, recount, together
+from tests.integration.monitor.counting import counted, counted_of_all, make_past, recount, together, totals_agree
 from tests.submitting import asking, submit
 
 type Sql = Callable[..., list[dict[str, Any]]]
@@ -31,7 +32,7 @@ AWAY = TaskError("provider_unavailable", "away")
 EVER = Window(0, 100_000_000, rollups.EIGHT_DAYS)
 EVENTS = ("submitted", "started", "requeued", "paused", "resumed", "failed", "retried", "recovered", "succeeded",
           "expired", "cancelled")  # fmt: skip
-ONE_STEP = Steps(100_000_000, EVENTS, by_bucket=True)
+ONE_STEP = Steps(100_000_000, EVENTS)
 
 
 class Killed(BaseException):
@@ -45,6 +46,7 @@ def exact(sql: Sql) -> None:
     for span in rollups.KEPT:
         assert counted(sql, span) == found
         assert counted_of_all(sql, span) == together(found)
+    assert totals_agree(sql)
 
 
 def story(running_task: Running) -> None:
@@ -139,7 +141,7 @@ def test_what_comes_late_is_added_to_its_own_minute(running_task: Running, sql: 
     exact(sql)
 
 
-@pytest.mark.parametrize("statement", ["add_to_rollups", "delete_counts"])
+@pytest.mark.parametrize("statement", ["add_to_rollups", "add_to_totals", "delete_counts"])
 def test_a_fold_that_is_killed_has_done_nothing(
     running_task: Running, sql: Sql, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
@@ -370,10 +372,11 @@ def test_a_clock_that_went_back_makes_no_negative_duration(running_task: Running
 
 def test_rollups_are_purged_by_their_age(database: dict[str, Any], sql: Sql) -> None:
     # GIVEN of each span one that is a minute younger than it is kept for, and one a minute older
-    for span, minutes in rollups.KEPT.items():
+    chosen = itertools.product(rollups.KEPT.items(), ("task_rollups", "task_totals"))
+    for (span, minutes), table in chosen:
         for age in (minutes - 1, minutes + 1):
             sql(
-                "INSERT INTO task_rollups (tenant_id, span, start, kind, event, bucket, number, microseconds, units,"
+                f"INSERT INTO {table} (tenant_id, span, start, kind, event, bucket, number, microseconds, units,"
                 " best) SELECT 'acme', %s, TIMESTAMPDIFF(MINUTE, '1970-01-01', UTC_TIMESTAMP(6)) - %s, 'k', 'started',"
                 " 0, %s, 0, 0, 0",
                 *(span, age, age),
@@ -381,9 +384,10 @@ def test_rollups_are_purged_by_their_age(database: dict[str, Any], sql: Sql) -> 
     # WHEN
     answer = call("monitor", "fold_rollups", sample("monitor", "fold_rollups"))
     # THEN the younger stay
-    assert answer == {"folded": 0, "reports": 0, "purged": 4}
-    left = {row["number"] for row in sql("SELECT number FROM task_rollups")}
-    assert left == {minutes - 1 for minutes in rollups.KEPT.values()}
+    assert answer == {"folded": 0, "reports": 0, "purged": 8}
+    for table in ("task_rollups", "task_totals"):
+        left = {row["number"] for row in sql(f"SELECT number FROM {table}")}
+        assert left == {minutes - 1 for minutes in rollups.KEPT.values()}
 
 
 def test_units_are_counted_at_success_only(running_task: Running, sql: Sql) -> None:

@@ -396,6 +396,30 @@ def test_a_figure_is_told_step_by_step(put: Put) -> None:
     assert sum(total) == 7
 
 
+def test_each_figure_has_what_is_folded_and_what_is_not(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN ends in one step: some are folded, some are not; and what is not of the figure
+    put("started", 2, seconds=0.5)
+    put("succeeded", 7, seconds=10, units=20)
+    put("failed", 1, seconds=10)
+    put("cancelled", 1)
+    put("retried", 3)
+    monkeypatch.setattr(rollups, "fold", lambda **_: 0)
+    put("succeeded", 3, seconds=10, units=20)
+    put("expired", 8, seconds=100)
+    # THEN
+    wanted = {
+        "ended": 20, "succeeded": 10, "failed": 9, "cancelled": 1, "started": 2, "retried": 3, "submitted": 0,
+        "requeued": 0, "units": 200, "success_rate": 0.5, "units_per_second": 2.0, "waiting_mean": 0.5,
+        "waiting_p50": 0.5, "waiting_p95": 0.5, "running_mean": pytest.approx(910 / 19, rel=1e-4),
+        "running_p50": pytest.approx(10, rel=0.19), "running_p95": 100,
+    }  # fmt: skip
+    for figure, value in wanted.items():
+        for kind in (None, KIND):
+            found = read("timeseries", {"window": "15m", "step": "15m", "figure": figure})
+            values = [line["values"] for line in found["series"] if line["kind"] == kind] or [[0, 0]]
+            assert [one for one in values[0] if one] == ([value] if value else []), figure
+
+
 def test_the_monitor_works_without_dynamodb(put: Put, dynamodb_at: Callable[[str], None]) -> None:
     put("submitted", 3)
     dynamodb_at("http://127.0.0.1:9")

@@ -61,6 +61,13 @@ class Histogram:
         self.microseconds += count.microseconds
         self.buckets[count.bucket] += count.number
 
+    def add_buckets(self, buckets: Counter[int], shortest: int, longest: int) -> None:
+        """As `add`, for many at once of which no sum is known: quantiles are then right, and the mean is not."""
+        self.shortest = shortest / 1e6 if self.shortest is None else min(self.shortest, shortest / 1e6)
+        self.longest = longest / 1e6 if self.longest is None else max(self.longest, longest / 1e6)
+        self.number += buckets.total()
+        self.buckets.update(buckets)
+
     @property
     def total(self) -> float:
         return self.microseconds / 1e6

@@ -900,6 +900,34 @@ ON DUPLICATE KEY UPDATE
     units = task_rollups.units + VALUES(units),
     best = GREATEST(task_rollups.best, VALUES(best));
 
+-- name: add_to_totals!
+-- The same, without their buckets.
+INSERT INTO task_totals (
+    tenant_id, span, start, kind, event, bucket, number, microseconds, shortest, longest, units, best
+)
+SELECT
+    IF(readers.everybody, '', counts.tenant_id), spans.span, counts.minute - MOD(counts.minute, spans.span), counts.kind,
+    counts.event, LEAST(counts.bucket, 0), SUM(counts.number), SUM(counts.microseconds), MIN(counts.shortest), MAX(counts.longest),
+    SUM(counts.units), MAX(counts.best)
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (
+    tenant_id VARCHAR(64) PATH '$[0]', kind VARCHAR(64) PATH '$[1]', minute INT PATH '$[2]', event VARCHAR(16) PATH '$[3]',
+    bucket INT PATH '$[4]', writer BIGINT UNSIGNED PATH '$[5]'
+)) AS taken
+JOIN task_counts AS counts ON counts.tenant_id = CAST(taken.tenant_id AS BINARY) AND counts.kind = taken.kind
+    AND counts.minute = taken.minute AND counts.event = taken.event AND counts.bucket = taken.bucket
+    AND counts.writer = taken.writer
+JOIN (SELECT 1 AS span UNION ALL SELECT 60 UNION ALL SELECT 1440 UNION ALL SELECT 11520) AS spans
+JOIN (SELECT 0 AS everybody UNION ALL SELECT 1) AS readers
+GROUP BY 1, 2, 3, 4, 5, 6
+ORDER BY 1, 2, 3, 4, 5, 6
+ON DUPLICATE KEY UPDATE
+    number = task_totals.number + VALUES(number),
+    microseconds = task_totals.microseconds + VALUES(microseconds),
+    shortest = LEAST(task_totals.shortest, VALUES(shortest)),
+    longest = GREATEST(task_totals.longest, VALUES(longest)),
+    units = task_totals.units + VALUES(units),
+    best = GREATEST(task_totals.best, VALUES(best));
+
 -- name: delete_counts!
 DELETE counts
 FROM task_counts AS counts
@@ -912,6 +940,11 @@ JOIN JSON_TABLE(:rows, '$[*]' COLUMNS (
 
 -- name: purge_rollups!
 DELETE FROM task_rollups
+WHERE span = :span AND start < TIMESTAMPDIFF(MINUTE, '1970-01-01', UTC_TIMESTAMP(6)) - :minutes
+LIMIT :limit;
+
+-- name: purge_totals!
+DELETE FROM task_totals
 WHERE span = :span AND start < TIMESTAMPDIFF(MINUTE, '1970-01-01', UTC_TIMESTAMP(6)) - :minutes
 LIMIT :limit;
 
@@ -937,24 +970,46 @@ WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :l
 GROUP BY 1, 2, 3, 4;
 
 -- name: sum_steps
--- One statement, so that what a fold moves meanwhile is seen once. A group is of :step minutes, from :first on. Without
--- :by_bucket there is one row for all that took some time.
+-- One statement, so that what a fold moves meanwhile is seen once. A group is of :step minutes, from :first on; the events
+-- :as_failed count as one.
 SELECT
-    FLOOR((start - :first) / :step) AS place, kind, event, IF(:by_bucket, bucket, LEAST(bucket, 0)) AS bucket,
+    FLOOR((start - :first) / :step) AS place, kind, IF(event IN :as_failed, 'failed', event) AS event, bucket,
     SUM(number) AS number, SUM(microseconds) AS microseconds, MIN(shortest) AS shortest, MAX(longest) AS longest,
     SUM(units) AS units, MAX(best) AS best
-FROM task_rollups
+FROM task_totals
 WHERE tenant_id = :reader AND span = :span AND start >= :first AND start < :last AND event IN :events
     AND (:any_kind OR kind IN :kinds)
 GROUP BY 1, 2, 3, 4
 UNION ALL
 SELECT
-    FLOOR((minute - :first) / :step), kind, event, IF(:by_bucket, bucket, LEAST(bucket, 0)), SUM(number),
+    FLOOR((minute - :first) / :step), kind, IF(event IN :as_failed, 'failed', event), LEAST(bucket, 0), SUM(number),
     SUM(microseconds), MIN(shortest), MAX(longest), SUM(units), MAX(best)
 FROM task_counts
 WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND event IN :events
     AND (:any_kind OR kind IN :kinds)
 GROUP BY 1, 2, 3, 4;
+
+-- name: sum_step_buckets
+-- The same of what took some time, as one histogram: `bucket:number` by commas.
+SELECT
+    place, kind, MIN(shortest) AS shortest, MAX(longest) AS longest, GROUP_CONCAT(CONCAT(bucket, ':', number)) AS buckets
+FROM (
+    SELECT
+        FLOOR((start - :first) / :step) AS place, kind, bucket, SUM(number) AS number, MIN(shortest) AS shortest,
+        MAX(longest) AS longest
+    FROM task_rollups
+    WHERE tenant_id = :reader AND span = :span AND start >= :first AND start < :last AND event IN :events AND bucket >= 0
+        AND (:any_kind OR kind IN :kinds)
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT
+        FLOOR((minute - :first) / :step), kind, bucket, SUM(number), MIN(shortest), MAX(longest)
+    FROM task_counts
+    WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND event IN :events
+        AND bucket >= 0 AND (:any_kind OR kind IN :kinds)
+    GROUP BY 1, 2, 3
+) AS found
+GROUP BY place, kind;
 
 -- name: count_unended
 -- What waits, is to start later, runs or is paused now, of a kind; of every tenant where :reader is ''.

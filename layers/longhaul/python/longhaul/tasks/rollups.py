@@ -54,11 +54,21 @@ class Window(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Steps of so many minutes: which events are counted in each, and whether by how long they took."""
+    """Steps of so many minutes, and which events are counted in each; those `as_failed` count as one, `failed`."""
 
     minutes: int
     events: tuple[str, ...]
-    by_bucket: bool
+    as_failed: tuple[str, ...] = ()
+
+
+class StepHistogram(NamedTuple):
+    """How long what happened in a step took. `buckets`: `bucket:number` by commas; the extremes in microseconds."""
+
+    place: int
+    kind: str
+    shortest: int
+    longest: int
+    buckets: str
 
 
 class Count(NamedTuple):
@@ -135,12 +145,13 @@ def purge(*, seconds: float, clock: Callable[[], float] = time.monotonic) -> int
     """Delete the roll-ups that are older than KEPT, for at most `seconds`. How many."""
     until, purged = clock() + seconds, 0
     with database.connection() as session:
-        for span, minutes in KEPT.items():
-            while clock() < until:
-                deleted = int(_queries.purge_rollups(session, span=span, minutes=minutes, limit=PURGED))
-                purged += deleted
-                if deleted < PURGED:
-                    break
+        for purge_some in (_queries.purge_rollups, _queries.purge_totals):
+            for span, minutes in KEPT.items():
+                while clock() < until:
+                    deleted = int(purge_some(session, span=span, minutes=minutes, limit=PURGED))
+                    purged += deleted
+                    if deleted < PURGED:
+                        break
     return purged
 
 
@@ -169,19 +180,28 @@ def periods(window: Window) -> list[tuple[int, int]]:
 
 
 def sum_steps(reader: Reader, window: Window, steps: Steps) -> list[Count]:
-    """What happened in the window, step by step. Raises DatabaseUnavailable."""
+    """What happened in the window, step by step, without buckets. Raises DatabaseUnavailable."""
     with database.connection() as session:
-        rows = _queries.sum_steps(
-            session,
-            **reader.parameters(),
-            span=window.span,
-            first=window.first,
-            last=window.last,
-            step=steps.minutes,
-            events=list(steps.events),
-            by_bucket=steps.by_bucket,
-        )
+        as_failed = list(steps.as_failed) or [""]
+        rows = _queries.sum_steps(session, **_stepped(reader, window, steps), as_failed=as_failed)
     return _counts(rows)
+
+
+def sum_step_buckets(reader: Reader, window: Window, steps: Steps) -> list[StepHistogram]:
+    """How long it took, what happened in the window, step by step. Raises DatabaseUnavailable."""
+    with database.connection() as session:
+        rows = _queries.sum_step_buckets(session, **_stepped(reader, window, steps))
+    return [StepHistogram(**row | {"place": int(row["place"])}) for row in rows]
+
+
+def _stepped(reader: Reader, window: Window, steps: Steps) -> dict[str, Any]:
+    return reader.parameters() | {
+        "span": window.span,
+        "first": window.first,
+        "last": window.last,
+        "step": steps.minutes,
+        "events": list(steps.events),
+    }
 
 
 def _counts(rows: Sequence[dict[str, Any]]) -> list[Count]:
@@ -219,5 +239,6 @@ def _fold_some(tx: Session) -> int:
     keys = ("tenant_id", "kind", "minute", "event", "bucket", "writer")
     for some in arrays([row[key] for key in keys] for row in rows):
         _queries.add_to_rollups(tx, rows=some)
+        _queries.add_to_totals(tx, rows=some)
         _queries.delete_counts(tx, rows=some)
     return len(rows)
