@@ -321,12 +321,15 @@ OTHER: dict[str, dict[str, Any]] = {
 
 # Where names stand in a query: every choice of them, with a value that fits.
 CHOSEN: dict[str, list[dict[str, Any]]] = {
+    "count_tasks": [
+        {"names": {"index": index}} for index in ("tasks_by_created", "tasks_by_tenant_status", "tasks_by_updated")
+    ],
     "list_tasks": [
         {"names": {"sort": sort, "order": order, "beyond": beyond, "index": index}, "value": value}
         for sort, value in (("created_at", BEGIN), ("updated_at", BEGIN), ("priority", 1), ("progress", 50))
         for order, beyond in (("asc", ">"), ("desc", "<"))
         for index in sorted({f"tasks_by_{sort.removesuffix('_at')}", "tasks_by_updated"})
-    ]
+    ],
 }
 
 

@@ -228,6 +228,23 @@ def test_what_ended_lately_is_found_without_reading_what_ended_before(
         assert reads(session) - before < 200
 
 
+@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
+def test_tasks_of_a_status_are_counted_without_reading_the_others(sql: Sql) -> None:
+    # GIVEN 2,000 tasks that ended, of which a few failed
+    insert(sql, range(2_000))
+    end(sql)
+    sql("UPDATE tasks SET status = 'SUCCEEDED'")
+    sql("UPDATE tasks SET status = 'FAILED' ORDER BY id LIMIT 11")
+    sql("ANALYZE TABLE tasks")
+
+    # WHEN they are counted THEN only they are read
+    failed = TaskFilter.model_construct(status=[Status.FAILED])
+    with longhaul_database.connection() as session:
+        before = reads(session)
+        assert listing.count_tasks(session, Question("acme", failed)) == 11
+        assert reads(session) - before < 100
+
+
 def test_a_cursor_from_before_there_was_a_filter_is_good(database: dict[str, Any]) -> None:
     failed = TaskFilter.model_construct(status=[Status.FAILED])
     # As it was written before tasks could be found by when they ended.

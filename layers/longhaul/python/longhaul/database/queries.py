@@ -28,8 +28,8 @@ class SessionAdapter(PyFormatAdapter):
     """Runs aiosql's queries through a Session, so that each statement is known, timed and logged by its name."""
 
     def select(self, conn: Session, query_name: str, sql: str, parameters: Parameters, record_class: Any = None) -> Any:
-        names = parameters.pop("names", None)
-        return list(conn.read(query_name, _named(sql, names) if names else sql, parameters).fetchall())
+        sql, given = _named(sql, parameters)
+        return list(conn.read(query_name, sql, given).fetchall())
 
     def select_one(
         self, conn: Session, query_name: str, sql: str, parameters: Parameters, record_class: Any = None
@@ -37,7 +37,8 @@ class SessionAdapter(PyFormatAdapter):
         return conn.read(query_name, sql, parameters).fetchone()
 
     def select_value(self, conn: Session, query_name: str, sql: str, parameters: Parameters) -> Any:
-        row = conn.read(query_name, sql, parameters).fetchone()
+        sql, given = _named(sql, parameters)
+        row = conn.read(query_name, sql, given).fetchone()
         return next(iter(row.values())) if row else None
 
     def insert_update_delete(self, conn: Session, query_name: str, sql: str, parameters: Parameters) -> int:
@@ -68,9 +69,14 @@ def _load(path: Path) -> Queries:
     return Queries(path.read_text(encoding="utf-8"))
 
 
-def _named(sql: str, names: Mapping[str, str]) -> str:
-    """The statement with these names in their places. Raises ValueError for what is no name."""
+def _named(sql: str, parameters: Parameters) -> tuple[str, Parameters]:
+    """The statement with the `names` of the parameters in their places, and the others.
+
+    Raises ValueError for what is no name.
+    """
+    names: Mapping[str, str] = parameters.get("names") or {}
     for name in names.values():
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name to stand in a statement")
-    return sql.format(**names)
+    others = {key: value for key, value in parameters.items() if key != "names"}
+    return sql.format(**names) if names else sql, others

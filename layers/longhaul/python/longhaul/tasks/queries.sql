@@ -452,7 +452,7 @@ JOIN tasks ON tasks.id = page.id
 ORDER BY tasks.{sort} {order}, tasks.id {order};
 
 -- name: count_tasks$
-SELECT COUNT(*) FROM tasks
+SELECT COUNT(*) FROM tasks FORCE INDEX ({index})
 WHERE tenant_id = :tenant_id
   AND created_at >= :created_after AND created_at < :created_before
   AND (:any_status OR status IN :statuses)
