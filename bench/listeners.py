@@ -33,6 +33,10 @@ class Listener:
         headers = {"Authorization": f"Bearer {token}"}
         while True:
             async with session.post(f"{url}/api/v1/live/tickets", headers=headers) as answer:
+                if answer.status == 503:  # as a client does
+                    await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
+                    continue
+                assert answer.status == 201, await answer.text()
                 address = (await answer.json())["url"]
             try:
                 self = cls(await session.ws_connect(address))
