@@ -45,6 +45,10 @@ class Listener:
             break
         await self._socket.send_json({"action": "subscribe", "task_id": task_id})
         while (frame := await self._socket.receive_json())["type"] != "longhaul.task.state":
+            if frame.get("code") == "unavailable":  # "Send it again in a few seconds."
+                await asyncio.sleep(2)
+                await self._socket.send_json({"action": "subscribe", "task_id": task_id})
+                continue
             assert frame["type"] == "subscribed", frame
         self._reading = asyncio.create_task(self._read())
         return self

@@ -99,16 +99,6 @@ class TaskFilter(BaseModel):
     def by_end(self) -> bool:
         return self.ended_after is not None or self.ended_before is not None
 
-    def names(self) -> dict[str, str]:
-        """The name that stands in the query of a count: the index with all that it looks at, and with the fewest rows.
-
-        Left alone, the engine counts the failed tasks among all of a tenant's.
-        """
-        if self.ended_after is not None:
-            return {"index": "tasks_by_updated"}
-        only_status = self.status and not (self.kind or self.priority or self.title or self.by_end)
-        return {"index": "tasks_by_tenant_status" if only_status else "tasks_by_created"}
-
     def parameters(self) -> dict[str, Any]:
         """The named parameters of every query that selects by a filter.
 
@@ -243,10 +233,10 @@ def list_tasks(
 
 
 def count_tasks(session: Session, question: Question) -> int:
-    found = _queries.count_tasks(
-        session, names=question.filter.names(), tenant_id=question.tenant_id, **question.filter.parameters()
-    )
-    return int(found)
+    asked, tenant_id = question.filter, question.tenant_id
+    only_status = asked.status and not (asked.kind or asked.priority or asked.title or asked.by_end)
+    index = "tasks_by_tenant_status" if only_status else "tasks_by_updated" if asked.ended_after else "tasks_by_created"
+    return int(_queries.count_tasks(session, names={"index": index}, tenant_id=tenant_id, **asked.parameters()))
 
 
 def _following(question: Question, tasks: Sequence[Task], limit: int) -> Place | None:

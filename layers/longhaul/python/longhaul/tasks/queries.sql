@@ -452,6 +452,7 @@ JOIN tasks ON tasks.id = page.id
 ORDER BY tasks.{sort} {order}, tasks.id {order};
 
 -- name: count_tasks$
+-- Without its index named, the engine counts the failed tasks among all of a tenant's.
 SELECT COUNT(*) FROM tasks FORCE INDEX ({index})
 WHERE tenant_id = :tenant_id
   AND created_at >= :created_after AND created_at < :created_before
