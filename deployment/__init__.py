@@ -6,6 +6,7 @@ code          what can: the settings a function requires, its routes, a state ma
 bundle        all of them together, and who refers to what
 policies      what a function may do: what its settings name, and what its declaration adds
 resources     what a function, its queue and a state machine become in the template
+monitoring    alarms and the dashboard
 template      the whole, as text
 text          CloudFormation's YAML, in and out
 """

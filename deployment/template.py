@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from deployment import resources
+from deployment import monitoring, resources
 from deployment.bundle import BASE, Bundle
 from deployment.code import camel
 from deployment.declaration import Part
@@ -22,7 +22,7 @@ def render(bundle: Bundle) -> str:
         "Parameters:": dump(_parameters(bundle), 2),
         "Rules:": dump(_rules(bundle), 2),
         "Conditions:": dump(_conditions(bundle), 2),
-        "Resources:": "".join(_resources(bundle, name) for name in bundle.domains),
+        "Resources:": "".join(_resources(bundle, name) for name in bundle.domains) + _monitoring(bundle),
         "Outputs:": dump(_outputs(bundle), 2),
     }
     parts = [
@@ -30,6 +30,11 @@ def render(bundle: Bundle) -> str:
         for section in sections
     ]
     return HEAD + "".join(parts).rstrip("\n") + "\n"
+
+
+def _monitoring(bundle: Bundle) -> str:
+    blocks = ["\n" + dump({name: part}, 2) for name, part in monitoring.resources(bundle).items()]
+    return f"\n  # {'=' * 100} Monitoring" + "".join(blocks)
 
 
 def _groups(bundle: Bundle) -> str:

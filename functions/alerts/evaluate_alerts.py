@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from alerts import dead_letters
 from alerts.evaluation import evaluate
+from alerts.gauges import gauge
 from alerts.notifying import notify
 from longhaul import settings
 from longhaul.observability import metrics, observed
@@ -18,5 +19,6 @@ settings.require(settings.Database, settings.Kinds, settings.Channels, settings.
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     evaluated = evaluate(dead_letters.count_all())
     notified = notify()
+    gauge()
     metrics.add_metric(name="AlertsEvaluated", unit=MetricUnit.Count, value=1)  # its absence is an alarm
     return {"found": evaluated.found, "changes": dict(evaluated.changes), "notified": notified}

@@ -27,11 +27,12 @@ from alerts.model import (
     Finding,
     Silence,
 )
-from longhaul import database
+from longhaul import database, lifetime
 from longhaul.database import Session
 from longhaul.observability import logger
 
 PURGED = 1_000  # rows an evaluation
+RESERVED_SECONDS = 20.0  # of the function's time, to notify and to say that it is alive
 
 
 class Evaluated(NamedTuple):
@@ -53,14 +54,16 @@ def evaluate(dead_letters: dict[str, int] | None) -> Evaluated:
     open_tasks = [alert.task_id for alert in was_open if alert.rule == AlertRule.RUNNING_LONG and alert.task_id]
     findings = find(limits, open_tasks, dead_letters or {})
     changes = Counter[str]()
-    left = {alert.key: alert for alert in was_open}
-    for finding in findings:
-        alert = left.pop(finding.key, None)
-        silenced = _is_silenced(silences, finding)
-        changes[_open(finding, silenced) if alert is None else _go_on(alert, finding, silenced)] += 1
-    for alert in left.values():
-        if alert.rule != AlertRule.DEAD_LETTERS or dead_letters is not None:
+    still, by_key = {finding.key for finding in findings}, {alert.key: alert for alert in was_open}
+    for alert in was_open:
+        if alert.key not in still and (alert.rule != AlertRule.DEAD_LETTERS or dead_letters is not None):
             changes[_end(alert, _is_silenced(silences, alert))] += 1
+    for finding in findings:
+        if lifetime.seconds_left() < RESERVED_SECONDS:
+            logger.warning("alerts not evaluated in time, the next evaluation goes on", extra={"found": len(findings)})
+            break
+        silenced, known = _is_silenced(silences, finding), by_key.get(finding.key)
+        changes[_open(finding, silenced) if known is None else _go_on(known, finding, silenced)] += 1
     changes.pop("", None)
     with database.connection() as session:
         store.purge(session, KEPT_DAYS, PURGED)

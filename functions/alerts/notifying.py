@@ -10,13 +10,14 @@ from typing import Any
 
 from alerts import store
 from alerts.model import AlertEvent, AlertState
-from longhaul import aws, database, settings
+from longhaul import aws, database, lifetime, settings
 from longhaul.observability import logger
 from longhaul.tasks import publication
 from longhaul.tasks.notices import Addressed, AlertData, alert
 
 CLAIM_SECONDS = 50  # less than until the next evaluation
 BATCH = 100
+RESERVED_SECONDS = 5.0  # of the function's time
 MAX_SUBJECT = 100  # characters of SNS's
 
 
@@ -26,17 +27,18 @@ def notify() -> int:
     Raises DatabaseUnavailable.
     """
     sent = 0
-    while True:
+    while lifetime.seconds_left() > RESERVED_SECONDS:
         with database.connection() as session:
             claimed = store.claim_unsent(session, CLAIM_SECONDS, BATCH)
         if not claimed:
-            return sent
+            break
         notices = [_addressed(row) for row in claimed]
         if not (publication.deliver(notices) and _publish(notices)):
             return sent
         with database.connection() as session:
             store.mark_sent(session, [row["id"] for row in claimed])
         sent += len(claimed)
+    return sent
 
 
 def _addressed(row: dict[str, Any]) -> Addressed:

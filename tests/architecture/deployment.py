@@ -83,7 +83,7 @@ def _alarmed(repository: Repository) -> set[str]:
     return {
         referred(dimension["Value"])
         for alarm in repository.resources("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["Namespace"] == "AWS/SQS"
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible" and alarm["Namespace"] == "AWS/SQS"
         for dimension in alarm["Dimensions"]
         if dimension["Name"] == "QueueName"
     }

@@ -1,5 +1,6 @@
 """evaluate_alerts: what fires, escalates, is repeated, silenced and cleared; and that twice is once."""
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -437,3 +438,34 @@ def test_what_was_resolved_long_ago_is_deleted(
     pass_time(91 * 86_400)
     evaluate()
     assert sql("SELECT 1 FROM alerts UNION ALL SELECT 1 FROM alert_events") == []
+
+
+def test_an_evaluation_tells_that_it_is_alive_and_what_there_is_of_each_kind(
+    evaluate: Evaluate, running_task: Running, capsys: pytest.CaptureFixture[str], sql: Sql
+) -> None:
+    running_task()
+    sql(
+        "INSERT INTO task_rollups (tenant_id, span, start, kind, event, bucket, number, microseconds, units, best)"
+        " VALUES ('', 1, UNIX_TIMESTAMP() DIV 60 - 2, 'role_creation', 'failed', 1, 3, 0, 0, 0)"
+    )
+    capsys.readouterr()
+    evaluate()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    told = {line.get("kind"): line for line in lines}
+    assert told[None]["AlertsEvaluated"] == [1.0]
+    assert told[None]["service"] == "longhaul"
+    assert told[None]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    assert told["hospital_province_refresh"]["TasksRunning"] == [1.0]
+    assert sorted(told["role_creation"]["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["kind", "service"]
+    assert told["role_creation"]["TasksFailed"] == [3.0]
+
+
+def test_an_evaluation_that_has_no_time_goes_on_with_the_next(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running_task()
+    pass_time(3_601)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "RESERVED_SECONDS", 1e9)
+        assert evaluate()["changes"] == {}
+    assert evaluate()["changes"] == {"firing": 1}

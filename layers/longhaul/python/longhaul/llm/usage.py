@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from longhaul.observability import logger, metrics_of
+from longhaul.observability import logger, metrics, metrics_of
 from longhaul.settings import Model
 
 MILLION = 1_000_000
@@ -55,8 +55,8 @@ class Meter:
         """A request without an answer."""
         self._count(seconds)
         logger.warning("the model did not answer", extra={"model": self.model.name, "reason": reason})
-        with metrics_of(model=self.model.name) as metrics:
-            metrics.add_metric("LlmFailures", MetricUnit.Count, 1)
+        with metrics_of(model=self.model.name) as of_model:
+            of_model.add_metric("LlmFailures", MetricUnit.Count, 1)
 
     def answered(self, seconds: float, reported: object, prompt_characters: int, answer_characters: int) -> None:
         """An answer. `reported` is the provider's `usage`; the characters stand in for a count that it lacks."""
@@ -77,12 +77,13 @@ class Meter:
                 "cost": str(cost),
             },
         )
-        with metrics_of(model=self.model.name) as metrics:
-            metrics.add_metric("LlmAnswers", MetricUnit.Count, 1)
-            metrics.add_metric("LlmSeconds", MetricUnit.Seconds, seconds)
-            metrics.add_metric("LlmPromptTokens", MetricUnit.Count, prompt)
-            metrics.add_metric("LlmCompletionTokens", MetricUnit.Count, completion)
-            metrics.add_metric("LlmCost", MetricUnit.NoUnit, float(cost))
+        with metrics_of(model=self.model.name) as of_model:
+            of_model.add_metric("LlmAnswers", MetricUnit.Count, 1)
+            of_model.add_metric("LlmSeconds", MetricUnit.Seconds, seconds)
+            of_model.add_metric("LlmPromptTokens", MetricUnit.Count, prompt)
+            of_model.add_metric("LlmCompletionTokens", MetricUnit.Count, completion)
+            of_model.add_metric("LlmCost", MetricUnit.NoUnit, float(cost))
+        metrics.add_metric("LlmSpent", MetricUnit.NoUnit, float(cost))  # of all models together, for an alarm
 
     def usage(self) -> Usage:
         cost = cost_of(self.model, self.prompt_tokens, self.completion_tokens)
