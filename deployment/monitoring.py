@@ -184,7 +184,7 @@ def _dashboard(bundle: Bundle, alarms: dict[str, Part]) -> Part:
         _graph("Oldest message, s", "Maximum", _of_queues("ApproximateAgeOfOldestMessage", core)),
         _graph("Dead letters", "Maximum", _of_queues("ApproximateNumberOfMessagesVisible", dead)),
         _search("Language models: cost", "{Longhaul,model,service}", "LlmCost", "Sum"),
-        _graph("Cache", "Sum", [["Longhaul", name, "service", OURS["service"]] for name in ("CacheHit", "CacheMiss")]),
+        _graph("Refused requests", "Sum", [_ours(name) for name in ("QuotaExceeded", "WaitsRefused")]),
     ]
     placed = [widget | {"x": number % 3 * 8, "y": number // 3 * 6} for number, widget in enumerate(widgets)]
     body = json.dumps({"widgets": placed}, separators=(",", ":"))
@@ -214,6 +214,10 @@ def _search(title: str, schema: str, name: str, statistic: str) -> Part:
 
 def _of_queues(name: str, queues: Sequence[str]) -> list[list[str]]:
     return [["AWS/SQS", name, "QueueName", f"${{{queue}.QueueName}}"] for queue in queues]
+
+
+def _ours(name: str) -> list[str]:
+    return ["Longhaul", name, *(text for pair in OURS.items() for text in pair)]
 
 
 def _api() -> Part:
