@@ -46,7 +46,7 @@ from monitor.wire import (
 )
 from monitor.wire import window_of as window_document
 
-_OBSERVATIONS = Namespace("monitor", 2, Tier.short)
+_OBSERVATIONS = Namespace("monitor", 3, Tier.short)
 _TAG = "monitor"  # nothing forgets it: a change of a task shows within a minute
 TEXT = "text/plain; charset=utf-8"
 _VARY = {"Vary": "Authorization, Accept, Accept-Encoding"}

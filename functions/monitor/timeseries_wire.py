@@ -1,5 +1,6 @@
 """A figure over time: what it is made of, and how it is answered."""
 
+import json
 from collections import Counter, defaultdict
 from datetime import timedelta
 
@@ -11,6 +12,9 @@ from longhaul.tasks.rollups import Steps
 from monitor.observation import Observation
 from monitor.window_wire import FigureName
 from monitor.wire import View, WindowDocument, rounded, window_of
+
+type SeriesValues = dict[str | None, dict[int, float | None]]
+"""Of each kind (None: of all) the value of each step in which something happened."""
 
 
 class Series(View):
@@ -52,39 +56,42 @@ def is_quantile(figure: FigureName) -> bool:
 def timeseries_document(seen: Observation, figure: FigureName, step: int) -> Timeseries:
     """`step` in minutes. A step in which nothing happened has the value that nothing has: 0, or null for a rate."""
     places = range((seen.window.last - seen.window.first) // step)
-    nothing = Figures()
-    cells: dict[str | None, dict[int, Figures]] = {None: defaultdict(Figures)}
-    for count in seen.counts:
-        for kind in (None, count.kind):
-            cells.setdefault(kind, defaultdict(Figures))[count.place].add(count)
-    for found in seen.histograms:
-        buckets = _buckets(found.buckets)
-        for kind in (None, found.kind):
-            point = cells.setdefault(kind, defaultdict(Figures))[found.place]
-            _histogram(point, figure).add_buckets(buckets, found.shortest, found.longest)
+    series = _quantiles(seen, int(figure[-2:]) / 100) if is_quantile(figure) else _counted(seen, figure)
+    nothing = None if is_quantile(figure) else rounded(_value(Figures(), figure))
     return Timeseries(
         **window_of(seen),
         figure=figure,
         step_seconds=60 * step,
         times=[seen.since + timedelta(minutes=step * place) for place in places],
         series=[
-            Series(kind=kind, values=[rounded(_value(cells[kind].get(place, nothing), figure)) for place in places])
-            for kind in sorted(cells, key=lambda name: name or "")
+            Series(kind=kind, values=[values.get(place, nothing) for place in places])
+            for kind, values in sorted(series.items(), key=lambda item: item[0] or "")
         ],
     )
 
 
-def _buckets(text: str) -> Counter[int]:
-    """A bucket stands there twice when some of it is folded and some is not."""
-    found: Counter[int] = Counter()
-    for pair in text.split(","):
-        bucket, _, number = pair.partition(":")
-        found[int(bucket)] += int(number)
-    return found
+def _counted(seen: Observation, figure: FigureName) -> SeriesValues:
+    cells: dict[str | None, dict[int, Figures]] = {None: defaultdict(Figures)}
+    for count in seen.counts:
+        for kind in (None, count.kind):
+            cells.setdefault(kind, defaultdict(Figures))[count.place].add(count)
+    return {
+        kind: {place: rounded(_value(point, figure)) for place, point in points.items()}
+        for kind, points in cells.items()
+    }
 
 
-def _histogram(point: Figures, figure: FigureName) -> Histogram:
-    return point.waiting if figure.startswith("waiting") else point.running
+def _quantiles(seen: Observation, share: float) -> SeriesValues:
+    cells: dict[str | None, dict[int, Histogram]] = {None: defaultdict(Histogram)}
+    for found in seen.histograms:
+        buckets: Counter[int] = Counter(dict(json.loads(f"[{found.buckets}]")))
+        for kind in (None, found.kind):
+            histogram = cells.setdefault(kind, defaultdict(Histogram))[found.place]
+            histogram.add_buckets(buckets, found.shortest, found.longest)
+    return {
+        kind: {place: rounded(histogram.quantile(share)) for place, histogram in points.items()}
+        for kind, points in cells.items()
+    }
 
 
 def _value(point: Figures, figure: FigureName) -> float | None:
@@ -99,7 +106,8 @@ def _value(point: Figures, figure: FigureName) -> float | None:
             return point.share("SUCCEEDED")
         case "units_per_second":
             return point.units_per_second
-        case "submitted" | "started" | "retried" | "requeued":
-            return point.events[figure]
-    histogram = _histogram(point, figure)
-    return histogram.mean if figure.endswith("mean") else histogram.quantile(int(figure[-2:]) / 100)
+        case "waiting_mean":
+            return point.waiting.mean
+        case "running_mean":
+            return point.running.mean
+    return point.events[figure]

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from longhaul.tasks import lifecycle, rollups
+from longhaul.tasks.figures import LAST_BUCKET
 from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError
 from longhaul.tasks.rollups import DAY
@@ -418,6 +419,22 @@ def test_each_figure_has_what_is_folded_and_what_is_not(put: Put, monkeypatch: p
             found = read("timeseries", {"window": "15m", "step": "15m", "figure": figure})
             values = [line["values"] for line in found["series"] if line["kind"] == kind] or [[0, 0]]
             assert [one for one in values[0] if one] == ([] if value == 0 else [value]), figure
+
+
+def test_a_quantile_over_time_reads_every_bucket_of_a_step(database: dict[str, Any], sql: Sql) -> None:
+    # GIVEN one step with durations in all buckets, a million million in each, folded and not
+    for table, place in (("task_rollups", "span, start"), ("task_counts", "writer, minute")):
+        for bucket in range(LAST_BUCKET + 1):
+            sql(
+                f"INSERT INTO {table} (tenant_id, kind, event, bucket, {place}, number, microseconds, shortest,"
+                " longest, units, best) SELECT 'acme', %s, 'succeeded', %s, 1, TIMESTAMPDIFF(MINUTE, '1970-01-01',"
+                " UTC_TIMESTAMP(6)) - 5, 1000000000000, 0, 1, 1000000000000, 0, 0",
+                KIND,
+                bucket,
+            )
+    found = read("timeseries", {"window": "15m", "step": "15m", "figure": "running_p50", "kind": KIND})
+    values = next(line["values"] for line in found["series"] if line["kind"] == KIND)
+    assert [value for value in values if value] == [pytest.approx(0.1 * 2 ** ((LAST_BUCKET / 2 - 0.5) / 2), rel=1e-6)]
 
 
 def test_a_hundred_thousand_running_tasks_are_counted_and_the_longest_are_named(

@@ -991,25 +991,26 @@ WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :l
 GROUP BY 1, 2, 3, 4;
 
 -- name: sum_step_buckets
--- The same of what took some time, as one histogram: `bucket:number` by commas.
+-- The same of what took some time, as one histogram: `[bucket,number]` by commas. With each bucket once it has less than the
+-- 1,024 characters that GROUP_CONCAT makes.
 SELECT
-    place, kind, MIN(shortest) AS shortest, MAX(longest) AS longest, GROUP_CONCAT(CONCAT(bucket, ':', number)) AS buckets
+    place, kind, MIN(shortest) AS shortest, MAX(longest) AS longest,
+    GROUP_CONCAT(CONCAT('[', bucket, ',', number, ']')) AS buckets
 FROM (
-    SELECT
-        FLOOR((start - :first) / :step) AS place, kind, bucket, SUM(number) AS number, MIN(shortest) AS shortest,
-        MAX(longest) AS longest
-    FROM task_rollups
-    WHERE tenant_id = :reader AND span = :span AND start >= :first AND start < :last AND event IN :events AND bucket >= 0
-        AND (:any_kind OR kind IN :kinds)
+    SELECT place, kind, bucket, SUM(number) AS number, MIN(shortest) AS shortest, MAX(longest) AS longest
+    FROM (
+        SELECT FLOOR((start - :first) / :step) AS place, kind, bucket, number, shortest, longest
+        FROM task_rollups
+        WHERE tenant_id = :reader AND span = :span AND start >= :first AND start < :last AND event IN :events
+            AND bucket >= 0 AND (:any_kind OR kind IN :kinds)
+        UNION ALL
+        SELECT FLOOR((minute - :first) / :step), kind, bucket, number, shortest, longest
+        FROM task_counts
+        WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND event IN :events
+            AND bucket >= 0 AND (:any_kind OR kind IN :kinds)
+    ) AS found
     GROUP BY 1, 2, 3
-    UNION ALL
-    SELECT
-        FLOOR((minute - :first) / :step), kind, bucket, SUM(number), MIN(shortest), MAX(longest)
-    FROM task_counts
-    WHERE (:reader = '' OR tenant_id = :reader) AND minute >= :first AND minute < :last AND event IN :events
-        AND bucket >= 0 AND (:any_kind OR kind IN :kinds)
-    GROUP BY 1, 2, 3
-) AS found
+) AS merged
 GROUP BY place, kind;
 
 -- name: count_unended

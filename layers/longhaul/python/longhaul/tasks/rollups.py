@@ -62,7 +62,7 @@ class Steps(NamedTuple):
 
 
 class StepHistogram(NamedTuple):
-    """How long what happened in a step took. `buckets`: `bucket:number` by commas; the extremes in microseconds."""
+    """How long what happened in a step took. `buckets`: `[bucket,number]` by commas; the extremes in microseconds."""
 
     place: int
     kind: str
