@@ -45,7 +45,7 @@ endif
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省, FULL=1; WORKLOAD=calls LEADS=200, role, diagnosis, summaries)
+demo: .venv/.ready ## Run a workload through the whole stack (PROVINCE=江苏省, FULL=1; WORKLOAD=calls LEADS=200, role, diagnosis, summaries, video)
 	@exec $(RUN) -m local demo --port "$(PORT)" --state "$(STATE)" --workload "$(WORKLOAD)" $(CHOSEN) \
 		--province "$(PROVINCE)" $(if $(filter-out 0,$(FULL)),--full) --leads "$(LEADS)"
 
@@ -144,6 +144,7 @@ lock: $(UV_READY) ## Pin requirements/*.in anew, with hashes
 	@echo "Pinning requirements/*.txt"
 	@$(UV) $(LOCK) --upgrade requirements/dev.in -o requirements/dev.txt
 	@$(UV) $(LOCK) --upgrade requirements/runtime.in -c requirements/dev.txt -o requirements/runtime.txt
+	@$(UV) $(LOCK) --upgrade requirements/media.in -c requirements/dev.txt -o requirements/media.txt
 	@$(UV) $(LOCK) --upgrade requirements/sam.in -o requirements/sam.txt
 	@$(UV) $(LOCK) --upgrade requirements/fuzz.in -o requirements/fuzz.txt
 	@$(UV) $(LOCK) --upgrade requirements/bench.in -o requirements/bench.txt

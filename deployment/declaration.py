@@ -43,7 +43,8 @@ class Function(Declared):
 
     It may do with a resource what is usual (`policies.USUAL`), or the actions that `allow` names for it, by the
     resource's logical id: `{CacheTable: [BatchGetItem, PutItem]}`; an empty list is none. `steers` says that it stops
-    or wakes the workflow of a task of any kind, `runs_steps` that steps of code-first workloads may name it.
+    or wakes the workflow of a task of any kind, `runs_steps` that steps of code-first workloads may name it. `layers`
+    are of its domain's resources, beside those of Globals.
     `statements`, `events` and `properties` are added to those of the function in the template, as they are.
     """
 
@@ -54,6 +55,7 @@ class Function(Declared):
     allow: dict[str, list[str]] = {}
     steers: bool = False
     runs_steps: bool = False
+    layers: list[str] = []
     hears_dead_executions: bool = False
     statements: list[Part] = []
     events: dict[str, Part] = {}

@@ -43,6 +43,7 @@ def of_function(bundle: Bundle, domain: str, module: str, function: Function) ->
         "Timeout": function.timeout,
         "ReservedConcurrentExecutions": function.reserved
         and {"Fn::If": ["ReservesConcurrency", function.reserved, NO_VALUE]},
+        "Layers": [{"Ref": layer} for layer in function.layers],  # SAM adds them to those of Globals
         **function.properties,
         "LoggingConfig": {"LogGroup": {"Ref": f"{name}Logs"}},
         "Environment": {"Variables": values} if values else {},

@@ -14,7 +14,7 @@ from local.options import CONCURRENCY, PORT, ROOT, STATE, TESTED, Options, Stack
 from local.running import send
 from local.template.model import REGION
 
-WORKLOADS = ("hospitals", "calls", "role", "diagnosis", "summaries")
+WORKLOADS = ("hospitals", "calls", "role", "diagnosis", "summaries", "video")
 MAX_LEADS = 2_000
 
 
@@ -191,6 +191,7 @@ def _demo(given: argparse.Namespace) -> int:
         "role": demo.Roles,
         "diagnosis": demo.Diagnosis,
         "summaries": demo.Summaries,
+        "video": demo.Videos,
     }
     return demo.run(given.state, given.port, workloads[given.workload](), _chosen(given))
 

@@ -5,15 +5,17 @@ from typing import Any
 from urllib.parse import quote
 
 from calls import job_store
-from calls.downloads import MAX_SECONDS, download
 from calls.freshness import forget_pages
 from calls.job_store import RECORDING_CLAIM_SECONDS, Recording
 from calls.messages import RecordingsMessage, wake_recordings
 from calls.provider import provider
 from longhaul import aws, database, lifetime, settings
+from longhaul.downloads import Wanted, download
 from longhaul.errors import PermanentError, ProviderUnavailable
 from longhaul.observability import logger
 
+MAX_BYTES = 100 * 1024 * 1024
+MAX_SECONDS = 60.0
 NEEDED_SECONDS = MAX_SECONDS + 30.0  # for one recording, with its link and its rows
 PART_BYTES = 5 * 1024 * 1024  # S3's least; as much is held in memory, twice while it is sent
 
@@ -39,7 +41,8 @@ def copy_recording(link: str, *, bucket: str, key: str) -> int:
 
     Raises as `download` does, and ProviderUnavailable when S3 does not take it.
     """
-    with download(link) as audio:
+    hosts = settings.of(settings.Recordings).recording_hosts
+    with download(link, Wanted("recording", hosts, ("audio",), MAX_BYTES, MAX_SECONDS)) as audio:
         try:
             aws.client("s3").upload_fileobj(
                 audio,  # type: ignore[arg-type] # a file that only reads

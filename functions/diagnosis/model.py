@@ -1,28 +1,25 @@
 """A diagnosis: its params, the cells of its questions and models, and what becomes of a cell."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StrictInt,
     StringConstraints,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic.config import JsonDict
 
 from longhaul.errors import PermanentError
+from longhaul.validation import Cost
 
 MAX_QUESTIONS = 50
 MAX_MODELS = 10
@@ -50,34 +47,6 @@ def _distinct(values: list[str]) -> list[str]:
 type Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 type Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
 type ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-MAX_COST = 1_000_000
-COST_STEP = Decimal("0.00000001")  # the database's precision
-_DIGITS = re.compile(r"(?=.*[1-9])(0|[1-9][0-9]{0,6})(\.[0-9]{1,8})?")
-
-
-def _written_out(value: Any) -> Any:
-    """Decimal takes texts of many forms; here a cost is a number or its digits, as a task's params hold it."""
-    if isinstance(value, str) and not _DIGITS.fullmatch(value):
-        raise ValueError("a number above 0, or its digits as a text")
-    return value
-
-
-type Cost = Annotated[
-    Decimal,
-    Field(gt=0, le=MAX_COST),
-    AfterValidator(lambda amount: amount.quantize(COST_STEP, ROUND_UP)),
-    BeforeValidator(_written_out),
-    PlainSerializer(lambda amount: f"{amount.normalize():f}", return_type=str, when_used="json"),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_COST},
-                {"type": "string", "pattern": r"^(?=.*[1-9])(0|[1-9][0-9]{0,5})(\.[0-9]{1,8})?$"},
-            ]
-        }
-    ),
-]
 
 
 @dataclass(frozen=True)

@@ -6,5 +6,6 @@ from local.demo.hospitals import Hospitals
 from local.demo.roles import Roles
 from local.demo.running import Workload, run
 from local.demo.summaries import Summaries
+from local.demo.videos import Videos
 
-__all__ = ["Calls", "Diagnosis", "Hospitals", "Roles", "Summaries", "Workload", "run"]
+__all__ = ["Calls", "Diagnosis", "Hospitals", "Roles", "Summaries", "Videos", "Workload", "run"]

@@ -9,4 +9,5 @@ conversations   what is said in a call, and its analysis; both providers use it
 receiver        a receiver of webhooks: slow, wrong or gone when it is told to be
 llm/            the language models, by OpenAI's protocol
 outbound/       OutboundBot, the telephone service of Alibaba Cloud
+dashscope/      DashScope's asynchronous jobs, which make pictures and clips
 """

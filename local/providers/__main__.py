@@ -12,7 +12,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.providers", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--key", default="", help="the only API key that the language model accepts (default: any)")
+    parser.add_argument(
+        "--key", default="", help="the only API key that the language model and DashScope accept (default: any)"
+    )
     parser.add_argument("--access-key-id", default="", help="the only one that OutboundBot accepts (default: any)")
     parser.add_argument("--access-key-secret", default="", help="the secret of its signatures (default: unchecked)")
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
 GET /health                  ok
 GET, PUT, DELETE /control    faults and latency (`faults.Controls`); DELETE resets them
-GET /calls?ask=&key=&model=  the requests, and their number by key; DELETE forgets them, and the dialled calls
+GET /calls?ask=&key=&model=  the requests, and their number by key; DELETE forgets them, with all calls and jobs
 GET /calls/dialled           how often each person was called or will be: {reference id: number of jobs}
 /receiver, /receiver-control a receiver of webhooks, and what it was posted (`receiver`)
 """
@@ -10,6 +10,7 @@ GET /calls/dialled           how often each person was called or will be: {refer
 from aiohttp import web
 from pydantic import ValidationError
 
+from local.providers.dashscope.service import Dashscope
 from local.providers.faults import Controls, Faults
 from local.providers.journal import Journal
 from local.providers.llm.endpoint import Llm
@@ -21,18 +22,22 @@ from local.providers.receiver import Receiver
 FAULTS = web.AppKey("faults", Faults)
 JOURNAL = web.AppKey("journal", Journal)
 WORLD = web.AppKey("world", World)
+DASHSCOPE = web.AppKey("dashscope", Dashscope)
 
 MAX_URL = 256 * 1024  # bytes; OutboundBot's client puts a whole request into the URL, up to 99 jobs
 
 
 def make_app(api_key: str = "", access_key_id: str = "", access_key_secret: str = "") -> web.Application:
-    """Return all stand-ins. `api_key` is the language model's, the others OutboundBot's. Empty ones are not checked."""
+    """Return all stand-ins. `api_key` is that of the language model and of DashScope, the others OutboundBot's. Empty
+    ones are not checked."""
     app = web.Application(client_max_size=4 * 1024 * 1024, handler_args={"max_line_size": MAX_URL})
     app[FAULTS] = faults = Faults()
     app[JOURNAL] = journal = Journal()
     app[WORLD] = world = World(lambda: faults.controls.outbound)
     app.add_routes(Llm(faults, journal, api_key).routes())
     app.add_routes(OutboundBot(faults, journal, world, Keys(access_key_id, access_key_secret)).routes())
+    app[DASHSCOPE] = dashscope = Dashscope(faults, journal, api_key)
+    app.add_routes(dashscope.routes())
     app.add_routes(Receiver().routes())
     app.add_routes(
         [
@@ -81,6 +86,7 @@ async def get_dialled(request: web.Request) -> web.Response:
 async def forget_calls(request: web.Request) -> web.Response:
     request.app[JOURNAL].forget()
     request.app[WORLD].forget()
+    request.app[DASHSCOPE].forget()
     return web.Response(status=204)
 
 

@@ -19,6 +19,10 @@ type Fault = Literal[
 ]  # fmt: skip
 type Part = Literal["json_schema", "json_object", "temperature", "max_tokens"]
 type Manner = Literal["deepseek", "deepseek_422", "ark", "groq", "lm_studio", "openai", "siliconflow", "vllm"]
+type VideoFault = Literal[
+    "throttled", "500", "timeout", "drop", "lost_answer",
+    "failed", "unknown", "expired", "truncated", "no_audio", "no_picture", "short",
+]  # fmt: skip
 type OutboundFault = Literal["throttled", "500", "html", "timeout", "drop", "lost_answer", "refused", "nonsense"]
 
 ORDINARY_MS = (30, 60)
@@ -73,11 +77,24 @@ class Outbound(Plan[OutboundFault]):
     link_seconds: int = Field(default=3600, ge=0, le=86_400)  # how long a recording's link works
 
 
-class Controls(Chat):
-    """`{"rates": {"429": 0.3}, "models": {"kimi": {"rates": {"drop": 1}}}, "edition": 2, "outbound": {...}}`
+class Videos(Plan[VideoFault]):
+    """`{"script": ["ok", "lost_answer"], "refuses": ["violence"], "fail_keys": {"read": "throttled"}}`
 
-    What is outside `models` and `outbound` controls the deployment's own language model. A model that `models` does not
-    name has no faults, and the latency of that one.
+    A call's key is "create", "read", "cancel", "list" or "download". The script's faults are those of the next creates:
+    of the request, or of what its job comes to. Jobs whose prompt has one of the words of `refuses` fail by moderation.
+    """
+
+    job_seconds: float = Field(default=1.0, ge=0, le=3600)
+    link_seconds: int = Field(default=86_400, ge=0, le=86_400)  # how long a result's link works
+    scale: float = Field(default=0.125, gt=0, le=1)  # of the sizes that are asked for: small files are made quickly
+    refuses: list[str] = []
+
+
+class Controls(Chat):
+    """`{"rates": {"429": 0.3}, "models": {"kimi": {"rates": {"drop": 1}}}, "outbound": {...}, "videos": {...}}`
+
+    What is outside `models`, `outbound` and `videos` controls the deployment's own language model. A model that
+    `models` does not name has no faults, and the latency of that one.
     """
 
     models: dict[str, Chat] = {}
@@ -85,6 +102,7 @@ class Controls(Chat):
 
     edition: int = Field(default=1, ge=1, le=1000)  # the state of the hospitals; see `llm.hospitals`
     outbound: Outbound = Outbound()
+    videos: Videos = Videos()
 
 
 class Dice[F: str]:
@@ -128,6 +146,8 @@ class Faults:
         self._llm = Dice(controls)
         self._models: dict[str, Dice[Fault]] = {}
         self._outbound = Dice(controls.outbound)
+        self._creates = Dice(controls.videos)
+        self._videos = Dice(controls.videos.model_copy(update={"script": []}))
 
     def chat(self, model: str) -> Chat:
         """Return the faults of a model; "" is the deployment's own."""
@@ -141,6 +161,9 @@ class Faults:
 
     def decide_outbound(self, key: str) -> tuple[OutboundFault | None, float]:
         return self._outbound.decide(key)
+
+    def decide_video(self, key: str) -> tuple[VideoFault | None, float]:
+        return (self._creates if key == "create" else self._videos).decide(key)
 
 
 def draw(*of: object) -> tuple[float, float]:

@@ -20,6 +20,7 @@ def secrets(database: dict[str, Any]) -> dict[str, str]:
         "llm": LLM_KEY,
         "outbound": json.dumps(ACCESS_KEY),
         "cursors": CURSOR_KEY,
+        "dashscope": LLM_KEY,
         **{f"llm/{persona.name}": persona.key(LLM_KEY) for persona in PERSONAS},
     }
 
@@ -34,6 +35,8 @@ def parameters(options: Options, issuer: str, arns: Mapping[str, str]) -> dict[s
         "AiModels": json.dumps([_model(persona, options, arns[f"llm/{persona.name}"]) for persona in PERSONAS]),
         "AiSecretArns": ",".join(arns[f"llm/{persona.name}"] for persona in PERSONAS),
         "CursorSecretArn": arns["cursors"],
+        "DashscopeEndpoint": options.provider_url,
+        "DashscopeSecretArn": arns["dashscope"],
         "DatabaseSecretArn": arns["database"],
         "DatabaseTls": "off",
         "JwtAudience": AUDIENCE,
@@ -49,6 +52,7 @@ def parameters(options: Options, issuer: str, arns: Mapping[str, str]) -> dict[s
         "PublicUrl": options.url,
         "RecordingHosts": providers,
         "SocketsEndpoint": f"{options.url}/live",
+        "VideoHosts": providers,
         "WebhookLoopback": "true",  # the receivers are here
         # One developer tries and measures things here: the cloud's quotas would be in the way.
         "WritesPerMinute": "60000",

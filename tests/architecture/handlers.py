@@ -79,11 +79,13 @@ def problems(repository: Repository, built: Path | None = None) -> dict[str, str
 def _function(repository: Repository, logical_id: str, built: Path | None) -> dict[str, Any]:
     code = built / logical_id if built else repository.root / "functions"
     kernel = built / "LonghaulLayer/python" if built else repository.root / KERNEL
+    own = [layer for layer in repository.layers(logical_id) if layer not in ("LonghaulLayer", "VendorLayer")]
+    layers = [str((built / layer / "python").absolute()) for layer in own] if built else []
     return {
         "handler": repository.function_resources()[logical_id]["Handler"],
         "environment": environment(repository, logical_id),
         "folder": str(code.absolute()),
-        "path": [str(code.absolute()), str(kernel.absolute())],
+        "path": [str(code.absolute()), str(kernel.absolute()), *layers],
     }
 
 

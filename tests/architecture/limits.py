@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from local.runtime.limits import ENVIRONMENT_BYTES, environment_bytes
-from tests.architecture.repository import Repository, referred
+from tests.architecture.repository import Repository
 
 PACKAGE_BYTES = 262_144_000
 JSON = 'xxxxxxxxx"'  # of a JSON text a tenth is quotation marks, which count as two bytes
@@ -32,7 +32,7 @@ def packages(repository: Repository, built: Path) -> list[str]:
     """Functions that `sam build` made too large: unzipped, with their layers."""
     findings = []
     for name in repository.function_resources():
-        parts = [name, *map(referred, repository.function_setting(name, "Layers", []))]
+        parts = [name, *repository.layers(name)]
         sizes = {part: _bytes(built / part) for part in parts}
         if (size := sum(sizes.values())) > PACKAGE_BYTES:
             shown = ", ".join(f"{part} {bytes_:,}" for part, bytes_ in sizes.items())

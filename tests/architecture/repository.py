@@ -85,6 +85,11 @@ class Repository:
     def function_resources(self) -> dict[str, dict[str, Any]]:
         return self.resources("AWS::Serverless::Function")
 
+    def layers(self, logical_id: str) -> list[str]:
+        """The layers of a function: those of Globals, and its own, which SAM adds."""
+        everywhere = self.template.get("Globals", {}).get("Function", {}).get("Layers", [])
+        return [referred(layer) for layer in everywhere + self.function_resources()[logical_id].get("Layers", [])]
+
     def function_setting(self, logical_id: str, name: str, default: Any = None) -> Any:
         """A function's property, or what Globals say of it."""
         everywhere = self.template.get("Globals", {}).get("Function", {})

@@ -20,6 +20,7 @@ from mail.wire import EXAMPLE_ID as RECIPIENT_ID
 from roles.wire import EXAMPLE_ID
 from tests.observation import KIND, Observer
 from tests.openapi import Operation, complaints, example_of, operations, refused_values, resolved
+from videos.conversation_wire import EXAMPLE_ID as EXAMPLE_CONVERSATION
 from webhooks.wire import EXAMPLE_DELIVERY
 from webhooks.wire import EXAMPLE_ID as WEBHOOK_ID
 
@@ -83,6 +84,7 @@ def directory(caller: Observer) -> Iterator[None]:
         "webhooks",
         "alerts",
         "alert_silences",
+        "conversations",
     ):
         caller.sql(f"DELETE FROM {table}")
     caller.sql("UPDATE lanes SET paused = 0")
@@ -112,6 +114,13 @@ class Walker:
         if any(part in self.operation.path for part in ("/diagnoses/{task_id}", "{execution_id}")):
             yield from self._diagnoses()
             return
+        if self.operation.path.startswith("/api/v1/videos/{task_id}"):
+            yield from self._videos()
+            return
+        if self.operation.path == "/api/v1/videos":
+            list(self._videos())  # so that there is a second page
+        if self.operation.path == "/api/v1/conversations":
+            self._conversation()
         if "{token}" in self.operation.path:
             yield self._awaited()
             return
@@ -147,6 +156,50 @@ class Walker:
             self.caller.sql("UPDATE tasks SET status = %s WHERE task_id = %s", status, made["task_id"])
             yield made["task_id"]
 
+    def _videos(self) -> Iterator[str]:
+        """Videos that wait for the approval of a script and of a storyboard, and one that was made."""
+        self.caller.sql("UPDATE lanes SET paused = 1")
+        states = (("PAUSED", 0), ("PAUSED", 1), ("SUCCEEDED", 1))
+        for status, scenes in states[1:] if "storyboard" in self.operation.path else states:
+            made = self.caller.post("/api/v1/tasks", {"kind": "video_generation", "params": {"topic": "tides"}})
+            task_id, sql = made["task_id"], self.caller.sql
+            sql(
+                "UPDATE tasks SET status = %s, error_code = 'awaiting_approval', error_message = '?' "
+                "WHERE task_id = %s",
+                status,
+                task_id,
+            )
+            content = json.dumps({"title": "Ebb", "summary": "It falls.", "narration": "", "prompt": "a harbour"})
+            sql(
+                "INSERT INTO scripts (task_id, version, content, created_at) VALUES (%s, 1, %s, UTC_TIMESTAMP(6))",
+                task_id,
+                content,
+            )
+            for number in range(1, scenes + 1):
+                sql(
+                    "INSERT INTO storyboards (task_id, sequence_number, version, content, created_at) "
+                    "VALUES (%s, %s, 1, %s, UTC_TIMESTAMP(6))",
+                    task_id,
+                    number,
+                    content,
+                )
+            yield task_id
+
+    def _conversation(self) -> str:
+        """One of two, with two messages."""
+        for number, conversation_id in enumerate((EXAMPLE_CONVERSATION, f"conv_{0:032}"), 1):
+            self.caller.sql(
+                "INSERT IGNORE INTO conversations VALUES (%s, %s, 'local', 'ada', '', '{}', 2, '2026-12-01', "
+                "'2026-12-01')",
+                number,
+                conversation_id,
+            )
+            for position in (1, 2):
+                self.caller.sql(
+                    "INSERT IGNORE INTO messages VALUES (%s, %s, 'user', 'tides', '2026-12-01')", number, position
+                )
+        return EXAMPLE_CONVERSATION
+
     def _task(self, status: str) -> str:
         """A task in this state, with more than one event and step, so that their lists have a second page."""
         task_id, sql = self.caller.submit("澳门"), self.caller.sql
@@ -173,7 +226,7 @@ class Walker:
         """The operation with its examples and these beside; the answer is one that the document tells of."""
         path = self.operation.path
         for parameter in self.operation.parameters("path"):
-            path = path.replace(f"{{{parameter['name']}}}", quote(self._value(parameter)))
+            path = path.replace(f"{{{parameter['name']}}}", quote(str(self._value(parameter))))
         given = {name: value for name, value in (headers or {}).items() if name.lower() != "idempotency-key"}
         if headers and given.keys() != headers.keys():
             given["Idempotency-Key"] = secrets.token_hex(8)  # each request is another
@@ -258,6 +311,8 @@ class Walker:
                 return _alert(self.caller)
             case "silence_id":
                 return _silence(self.caller)
+            case "conversation_id":
+                return self._conversation()
         return HOLD.get(parameter["name"].lower(), example_of(parameter))
 
     def _body(self, example: Any) -> Any:

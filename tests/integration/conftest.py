@@ -136,7 +136,9 @@ def environment(engine: dict[str, Any], moto_server: str) -> Iterator[dict[str, 
         PUBLIC_URL="https://api.example.com",
         TASK_PAGE_URL="",
         WEBHOOK_LOOPBACK="true",
-        STEP_FUNCTIONS='{"RunStep": "arn:aws:lambda:us-east-1:123456789012:function:run-step"}',
+        STEP_FUNCTIONS=json.dumps(
+            {name: f"arn:aws:lambda:us-east-1:123456789012:function:{name}" for name in DEPLOYED.step_functions}
+        ),
     )
     secret = {
         "host": engine.get("host", "localhost"),

@@ -246,6 +246,32 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
         "subject": f"{7:064}",
     },
     "roles": {"task_id": "T-7"},
+    "videos": {
+        "bytes": 100_000,
+        "content_type": "video/mp4",
+        "edited_by": None,
+        "has_audio": True,
+        "height": 90,
+        "author": "user",
+        "before_id": 700,
+        "brief": None,
+        "content": "{}",
+        "conversation_id": f"conv_{7:032x}",
+        "id": 7,
+        "after": 0,
+        "position": 900,
+        "seen": 7,
+        "title": "",
+        "job_id": f"job-{7:08}",
+        "job_ids": [f"job-{7:08}", "new"],
+        "kind": "film",
+        "object_key": "tenant-7/video/000/film-1.mp4",
+        "rows": '[{"sequence_number": 900, "version": 1, "content": {"title": "x"}}]',
+        "sequence_number": 1,
+        "step_key": "clip/007",
+        "version": 99,
+        "width": 160,
+    },
     "webhooks": {
         "after_created_at": "1000-01-01",
         "after_webhook_id": "",
@@ -298,6 +324,7 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
 }
 # Where a query wants another value: what it inserts must be new.
 OTHER: dict[str, dict[str, Any]] = {
+    "insert_conversation": {"conversation_id": "conv_new"},
     "insert_task": {"task_id": "new", "idempotency_key": "new", "open_key": "new"},
     **{name: {"rows": '[["tenant-7", 3]]'} for name in ("advance_tenants", "weigh_tenants")},
     "insert_recipient": {"recipient_id": f"recipient_{1 << 64:032x}"},
@@ -343,6 +370,12 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "step_callbacks": [_callback(number) for number in range(max(10, int(1000 * share)))],
         "task_spending": [{"task_id": _task_id(number), "spent": 1} for number in range(max(10, int(1000 * share)))],
         "step_spending": [_of_step(number) | {"spent": 1} for number in range(max(10, int(1000 * share)))],
+        "scripts": [_script(number) for number in range(max(10, int(1000 * share)))],
+        "storyboards": [_scene(number) for number in range(max(10, int(3000 * share)))],
+        "resources": [_resource(number) for number in range(max(10, int(6000 * share)))],
+        "conversations": [_conversation(number) for number in range(1, max(10, int(1000 * share)))],
+        "messages": [_message(number) for number in range(max(10, int(3000 * share)))],
+        "video_jobs": [_video_job(number) for number in range(max(10, int(3000 * share)))],
         "task_events": [_event(number) for number in range(int(3000 * share))],
         "webhook_tenants": [_webhook_tenant(number) for number in range(30)],
         "webhooks": [_webhook(number) for number in range(max(30, int(1000 * share)))],
@@ -506,6 +539,57 @@ def _of_step(number: int) -> dict[str, Any]:
 
 def _callback(number: int) -> dict[str, Any]:
     return _of_step(number) | {"token": f"{number:043}", "attempt": 1, "expires_at": BEGIN}
+
+
+def _script(number: int) -> dict[str, Any]:
+    return {"task_id": _task_id(number % 20), "version": number, "content": "{}", "created_at": BEGIN}
+
+
+def _scene(number: int) -> dict[str, Any]:
+    return _script(number) | {"sequence_number": number % 12, "version": number // 12}
+
+
+def _resource(number: int) -> dict[str, Any]:
+    return {
+        "task_id": _task_id(number % 20),
+        "sequence_number": number % 12,
+        "kind": ("film", "clip", "frame")[number % 3],
+        "version": number,
+        "object_key": f"tenant/video/{number}",
+        "content_type": "video/mp4",
+        "bytes": 1,
+        "made_by": _task_id(number % 20),
+        "created_at": BEGIN,
+    }
+
+
+def _conversation(number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "conversation_id": f"conv_{number:032x}",
+        "tenant_id": f"tenant-{number % 30}",
+        "user_id": "ada",
+        "title": "",
+        "brief": "{}",
+        "messages": 7,
+        "created_at": BEGIN,
+        "updated_at": BEGIN,
+    }
+
+
+def _message(number: int) -> dict[str, Any]:
+    of = {"conversation": 1 + number % 9, "position": number // 9}
+    return of | {"author": "user", "content": "tides", "created_at": BEGIN}
+
+
+def _video_job(number: int) -> dict[str, Any]:
+    return {
+        "job_id": f"job-{number:08}",
+        "task_id": _task_id(number % 20),
+        "step_key": f"clip/{number:03}",
+        "ended": int(number % 100 > 0),
+        "created_at": BEGIN + timedelta(seconds=number),
+    }
 
 
 def _event(number: int) -> dict[str, Any]:

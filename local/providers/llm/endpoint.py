@@ -9,10 +9,13 @@ A prompt holds its question as one line of JSON, which a real model is instructe
     {"ask": "role", "task_id": "...", and material of any shape}
     {"ask": "question", "question": "...", "language": "zh"}             answered in prose
     {"ask": "extraction", "brand": "...", "competitors": [...], "answer": "..."}
+    {"ask": "brief", "message": "...", "brief": {...}}
+    {"ask": "script", "topic": "..."}
+    {"ask": "storyboard", "topic": "...", "first": 1, "last": 8}
 
-Roles and extractions fit the schema of the request, or the one in its prompt. Brands are those of the controls, else
-`models.BRANDS`. Any other question, or a prompt without one, is answered by `invention`: with a schema by JSON that
-satisfies it, else in prose.
+Roles, extractions, briefs, scripts and storyboards fit the schema of the request, or the one in its prompt. Brands are
+those of the controls, else `models.BRANDS`. Any other question, or a prompt without one, is answered by `invention`:
+with a schema by JSON that satisfies it, else in prose.
 """
 
 import asyncio
@@ -42,8 +45,11 @@ KEYS = {
     "role": "task_id",
     "question": "question",
     "extraction": "brand",
+    "brief": "message",
+    "script": "topic",
+    "storyboard": "topic",
 }
-FITTED = ("role", "extraction")
+FITTED = ("role", "extraction", "brief", "script", "storyboard")
 OFF_TOPIC = "今天天气不错，适合出门走走。"
 PADDING = "\n以上内容仅供参考。"
 

@@ -1,6 +1,6 @@
 """What the stand-in answers to each kind of question.
 
-Divisions are real, hospitals are invented, conversations are judged by their words, and a role is made of the
+Divisions are real, hospitals and films are invented, conversations are judged by their words, and a role is made of the
 material's own words. The same question always gets the same answer.
 """
 
@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from local.providers.conversations import analysis
-from local.providers.llm import divisions
+from local.providers.llm import divisions, films
 from local.providers.llm.hospitals import hospitals_page
 from local.providers.llm.models import extract
 
@@ -26,6 +26,9 @@ def answer(question: dict[str, Any], edition: int) -> dict[str, Any]:
         "hospitals": lambda: hospitals_page(question["district"], edition, question["batch"], question["batch_size"]),
         "conversation": lambda: analysis(question["lines"], date.fromisoformat(question["today"])),
         "role": lambda: role({name: value for name, value in question.items() if name not in ("ask", "task_id")}),
+        "brief": lambda: films.brief(question["message"], question["brief"]),
+        "script": lambda: films.script(question["topic"]),
+        "storyboard": lambda: films.storyboard(question["topic"], question["first"], question["last"]),
         "extraction": lambda: extract(question["answer"], question["brand"], question["competitors"]),
     }
     return answers[question["ask"]]()

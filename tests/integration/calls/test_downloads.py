@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from calls import downloads, pages, recordings
+from calls import pages, recordings
 from calls.model import Outcome
 from calls.provider import Lead, provider
-from longhaul import aws, settings
+from longhaul import aws, downloads, settings
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from tests.integration.calls.conftest import StandIn
 
@@ -236,7 +236,7 @@ def test_60_megabytes_stream_through_little_memory(host: Server, bucket: str, al
 def test_100_megabytes_are_the_most(
     host: Server, bucket: str, allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
-    monkeypatch.setattr(downloads, "MAX_BYTES", 12 * MEGABYTE)
+    monkeypatch.setattr(recordings, "MAX_BYTES", 12 * MEGABYTE)
     allow(host.place)
     chunk, sent = b"x" * MEGABYTE, [0]
 
@@ -498,7 +498,7 @@ def test_a_host_that_is_silent_is_given_up(
 def test_a_trickle_is_given_up(
     host: Server, bucket: str, allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "MAX_SECONDS", 0.5)
+    monkeypatch.setattr(recordings, "MAX_SECONDS", 0.5)
     allow(host.place)
 
     def trickle(handler: Handler) -> None:

@@ -493,7 +493,7 @@ def test_no_phone_number_and_no_key_is_ever_told(
 
 def test_importing_it_imports_no_sdk() -> None:
     code = (
-        "import sys, calls.provider, calls.downloads; "
+        "import sys, calls.provider, longhaul.downloads; "
         "print([m for m in ('boto3', 'darabonba', 'alibabacloud_outboundbot20191226', 'requests') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -290,14 +290,14 @@ def test_a_kind_that_is_gone_is_no_reason_to_skip_anything(database: Any) -> Non
 
 def test_the_reservation_of_a_worker_that_died_counts_as_spent(sql: Sql) -> None:
     run = testing.run(signing(), {"numbers": []})
-    from longhaul.workloads.spending import BudgetReached, Llm
+    from longhaul.workloads.spending import BudgetReached, Purse
 
-    first = Llm(run.task_id, "sign/sign", Decimal(1))
-    assert first._reserve(Decimal("0.6")) == Decimal("0.6")
-    again = Llm(run.task_id, "sign/sign", Decimal(1))  # the next try of the same step
+    first = Purse(run.task_id, "sign/sign", Decimal(1))
+    assert first.reserve(Decimal("0.6")) == Decimal("0.6")
+    again = Purse(run.task_id, "sign/sign", Decimal(1))  # the next try of the same step
     with pytest.raises(BudgetReached, match=r"may cost 0\.6000; 0\.6000 of 1\.0000 are spent"):
-        again._reserve(Decimal("0.6"))
-    assert again._reserve(Decimal("0.3")) == Decimal("0.3")
+        again.reserve(Decimal("0.6"))
+    assert again.reserve(Decimal("0.3")) == Decimal("0.3")
     rows = sql("SELECT spent, reserved FROM task_spending")
     assert [(row["spent"], row["reserved"]) for row in rows] == [(Decimal("0.6"), Decimal("0.3"))]
 

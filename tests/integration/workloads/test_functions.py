@@ -61,7 +61,7 @@ def test_a_task_is_planned_run_finished_and_its_results_are_paged(
     page = call("engine", "plan_stage", of(task))
     assert (page["next"], page["stage"], page["in_flight"]) == ("run", "numbers", 5)
     assert page["batches"] == [{"first": n, "last": n} for n in (1, 2, 3)]
-    assert page["function"].endswith(":run-step")
+    assert page["function"].endswith(":RunStep")
     for batch in page["batches"]:
         outcome = call("engine", "run_step", of(task, stage="numbers", until=0, **batch))
         assert outcome["next"] == "done"

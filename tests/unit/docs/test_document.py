@@ -16,7 +16,11 @@ from longhaul.validation import OWN_ID_PATTERN
 from tests.openapi import DOCUMENT, Operation, complaints, example_of, is_bounded, operations, resolved
 
 FOUND_BY_BODY = {"query_page", "submit_task"}  # a campaign; the task that is waited for
-QUESTIONS = {"/api/query-task-execution", "/api/v1/diagnoses/estimate"}  # POSTs that change nothing
+QUESTIONS = {
+    "/api/query-task-execution",
+    "/api/v1/diagnoses/estimate",
+    "/api/v1/videos/estimate",
+}  # POSTs that change nothing
 
 
 def test_it_is_up_to_date() -> None:

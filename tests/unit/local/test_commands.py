@@ -57,7 +57,7 @@ def test_a_pair_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
         (
             ["--workload", "sms"],
             "argument --workload: invalid choice: 'sms' "
-            "(choose from 'hospitals', 'calls', 'role', 'diagnosis', 'summaries')",
+            "(choose from 'hospitals', 'calls', 'role', 'diagnosis', 'summaries', 'video')",
         ),
         (["--workload", "calls", "--leads", "0"], "argument --leads: '0' is not between 1 and 2000"),
         (["--workload", "calls", "--leads", "2001"], "argument --leads: '2001' is not between 1 and 2000"),

@@ -268,6 +268,20 @@ class Recordings(Settings):
     recording_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(min_length=1)
 
 
+class Dashscope(Settings):
+    """Where DashScope is, the secret of its key, and the hosts that its results may come from, as of `Recordings`."""
+
+    dashscope_endpoint: str = Field(pattern=r"^https?://\S+$")
+    dashscope_secret_arn: str = Field(min_length=1)
+    video_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(min_length=1)
+
+
+class Videos(Settings):
+    """The bucket of videos."""
+
+    videos_bucket: str = Field(min_length=1)
+
+
 class Cursors(Settings):
     """The secret whose text seals the cursors of pages."""
 

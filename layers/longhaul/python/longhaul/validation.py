@@ -5,9 +5,18 @@ Nothing is trimmed or normalised. Rows compare ids byte by byte (migration 0007)
 
 import re
 from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -112,3 +121,33 @@ cancel or delete everything, so it is refused.
 
 Beside `min_length=1`: `status: Annotated[list[Status], NotEmpty] = Field(default_factory=list, min_length=1)`.
 """
+
+
+MAX_COST = 1_000_000
+COST_STEP = Decimal("0.00000001")  # the database's precision
+_DIGITS = re.compile(r"(?=.*[1-9])(0|[1-9][0-9]{0,6})(\.[0-9]{1,8})?")
+
+
+def _digits(value: Any) -> Any:
+    """Decimal takes texts of many forms; here a cost is a number or its digits, as a task's params hold it."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("a number above 0, or its digits as a text")
+    return value
+
+
+type Cost = Annotated[
+    Decimal,
+    Field(gt=0, le=MAX_COST),
+    AfterValidator(lambda amount: amount.quantize(COST_STEP, ROUND_UP)),
+    BeforeValidator(_digits),
+    PlainSerializer(lambda amount: f"{amount.normalize():f}", return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_COST},
+                {"type": "string", "pattern": r"^(?=.*[1-9])(0|[1-9][0-9]{0,5})(\.[0-9]{1,8})?$"},
+            ]
+        }
+    ),
+]
+"""A field of a request: what may be spent at most."""

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from longhaul import cache, database
 from longhaul.database import Session, queries
+from longhaul.errors import IllegalTransition
 from longhaul.idempotency import KeyedRequest, claim, save_answer, was_carried_out
 from longhaul.observability import logger
-from longhaul.tasks import live
+from longhaul.tasks import live, store
+from longhaul.tasks.changes import missing
 from longhaul.tasks.kinds import Purge, kinds
-from longhaul.tasks.model import TERMINAL, Status, task_tag, tenant_tag
+from longhaul.tasks.model import TERMINAL, Status, allowed_actions, task_tag, tenant_tag
 
 _queries = queries.load(__file__)
 
@@ -86,6 +88,25 @@ def purge(
         save_answer(session, request, [*purged, _ENDED])
     logger.info("tasks purged", extra=purged._asdict())
     return purged
+
+
+def purge_one(task_id: str, tenant_id: str) -> None:
+    """Purge a task that has ended, now. Raises NotFound, IllegalTransition."""
+
+    def take(tx: Session) -> Doomed:
+        task = store.lock(tx, task_id, tenant_id)
+        if task is None:
+            raise missing(task_id)
+        if task.status not in TERMINAL:
+            message = f"a {task.status} task is not deleted: cancel it first"
+            raise IllegalTransition(message, task_status=task.status, allowed_actions=allowed_actions(task.status))
+        doomed = Doomed(task.id, task.task_id, task.tenant_id, task.kind)
+        condemn(tx, [doomed])
+        return doomed
+
+    doomed = database.run_transaction(take)
+    _forget([doomed])
+    _delete([doomed], lambda: True)
 
 
 def lock_ended(tx: Session, days: int, statuses: Sequence[str], *, tenant_id: str | None, limit: int) -> list[Doomed]:

@@ -19,12 +19,12 @@ from longhaul.database import Session
 from longhaul.errors import PermanentError, TaskStopped
 from longhaul.observability import logger
 from longhaul.tasks import steps
-from longhaul.tasks.model import StepStatus, Task
+from longhaul.tasks.model import StepStatus, Task, TaskError
 from longhaul.workloads import store
 from longhaul.workloads.store import OpenItem
 
 if TYPE_CHECKING:
-    from longhaul.workloads.spending import Llm
+    from longhaul.workloads.spending import Llm, Purse
 
 MAX_LATER_SECONDS = 86_400.0
 MAX_CALLBACK_SECONDS = 7 * 86_400
@@ -81,12 +81,14 @@ class CallbackExpired(PermanentError):
 
 @dataclass(frozen=True)
 class Output:
-    """What an item of a stage came to: `output` is what its step returned, empty unless it SUCCEEDED."""
+    """What an item of a stage came to: `output` is what its step returned, empty unless it SUCCEEDED; `error` says why
+    it FAILED."""
 
     key: str
     label: str
     status: StepStatus
     output: dict[str, Any]
+    error: TaskError | None = None
 
 
 class Named(Protocol):
@@ -112,7 +114,7 @@ class TaskContext[P: BaseModel]:
         """
         name = stage if isinstance(stage, str) else stage.name
         return (
-            Output(row.key.removeprefix(f"{name}/"), row.label, row.status, row.output)
+            Output(row.key.removeprefix(f"{name}/"), row.label, row.status, row.output, row.error)
             for row in store.iterate_outputs(self.task_id, name)
         )
 
@@ -150,7 +152,14 @@ class StepContext[P: BaseModel](TaskContext[P]):
         """The deployment's language models."""
         from longhaul.workloads.spending import Llm  # here, as every function knows every kind and few ask a model
 
-        return Llm(self.task_id, self._run.item.step_key, self._run.budget)
+        return Llm(self.purse)
+
+    @cached_property
+    def purse(self) -> "Purse":
+        """The task's money, for a step that pays a provider itself; `llm` pays by itself."""
+        from longhaul.workloads.spending import Purse
+
+        return Purse(self.task_id, self._run.item.step_key, self._run.budget)
 
     def once[Value: JsonValue](self, name: str, work: Callable[[], Value]) -> Value:
         """What `work` returned the first time, in whichever try that was: it is stored at once.

@@ -17,6 +17,7 @@ from longhaul.workloads.stages import (
     Plan,
     Result,
     Run,
+    Share,
     Stage,
     check,
     checked_name,
@@ -37,7 +38,8 @@ class Workload[P: BaseModel]:
 
     `name` is the kind's. `title` is what people read, a text or made of the params. `in_flight`: items of a task that
     are worked on at once. `batch`: items that one invocation does, one after the other: more for quick steps, as each
-    invocation costs. `tolerate`: the share of a stage's items that may fail; above it the task FAILS and names them.
+    invocation costs. `tolerate`: the share of a stage's items that may fail, or made of the params; above it the task
+    FAILS and names them.
     These three are the stages' defaults. `max_concurrent` tasks run at once; `seconds_allowed`: by when a task has to
     end after its first start, with all its waiting. `budget`: what a task's requests to language models may cost at
     most, in the currency of their prices; a step that would pass it fails. `open_key` as in `Kind`.
@@ -51,7 +53,7 @@ class Workload[P: BaseModel]:
         title: str | Callable[[P], str] = "",
         in_flight: int = 5,
         batch: int = 1,
-        tolerate: float = 0.0,
+        tolerate: Share[P] = 0.0,
         max_concurrent: int = 5,
         max_queued: int = 1000,
         seconds_allowed: int = 7200,
@@ -85,7 +87,7 @@ class Workload[P: BaseModel]:
         weight: float = 1.0,
         in_flight: int | None = None,
         batch: int | None = None,
-        tolerate: float | None = None,
+        tolerate: Share[P] | None = None,
     ) -> Callable[[Plan[P]], Stage[P]]: ...
     def stage(
         self,
@@ -96,7 +98,7 @@ class Workload[P: BaseModel]:
         weight: float = 1.0,
         in_flight: int | None = None,
         batch: int | None = None,
-        tolerate: float | None = None,
+        tolerate: Share[P] | None = None,
     ) -> Stage[P] | Callable[[Plan[P]], Stage[P]]:
         """A stage, by the function that yields its items; it is called after the stages declared before have ended.
 
@@ -149,9 +151,12 @@ class Workload[P: BaseModel]:
 
         return declare if run is None else declare(run)
 
-    def approval(self, name: str, question: str) -> Approval:
-        """A stop between the stages declared before and after: a person resumes the task, which approves."""
-        approval = Approval(checked_name(name), question)
+    def approval(self, name: str, question: str, *, when: Callable[[P], bool] = lambda _: True) -> Approval:
+        """A stop between the stages declared before and after: a person resumes the task, which approves.
+
+        `when`: whether a task with these params stops here.
+        """
+        approval = Approval(checked_name(name), question, when)
         self._check_new(name)
         self.stages.append(approval)
         return approval

@@ -73,14 +73,15 @@ def next_page(request: Attempt) -> Page:
     context = context_of(task, workload)
     for stage in workload.stages:
         if isinstance(stage, Approval):
-            _approve(task, stage)
+            if stage.when(context.params):
+                _approve(task, stage)
             continue
         count = counts.get(stage.name, StageCount())
         if not count.is_planned:
             count = _plan(request, stage, context, began=stage.name in counts)
         if count.open and (page := _page(task, stage)).batches:
             return page
-        _check_failures(task, stage)
+        _check_failures(task, stage, stage.tolerated(context.params))
     return Page(next="finish")
 
 
@@ -194,16 +195,16 @@ def _check_version(workload: Workload[Any], counts: dict[str, StageCount]) -> No
         )
 
 
-def _check_failures(task: Task, stage: Stage[Any]) -> None:
+def _check_failures(task: Task, stage: Stage[Any], tolerate: float) -> None:
     """Raises TooManyFailures, which names the first."""
     with database.connection() as session:
         count = count_stages(session, task.task_id)[stage.name]
-        if count.failed <= stage.tolerate * count.planned:
+        if count.failed <= tolerate * count.planned:
             return
         first = store.list_failures(session, task.task_id, stage.name, NAMED_FAILURES)
     named = "; ".join(f"{label}: {message}" for label, message in first)
     more = f"; and {count.failed - len(first)} more" if count.failed > len(first) else ""
-    allowed = f"{stage.tolerate:.0%} may fail" if stage.tolerate else "none may fail"
+    allowed = f"{tolerate:.0%} may fail" if tolerate else "none may fail"
     raise TooManyFailures(
         f"{count.failed} of {count.planned} items of stage {stage.name} failed ({allowed}): {named}{more}"
     )

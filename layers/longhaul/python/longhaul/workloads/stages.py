@@ -19,6 +19,7 @@ type Returned = Mapping[str, Any] | BaseModel | None
 type Plan[P: BaseModel] = Callable[[TaskContext[P]], Iterable["Item"]]
 type Run[P: BaseModel] = Callable[[StepContext[P]], Returned]
 type Result[P: BaseModel] = Callable[[TaskContext[P]], Returned]
+type Share[P: BaseModel] = float | Callable[[P], float]
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,12 @@ class Item:
 class Approval:
     """A stop between two stages: the task is PAUSED with the reason `awaiting_approval`; resuming it approves.
 
-    `question` is what the person who approves reads.
+    `question` is what the person who approves reads; `when`, given the params, whether this task stops here.
     """
 
     name: str
     question: str
+    when: Callable[[Any], bool] = lambda _: True
 
     @property
     def key(self) -> str:
@@ -57,12 +59,14 @@ class Approval:
 class Stage[P: BaseModel]:
     """Items that are independent of each other. `Workload.stage` and `Workload.step` make it."""
 
-    def __init__(self, name: str, plan: Plan[P], *, weight: float, in_flight: int, batch: int, tolerate: float) -> None:
+    def __init__(
+        self, name: str, plan: Plan[P], *, weight: float, in_flight: int, batch: int, tolerate: Share[P]
+    ) -> None:
         checked_name(name)
         check(weight > 0, f"the weight of stage {name} is more than 0")
         check(1 <= in_flight <= 1_000, f"stage {name} has 1 to 1,000 items in flight")
         check(1 <= batch <= 100, f"stage {name} runs 1 to 100 items an invocation")
-        check(0 <= tolerate <= 1, f"what stage {name} tolerates is a share from 0 to 1")
+        check(callable(tolerate) or 0 <= tolerate <= 1, f"what stage {name} tolerates is a share from 0 to 1")
         self.name = name
         self.plan = plan
         self.weight = weight
@@ -90,6 +94,10 @@ class Stage[P: BaseModel]:
             return run
 
         return declare
+
+    def tolerated(self, params: P) -> float:
+        """The share of its items that may fail."""
+        return self.tolerate(params) if callable(self.tolerate) else self.tolerate
 
     @property
     def run(self) -> Run[P]:

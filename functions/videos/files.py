@@ -1,0 +1,110 @@
+"""The files of videos: copied from the provider at once, since it keeps them for a day; linked for 15 minutes.
+
+A file's key is `tenant/task/scene/kind-version.suffix`: a step that runs again writes the same object again.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from longhaul import aws, settings
+from longhaul.downloads import Wanted, download
+from longhaul.errors import AwsUnavailable
+from videos.model import CONTENT_TYPES, SUFFIXES, Part
+
+LINK_SECONDS = 900
+PIECE_BYTES = 1024 * 1024
+MAX_BYTES = {Part.frame: 30 * 1024 * 1024, Part.clip: 300 * 1024 * 1024}
+MAX_SECONDS = 300.0
+DELETED_AT_ONCE = 1_000  # S3's most
+
+
+def key_of(tenant_id: str, video_id: str, sequence_number: int, kind: Part, version: int) -> str:
+    suffix = SUFFIXES[CONTENT_TYPES[kind]]
+    return f"{prefix_of(tenant_id, video_id)}{sequence_number:03d}/{kind}-{version}.{suffix}"
+
+
+def prefix_of(tenant_id: str, video_id: str) -> str:
+    """What the keys of all files of a video begin with."""
+    return f"{quote(tenant_id, safe='')}/{quote(video_id, safe='')}/"
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of its own on the function's disk, gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="video-") as made:
+        yield Path(made)
+
+
+def fetch(link: str, kind: Part, path: Path) -> None:
+    """Download what a job has made. Raises as `longhaul.downloads` does."""
+    hosts = settings.of(settings.Dashscope).video_hosts
+    wanted = Wanted(kind, hosts, (CONTENT_TYPES[kind].split("/")[0],), MAX_BYTES[kind], MAX_SECONDS)
+    with download(link, wanted) as file, path.open("wb") as out:
+        while piece := file.read(PIECE_BYTES):
+            out.write(piece)
+
+
+def upload(path: Path, key: str, kind: Part) -> None:
+    """Here and below: raises AwsUnavailable."""
+    try:
+        with path.open("rb") as file:
+            aws.client("s3").upload_fileobj(file, _bucket(), key, ExtraArgs={"ContentType": CONTENT_TYPES[kind]})
+    except aws.errors() as error:
+        raise AwsUnavailable(f"the {kind} cannot be stored") from error
+
+
+def read_into(key: str, path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            aws.client("s3").download_fileobj(_bucket(), key, file)
+    except aws.errors() as error:
+        raise AwsUnavailable(f"{key} cannot be read") from error
+
+
+def link_to(key: str) -> str:
+    """A link that works for LINK_SECONDS. It is made here, without a request."""
+    link: str = aws.client("s3").generate_presigned_url(
+        "get_object", Params={"Bucket": _bucket(), "Key": key}, ExpiresIn=LINK_SECONDS
+    )
+    return link
+
+
+def delete_video(tenant_id: str, video_id: str) -> int:
+    """Delete all files of a video; how many they were."""
+    return sum(delete(keys) for keys, _ in list_keys(prefix_of(tenant_id, video_id)))
+
+
+def list_keys(prefix: str = "", after: str = "") -> Iterator[tuple[list[str], str]]:
+    """Keys of the bucket in their order, a page at a time, each with the last one's: listing goes on after that."""
+    s3, start = aws.client("s3"), after
+    try:
+        while True:
+            page = s3.list_objects_v2(Bucket=_bucket(), Prefix=prefix, StartAfter=start)
+            keys = [found["Key"] for found in page.get("Contents", [])]
+            if keys:
+                start = keys[-1]
+                yield keys, start
+            if not page.get("IsTruncated"):
+                return
+    except aws.errors() as error:
+        raise AwsUnavailable("the bucket of videos cannot be listed") from error
+
+
+def delete(keys: list[str]) -> int:
+    for first in range(0, len(keys), DELETED_AT_ONCE):
+        some = keys[first : first + DELETED_AT_ONCE]
+        try:
+            aws.client("s3").delete_objects(
+                Bucket=_bucket(), Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
+            )
+        except aws.errors() as error:
+            raise AwsUnavailable("files of videos cannot be deleted") from error
+    return len(keys)
+
+
+def _bucket() -> str:
+    bucket: str = settings.of(settings.Videos).videos_bucket
+    return bucket

@@ -1,0 +1,231 @@
+"""A film is joined from clips: pictures are copied where their codecs agree, sound is evened and written anew.
+
+Clips are read one after the other, a packet at a time, so that memory does not grow with their number. Each clip's
+sound is made as long as its pictures (silence where there is none), and all of it is written by one encoder: no gaps
+of an encoder's priming between clips. PyAV is in the media layer: only functions that have it call what is here.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videos.model import Measures
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+RATE, LAYOUT, SAMPLES = 48_000, "stereo", "fltp"
+LOUDNESS = "loudnorm=I=-16:TP=-1.5:LRA=11"  # LUFS, as streaming services ask for
+PREVIEW_SECONDS, PREVIEW_WIDTH, THUMBNAIL_WIDTH = 3.0, 320, 640
+ENCODER = {"preset": "veryfast", "crf": "21"}
+AT_THE_FRONT = {"movflags": "faststart"}  # so that a player begins before it has all
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the pictures of a film have in common; clips that have it may be copied behind each other."""
+
+    codec: str
+    width: int
+    height: int
+    rate: Fraction
+    extradata: bytes | None
+
+    @classmethod
+    def of(cls, path: Path) -> "Picture":
+        import av
+
+        with av.open(path) as clip:
+            video = clip.streams.video[0]
+            codec = video.codec_context
+            return cls(codec.name, video.width, video.height, _rate_of(video), codec.extradata)
+
+
+def join(
+    clips: Sequence[Path],
+    target: Path,
+    *,
+    sound_is_even: bool = False,
+    report: Callable[[float], None] = lambda _: None,
+) -> Measures:
+    """Write the clips behind each other as one MP4. `sound_is_even`: they are parts of a film that was evened before.
+    `report` is told how far it is, 0 to 1, after each."""
+    import av
+
+    pictures = [Picture.of(clip) for clip in clips]
+    copied = all(picture == pictures[0] for picture in pictures)
+    with av.open(target, "w", format="mp4", options=AT_THE_FRONT) as out:
+        with av.open(clips[0]) as first:
+            template = first.streams.video[0]
+            video = out.add_stream_from_template(template) if copied else _encoder(out, pictures[0])
+        audio = out.add_stream("aac", rate=RATE, layout=LAYOUT)
+        start, samples = Fraction(0), 0
+        for number, path in enumerate(clips, 1):
+            with av.open(path) as clip:
+                lasts = _copy(clip, out, video, start) if copied else _encode(clip, out, video, pictures[0], start)
+            start += lasts
+            with av.open(path) as clip:  # again: graph and pictures are read at their own pace, without a queue between
+                samples = _write_sound(clip, out, audio, samples, round(start * RATE), even=not sound_is_even)
+            gc.collect()  # a graph holds itself, and 90 MB of sound
+            report(number / len(clips))
+        if not copied:
+            out.mux(video.encode(None))
+        out.mux(audio.encode(None))
+    return Measures(target.stat().st_size, float(start), pictures[0].width, pictures[0].height, has_audio=True)
+
+
+def preview(film: Path, target: Path) -> Measures:
+    """The film's beginning, small and without sound."""
+    import av
+
+    with av.open(film) as source, av.open(target, "w", format="mp4", options=AT_THE_FRONT) as out:
+        video = source.streams.video[0]
+        width, height = _fitted(video.width, video.height, PREVIEW_WIDTH)
+        made = _encoder(out, Picture("h264", width, height, _rate_of(video), None))
+        seconds = 0.0
+        for frame in source.decode(video):
+            if frame.time is not None and frame.time >= PREVIEW_SECONDS:
+                break
+            out.mux(made.encode(frame.reformat(width, height, "yuv420p")))
+            seconds = (frame.time or 0.0) + float(1 / _rate_of(video))
+        out.mux(made.encode(None))
+    return Measures(target.stat().st_size, seconds, width, height)
+
+
+def thumbnail(film: Path, target: Path) -> Measures:
+    """A JPEG of the film's first picture."""
+    import av
+
+    with av.open(film) as source, av.open(target, "w", format="image2", options={"update": "1"}) as out:
+        frame = next(source.decode(video=0))
+        width, height = _fitted(frame.width, frame.height, THUMBNAIL_WIDTH)
+        made = out.add_stream("mjpeg", rate=1)
+        made.width, made.height, made.pix_fmt = width, height, "yuvj420p"
+        out.mux(made.encode(frame.reformat(width, height, "yuvj420p")))
+        out.mux(made.encode(None))
+    return Measures(target.stat().st_size, None, width, height)
+
+
+def _rate_of(video: "VideoStream") -> Fraction:
+    """Its pictures a second."""
+    rate = video.average_rate
+    return Fraction(rate.numerator, rate.denominator) if rate else Fraction(24)
+
+
+def _encoder(out: "OutputContainer", picture: Picture) -> "VideoStream":
+    made = out.add_stream("libx264", rate=picture.rate, options=ENCODER)
+    made.width, made.height, made.pix_fmt = picture.width, picture.height, "yuv420p"
+    return made
+
+
+def _copy(clip: "InputContainer", out: "OutputContainer", video: "VideoStream", start: Fraction) -> Fraction:
+    """Write the clip's pictures from `start` on as they are; the seconds that they last."""
+    source, lasts = clip.streams.video[0], Fraction(0)
+    for packet in clip.demux(source):
+        if packet.dts is None or packet.pts is None:
+            continue
+        base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
+        lasts = max(lasts, (packet.pts + (packet.duration or 0)) * base)
+        _move(packet, round(start / base))
+        packet.stream = video
+        out.mux(packet)
+    return lasts
+
+
+def _move(packet: "Packet[Any]", by: int) -> None:
+    packet.pts = (packet.pts or 0) + by
+    packet.dts = (packet.dts or 0) + by
+
+
+def _encode(
+    clip: "InputContainer", out: "OutputContainer", video: "VideoStream", picture: Picture, start: Fraction
+) -> Fraction:
+    """Write the clip's pictures anew, in the size and at the rate of the film; the seconds that they last."""
+    from av.filter import Graph
+
+    source = clip.streams.video[0]
+    graph, shape = Graph(), f"{picture.width}:{picture.height}"
+    chain = [
+        graph.add_buffer(template=source),
+        graph.add("fps", str(picture.rate)),
+        graph.add("scale", f"{shape}:force_original_aspect_ratio=decrease"),
+        graph.add("pad", f"{shape}:(ow-iw)/2:(oh-ih)/2"),
+        graph.add("format", "yuv420p"),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*chain).configure()
+    first, count = round(start * picture.rate), 0
+    for frame in _filtered(graph, clip.decode(source)):
+        frame.pts, frame.time_base = first + count, 1 / picture.rate
+        out.mux(video.encode(frame))
+        count += 1
+    return count / picture.rate
+
+
+def _write_sound(
+    clip: "InputContainer", out: "OutputContainer", audio: "AudioStream", begin: int, end: int, *, even: bool
+) -> int:
+    """Write the clip's sound as the samples from `begin` to `end`: evened, and cut or filled with silence."""
+    wanted = end - begin
+    for frame in _sound(clip, wanted, even=even):
+        frame.pts, frame.time_base = begin, Fraction(1, RATE)
+        begin += frame.samples
+        out.mux(audio.encode(frame))
+    return begin
+
+
+def _sound(clip: "InputContainer", samples: int, *, even: bool) -> Iterator["AudioFrame"]:
+    from av.filter import Graph
+
+    graph = Graph()
+    if clip.streams.audio:
+        source: Any = graph.add_abuffer(template=clip.streams.audio[0])
+        frames: Iterator[Any] = clip.decode(clip.streams.audio[0])
+    else:
+        source = graph.add("anullsrc", f"channel_layout={LAYOUT}:sample_rate={RATE}")
+        frames = iter(())
+    name, _, options = LOUDNESS.partition("=")
+    evened = [graph.add(name, options)] if even and clip.streams.audio else []
+    chain = [
+        source,
+        *evened,
+        graph.add("aresample", str(RATE)),
+        graph.add("aformat", f"sample_fmts={SAMPLES}:sample_rates={RATE}:channel_layouts={LAYOUT}"),
+        graph.add("apad", f"whole_len={samples}"),
+        graph.add("atrim", f"end_sample={samples}"),
+        graph.add("abuffersink"),
+    ]
+    graph.link_nodes(*chain).configure()
+    yield from _filtered(graph, frames, pushes=bool(clip.streams.audio))
+
+
+def _filtered(graph: Any, frames: Iterator[Any], *, pushes: bool = True) -> Iterator[Any]:
+    """What comes out of the graph for these frames."""
+    import av
+
+    def pull() -> Iterator[Any]:
+        while True:
+            try:
+                yield graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+
+    for frame in frames:
+        graph.push(frame)
+        yield from pull()
+    if pushes:
+        graph.push(None)
+    yield from pull()
+
+
+def _fitted(width: int, height: int, most: int) -> tuple[int, int]:
+    """The size at a width of at most `most`, in even numbers, as H.264 needs."""
+    share = min(1.0, most / width)
+    return max(2, 2 * round(width * share / 2)), max(2, 2 * round(height * share / 2))

@@ -1,0 +1,178 @@
+"""One job of the provider for one step: paid for once, polled without a function running, its result's link.
+
+    once("creating")   before the create, so that a create whose answer is lost is known
+    create             unclear: the step ends as unavailable, and its next try looks for the job
+    claim_job, once    which step the job belongs to
+    read               until it has ended; 20 queries a second are allowed to an account, and counted for all steps
+
+A job that failed costs nothing and is forgotten, so that the next try creates another.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from longhaul import database
+from longhaul.aws import rate
+from longhaul.database import Session
+from longhaul.errors import LonghaulError, ProviderUnavailable
+from longhaul.observability import logger
+from longhaul.workloads import Later, StepContext
+from videos import store
+from videos.model import Look
+from videos.provider import REFUSES, ContentRefused, Job, provider
+
+QUERIES_A_SECOND = 20  # of an account
+MIN_LOOK_SECONDS, MAX_LOOK_SECONDS = 2.0, 15.0  # between two looks at a job, which lasts for minutes
+NOTHING = Decimal(0)
+CLOCKS_DIFFER = timedelta(minutes=2)
+
+
+class JobFailed(LonghaulError):
+    """The provider could not do the job; another one may be done."""
+
+    code = "job_failed"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a job is asked for: the route, the request's body, and the price."""
+
+    path: str
+    body: Mapping[str, Any]
+    price: Decimal
+
+    @property
+    def model(self) -> str:
+        return str(self.body["model"])
+
+    @property
+    def prompt(self) -> str:
+        return str(self.body["input"]["prompt"])
+
+
+def link_of(step: StepContext[Any], order: Order) -> str:
+    """The link to what the job has made. What it cost is spent from then on.
+
+    Raises Later while it is under way; ContentRefused, JobFailed; BudgetReached; as the provider does.
+    """
+    now = datetime.now(UTC).isoformat()
+    since = step.once("creating", lambda: now)
+    began = datetime.fromisoformat(since)
+    job_id = step.once("job", lambda: _ordered(step, order, began, anew=since == now))
+    job = _look(job_id, began)
+    succeeded = job.status == "SUCCEEDED" and job.url is not None
+    database.run_transaction(lambda tx: _settle(tx, step, job_id, order.price if succeeded else NOTHING))
+    if succeeded and job.url:
+        return job.url
+    forget(step)
+    if job.code in REFUSES:
+        raise ContentRefused(f"{job.code}: {job.message or 'no reason was given'}"[:500])
+    raise JobFailed(f"the job is {job.status}: {job.code or 'no code'}: {job.message or 'no reason was given'}"[:500])
+
+
+def forget(step: StepContext[Any]) -> None:
+    """What the job has made is of no use: the next try creates another."""
+    step.forget("job")
+    step.forget("creating")
+
+
+def cancel_abandoned(limit: int = 100) -> int:
+    """Cancel what tasks that have ended have left at the provider; how many of these jobs are over now."""
+    with database.connection() as session:
+        job_ids = store.list_abandoned_jobs(session, limit)
+    for job_id in job_ids:
+        provider().cancel(job_id)  # one that runs already cannot be stopped, and is paid for
+        with database.connection() as session:
+            store.end_job(session, job_id)
+    return len(job_ids)
+
+
+def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: bool) -> str:
+    """The id of the step's job: of one that an earlier try has created, or of a new one."""
+    if not anew and (found := _found(step, order, since)):
+        return found
+    step.purse.hold(order.price)
+    try:
+        job_id = provider().create(order.path, order.body)
+    except ProviderUnavailable:
+        raise  # there may be a job: the next try looks for it
+    except LonghaulError:
+        step.purse.release()
+        step.forget("creating")
+        raise
+    _claim(step, job_id)
+    return job_id
+
+
+def _found(step: StepContext[Any], order: Order, since: datetime) -> str | None:
+    """The job that an earlier try has created without learning of it. Raises Later while that cannot be told.
+
+    The provider's list has no prompts: each job that no step knows is looked at, and what it was asked for is compared.
+    """
+    with database.connection() as session:
+        if own := store.find_open_job(session, step.task_id, step.key):
+            return own
+    now = datetime.now(UTC)
+    listed = provider().list_jobs(order.model, since - CLOCKS_DIFFER, now + CLOCKS_DIFFER)
+    with database.connection() as session:
+        unknown = store.unknown_jobs(session, listed)
+    unsure = False
+    for job_id in unknown:
+        job = _look(job_id, since, wait=False)
+        if job.prompt == order.prompt and _claim(step, job_id):
+            logger.info("a job was found whose answer was lost", extra={"task_id": step.task_id, "job_id": job_id})
+            return job_id
+        unsure = unsure or (job.prompt is None and not job.is_final)
+    if unsure:
+        raise Later(MAX_LOOK_SECONDS)
+    return None
+
+
+def _settle(tx: Session, step: StepContext[Any], job_id: str, cost: Decimal) -> None:
+    """Once: a step that runs again finds its job ended."""
+    if store.end_job(tx, job_id):
+        step.purse.settle_job(tx, cost)
+
+
+def _claim(step: StepContext[Any], job_id: str) -> bool:
+    with database.connection() as session:
+        return store.claim_job(session, job_id, step.task_id, step.key)
+
+
+def _look(job_id: str, since: datetime, *, wait: bool = True) -> Job:
+    """The job as it stands. Raises Later while it is under way, if it is waited for, and when too many look at once."""
+    if not rate.admitted("dashscope:queries", per_second=QUERIES_A_SECOND):
+        raise Later(MIN_LOOK_SECONDS)
+    job = provider().read(job_id)
+    if wait and not job.is_final:
+        age = (datetime.now(UTC) - since).total_seconds()
+        raise Later(min(MAX_LOOK_SECONDS, max(MIN_LOOK_SECONDS, age / 2)))
+    return job
+
+
+def frame_order(look: Look, prompt: str) -> Order:
+    """An image of a scene's beginning."""
+    body = {
+        "model": look.image_model,
+        "input": {"prompt": prompt},
+        "parameters": {"size": look.images.sizes[look.aspect], "n": 1},
+    }
+    return Order(look.images.path, body, look.images.price)
+
+
+def clip_order(look: Look, prompt: str, frame_link: str | None) -> Order:
+    """A clip of a scene, beginning with the frame behind the link if its model does."""
+    clips = look.clips
+    picture = {"img_url": frame_link} if clips.from_frame else {}
+    size = (
+        {"resolution": look.resolution} if clips.sizes is None else {"size": clips.sizes[look.resolution, look.aspect]}
+    )
+    body = {
+        "model": look.model,
+        "input": {"prompt": prompt, **picture},
+        "parameters": {**size, "duration": look.scene_seconds, "prompt_extend": True},
+    }
+    return Order(clips.path, body, clips.price(look.resolution, look.scene_seconds))

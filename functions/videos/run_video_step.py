@@ -1,0 +1,24 @@
+"""Runs the steps up to a video's clips: as `run_step`, with the provider and PyAV."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from longhaul import settings
+from longhaul.observability import observed
+from longhaul.workloads.running import Batch, run_batch
+
+settings.require(
+    settings.Database,
+    settings.Kinds,
+    settings.ProgressQueue,
+    settings.Models,
+    settings.Breaker,
+    settings.Dashscope,
+    settings.Videos,
+)
+
+
+@observed
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return run_batch(Batch.model_validate(event)).model_dump()

@@ -1,0 +1,201 @@
+"""Videos made in this process (run_video_step and assemble_film run these steps), by a provider that goes wrong."""
+
+import io
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import av
+import pytest
+
+from longhaul import aws, database
+from longhaul.testing import Kill, Run, Twice
+from tests.chatting import StandIn
+from tests.integration.videos.conftest import BUCKET, keys, make
+from videos import store
+from videos.model import Part
+
+type Control = Callable[..., None]
+FILM = ["000/film-1.mp4", "000/preview-1.mp4", "000/subtitles-1.vtt", "000/thumbnail-1.jpg"]
+SCENE_COST = Decimal("0.14") + 5 * Decimal("0.60")
+
+
+def film_of(run: Run, version: int = 1) -> bytes:
+    key = f"test/{run.task_id}/000/film-{version}.mp4"
+    return aws.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def creates(stand_in: StandIn) -> int:
+    """How many jobs were asked for."""
+    return int(stand_in.calls(ask="video", key="create")["count"])
+
+
+def failures(run: Run) -> dict[str, str]:
+    """The codes of items that failed, by their keys."""
+    return {row.key: row.error.code for row in run.results if row.error}
+
+
+def test_a_video_is_made_from_topic_to_film(model: StandIn) -> None:
+    run = make({})
+    assert (run.status, run.error) == ("SUCCEEDED", None)
+    assert run.result is not None
+    assert run.result["missing"] == []
+    assert run.result["cost"] == f"{2 * SCENE_COST:.2f}"
+    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
+    assert keys() == [*FILM, "001/clip-1.mp4", "001/frame-1.png", "002/clip-1.mp4", "002/frame-1.png"]
+    assert creates(model) == 4
+    with av.open(io.BytesIO(film_of(run))) as film:
+        assert abs(film.duration / 1_000_000 - 10) < 0.2
+        assert [stream.type for stream in film.streams] == ["video", "audio"]
+        assert sum(1 for _ in film.decode(video=0)) == 120
+    subtitles = aws.client("s3").get_object(Bucket=BUCKET, Key=f"test/{run.task_id}/000/subtitles-1.vtt")["Body"].read()
+    assert b"00:00:05.000 --> 00:00:10.000\nThis is said in scene 2." in subtitles
+
+
+def test_a_storyboard_is_written_eight_scenes_at_a_time_and_a_long_film_is_joined_in_parts() -> None:
+    run = make({"seconds": 60})
+    assert run.status == "SUCCEEDED"
+    assert [key for key in run.outputs if key.startswith("scenes/")] == ["scenes/001", "scenes/009"]
+    assert [key for key in run.outputs if key.startswith("part/")] == ["part/001", "part/002"]
+    with av.open(io.BytesIO(film_of(run))) as film:
+        assert abs(film.duration / 1_000_000 - 60) < 0.2
+
+
+def test_a_model_that_begins_with_the_text_needs_no_frames() -> None:
+    run = make({"model": "wan2.6-t2v"})
+    assert run.status == "SUCCEEDED"
+    assert not [key for key in keys() if "frame" in key]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [[Kill("frame/001"), Kill("clip/001", "before"), Twice("clip/002")], [Kill("film"), Kill("script"), Twice("film")]],
+)
+def test_each_job_is_paid_for_once_whoever_is_killed(faults: list[Any], model: StandIn) -> None:
+    run = make({}, faults=faults)
+    assert run.status == "SUCCEEDED"
+    assert creates(model) == 4
+    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
+
+
+def test_a_create_whose_answer_was_lost_is_looked_for_before_another_is_paid(
+    dashscope: Control, model: StandIn
+) -> None:
+    dashscope(script=["lost_answer", "ok", "lost_answer", "lost_answer"])
+    run = make({})
+    assert run.status == "SUCCEEDED"
+    assert creates(model) == 4
+    assert model.calls(ask="video", key="list")["count"] == 3
+
+
+def test_a_create_that_never_arrived_is_sent_again(dashscope: Control, model: StandIn) -> None:
+    dashscope(script=["drop", "500", "throttled"])
+    run = make({})
+    assert run.status == "SUCCEEDED"
+    assert creates(model) == 7
+    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reason"),
+    [
+        ("truncated", "bad_footage", "cannot be read"),
+        ("no_picture", "bad_footage", "no picture"),
+        ("short", "bad_footage", "lasts 2.50 s, not 5 s"),
+        ("expired", "bad_answer", "answers 403"),
+    ],
+)
+def test_what_cannot_be_used_fails_its_step_and_never_reaches_the_film(
+    fault: str, code: str, reason: str, dashscope: Control, model: StandIn
+) -> None:
+    dashscope(script=["ok", "ok", fault])
+    run = make({})
+    assert run.status == "FAILED"
+    assert run.error is not None
+    assert reason in run.error.message
+    assert failures(run) == {"clips/clip/001": code}
+    assert keys() == ["001/frame-1.png", "002/clip-1.mp4", "002/frame-1.png"]
+    # AND a retry has that clip made anew, and nothing else
+    assert run.retry().status == "SUCCEEDED"
+    assert creates(model) == 5
+    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST + 3  # a clip that was made is paid for
+
+
+def test_a_clip_without_sound_is_silent_in_the_film(dashscope: Control) -> None:
+    dashscope(script=["ok", "ok", "no_audio"])
+    run = make({})
+    assert run.status == "SUCCEEDED"
+    with av.open(io.BytesIO(film_of(run))) as film:
+        assert abs(float(film.streams.audio[0].duration * film.streams.audio[0].time_base) - 10) < 0.1
+
+
+@pytest.mark.parametrize("fault", ["failed", "unknown"])
+def test_a_job_that_failed_or_is_unknown_gives_way_to_another(fault: str, dashscope: Control, model: StandIn) -> None:
+    dashscope(script=[fault])
+    run = make({})
+    assert run.status == "SUCCEEDED"
+    assert creates(model) == 5
+    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
+
+
+def test_a_scene_that_moderation_refuses_fails_the_task_with_the_reason(dashscope: Control) -> None:
+    dashscope(refuses=["picture 2"])
+    run = make({})
+    assert run.status == "FAILED"
+    assert run.error is not None
+    assert (run.error.code, "frame 2: Scene 2: DataInspectionFailed" in run.error.message) == (
+        "too_many_failures",
+        True,
+    )
+    assert failures(run) == {"frames/frame/002": "content_refused"}
+
+
+def test_or_the_film_goes_without_it_and_says_so(dashscope: Control) -> None:
+    dashscope(refuses=["picture 2"])
+    run = make({"seconds": 15, "on_missing": "skip"})
+    assert run.status == "SUCCEEDED"
+    assert run.result is not None
+    (missing,) = run.result["missing"]
+    assert missing["item"] == "frame 2: Scene 2"
+    assert "inappropriate" in missing["reason"]
+    with av.open(io.BytesIO(film_of(run))) as film:
+        assert abs(film.duration / 1_000_000 - 10) < 0.2
+
+
+def test_a_film_without_a_scene_is_none(dashscope: Control) -> None:
+    dashscope(refuses=["picture"])
+    run = make({"on_missing": "skip"})
+    assert run.status == "FAILED"
+    assert run.error is not None
+    assert "nothing to join" in run.error.message
+
+
+def test_a_budget_that_is_reached_half_way_is_never_passed(model: StandIn) -> None:
+    run = make({"seconds": 15, "max_cost": "7.00", "on_missing": "skip"})
+    assert run.status == "SUCCEEDED"
+    assert run.result is not None
+    assert set(failures(run).values()) == {"budget_reached"}
+    assert run.result["scenes"] == 2
+    assert Decimal(run.task.statistics["cost"]) == 3 * Decimal("0.14") + 2 * Decimal("3.00")
+    assert creates(model) == 5
+
+
+def test_a_person_approves_the_storyboard_before_anything_is_paid(model: StandIn) -> None:
+    run = make({"approve": "storyboard"})
+    assert run.error is not None
+    assert (run.status, run.error.code) == ("PAUSED", "awaiting_approval")
+    assert creates(model) == 0
+    with database.connection() as session:
+        assert len(store.list_scenes(session, run.task_id)) == 2
+    assert run.resume().status == "SUCCEEDED"
+
+
+def test_the_rows_tell_what_is_in_the_files() -> None:
+    run = make({})
+    with database.connection() as session:
+        found = store.latest(store.list_resources(session, run.task_id))
+    clip = found[1, Part.clip]
+    assert (clip.measures.seconds, clip.measures.width, clip.measures.height) == (5.0, 160, 90)
+    assert (clip.cost, clip.made_by, clip.measures.has_audio) == (Decimal(3), run.task_id, True)
+    assert found[0, Part.film].measures.seconds == 10.0
+    assert found[0, Part.film].cost == 0
