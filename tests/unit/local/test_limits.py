@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 import local.runtime.runtime
 from local.aws.event_sources import Poller, Queues
+from local.gateway.console import Console
 from local.gateway.gateway import Gateway
 from local.gateway.tokens import Issuer
 from local.iam.guard import Guard
@@ -319,7 +320,8 @@ def answered(root: Path, function: Function, timeout: float = 30.0, body: bytes 
 
     async def work(runtime: Runtime) -> None:
         port = free_port()
-        gateway = Gateway(Issuer(root, port), Guard(root))
+        issuer = Issuer(root, port)
+        gateway = Gateway(issuer, Guard(root), Console(issuer, port))
         gateway.open(Api((Route("POST", "/asked", function.name, timeout=timeout),)), runtime)
         runner = web.ServerRunner(gateway.server(), shutdown_timeout=0.1)
         await runner.setup()
