@@ -40,7 +40,7 @@ UV_READY := .tools/bin/uv
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo workload up console console-check client logs browser test unused-grants test-quick test-mariadb fuzz lint build openapi template bench deploy lock clean
+.PHONY: help demo workload up console console-check screenshots client logs browser test unused-grants test-quick test-mariadb fuzz lint build openapi template bench deploy lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ console-check: console/node_modules/.ready ## Check the console: types against t
 		&& npm run --silent build -- --outDir "$$built" --emptyOutDir --logLevel warn \
 		&& { diff -r "$$built" dist || { echo "make: console/dist is not of this source: run make console" >&2; rm -rf "$$built"; exit 1; }; } \
 		&& rm -rf "$$built" && echo "No findings"
+
+screenshots: .venv/.ready ## Take pictures of the console into .screenshots, in both themes and languages, and the README's
+	@exec $(RUN) -m tests.screenshots
 
 client: $(UV_READY) ## Install the command longhaul and its Python package into .client
 	@$(UV) venv --quiet --allow-existing --python 3.13 .client
@@ -133,12 +136,14 @@ template: .venv/.ready ## Write template.yaml anew from deployment/, functions/*
 bench: .venv/.ready $(if $(filter workloads,$(NAME)),.venv-bench/.ready) ## Measure, and write .bench/NAME.json (NAME=refresh, which is the default; ARGS="--full"; KEEP=1 writes bench/results/NAME.json)
 	@KEEP="$(KEEP)" exec $(RUN) -m bench.$(or $(NAME),refresh) $(ARGS)
 
-deploy: build ## Deploy to AWS, then migrate the database (ENV=staging; asks for the parameters the first time; CI=true asks nothing)
+deploy: build ## Deploy to AWS, migrate the database and upload the console (ENV=staging; asks for the parameters the first time; CI=true asks nothing)
 	@given=$$($(ENVIRONMENT) $(if $(filter-out 0 false,$(CI)),--unattended)) && $(SAM) deploy $$given
 	@echo "Migrating the database"
 	@stack=$$($(ENVIRONMENT) --stack) && answer=$$($(SAM) remote invoke Migrate --config-env "$(ENV)" \
 		--stack-name "$$stack" --event '{}' --output json) && echo "$$answer" \
 		&& case "$$answer" in *FunctionError*) echo "make: the migration failed" >&2; exit 1 ;; esac
+	@echo "Uploading the console"
+	@$(RUN) -m local.publishing "$$($(ENVIRONMENT) --stack)" --environment "$(ENV)"
 
 lock: $(UV_READY) ## Pin requirements/*.in anew, with hashes
 	@echo "Pinning requirements/*.txt"

@@ -28,7 +28,8 @@ from tests.rights import keep
 ON_THE_STACK = ("tests/faults/", "tests/e2e/")
 LONGEST = (*ON_THE_STACK, "sample", "tests/integration/test_migrations.py", "tests/integration/test_database.py")
 ON_THE_SAMPLE = tuple(
-    f"tests/unit/local/test_{name}.py" for name in ("enforcing", "event_sources", "gateway", "serving", "stack_life")
+    f"tests/unit/local/test_{name}.py"
+    for name in ("enforcing", "event_sources", "gateway", "publishing", "serving", "stack_life")
 )
 hypothesis.settings.register_profile("longhaul", deadline=None)  # a busy machine is no finding
 hypothesis.settings.load_profile("longhaul")

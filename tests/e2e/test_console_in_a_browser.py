@@ -340,6 +340,58 @@ def test_charts_have_their_figures_as_tables(observer: Observer, console: Consol
     expect(page.locator("h2 + .wide tbody")).to_contain_text("waiting")
 
 
+def test_an_alert_is_seen_acknowledged_silenced_and_leads_to_its_task(
+    observer: Observer, console: Console, page: Page
+) -> None:
+    # GIVEN a task that runs for longer than its tenant's rule allows
+    task_id = submit(observer, "slow one", items=400, seconds=1)
+    rule = "/api/v1/alert-rules/running_long"
+    body = {"warning": 0.001, "critical": None, "hold_seconds": 0}
+    assert observer.request("PUT", rule, json=body).status == 200
+
+    # WHEN the alerts are looked at
+    console.sign_in("alerts")
+    card = page.locator("article.alert").first
+    expect(card).to_contain_text("running_long")
+
+    # THEN it is acknowledged and silenced, and one press leads to the task
+    card.get_by_role("button", name="Acknowledge").click()
+    expect(card).to_contain_text("acknowledged by developer")
+    card.get_by_role("button", name="Silence").click()
+    page.get_by_role("dialog").get_by_role("button", name="Silence").click()
+    expect(card).to_contain_text("silenced")
+    expect(page.locator("main")).to_contain_text("dead-letter queues holds a message.")
+    card.get_by_role("link", name="See the task").click()
+    expect(page.get_by_role("heading", name="slow one")).to_be_visible()
+    observer.cancel(task_id)
+    observer.request("DELETE", rule)
+
+
+def test_workloads_have_views_of_their_own(observer: Observer, console: Console, page: Page) -> None:
+    # GIVEN a campaign, a diagnosis and a directory
+    campaign = observer.call([{"leads_id": f"L-{n}", "phone": f"1380013800{n}", "name": "王女士"} for n in range(3)])
+    params = {"brand": "晨光口腔", "questions": ["种植牙哪家好？"], "models": ["deepseek", "qwen"]}
+    diagnosis = str(observer.post("/api/v1/tasks", {"kind": "brand_diagnosis", "params": params})["task_id"])
+    refresh = observer.submit("澳门")
+    console.sign_in(path_of(diagnosis, "results"))
+
+    # THEN the grid is seen cell by cell, and a cell with what was answered
+    expect(page.locator("table.grid .cell.answered")).to_have_count(2)
+    page.locator("table.grid .cell").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("deepseek: Answered")
+
+    # AND each call, with its conversation where there was one
+    observer.ended(campaign)
+    console.open(path_of(campaign, "results"))
+    expect(page.locator("details.call")).to_have_count(3)
+    expect(page.locator("#panel .state")).to_contain_text("3 calls")
+
+    # AND the hospitals of a province
+    observer.ended(refresh)
+    console.open("hospitals?province=820000")
+    expect(page.locator("p.state")).to_contain_text(re.compile(r"[1-9]\d* of [1-9]\d* hospitals"))
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="no axe-core: `make console-check` installs it")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_page_has_a_serious_finding_of_axe(observer: Observer, console: Console, page: Page, theme: str) -> None:
@@ -359,6 +411,9 @@ def test_no_page_has_a_serious_finding_of_axe(observer: Observer, console: Conso
         ("queues", "td"),
         ("charts?window=1h", "canvas"),
         ("webhooks", "p"),
+        ("alerts", "td"),
+        ("hospitals", "p"),
+        ("roles", "p"),
     ):
         console.open(path)
         expect(page.locator(f"main {shown}").first).to_be_visible()
