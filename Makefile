@@ -29,6 +29,7 @@ PYTEST := $(RUN) -m pytest $(ARGS)
 WORKERS ?= 2
 PARALLEL := -n $(WORKERS) --dist loadscope
 ENVIRONMENT = $(RUN) -m local.environments "$(ENV)" --stack-name "$(STACK)"
+PUBLISH := $(RUN) -m local.publishing
 SAM := env PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 sam
 LOCK := pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate
 
@@ -143,7 +144,7 @@ deploy: build ## Deploy to AWS, migrate the database and upload the console (ENV
 		--stack-name "$$stack" --event '{}' --output json) && echo "$$answer" \
 		&& case "$$answer" in *FunctionError*) echo "make: the migration failed" >&2; exit 1 ;; esac
 	@echo "Uploading the console"
-	@$(RUN) -m local.publishing "$$($(ENVIRONMENT) --stack)" --environment "$(ENV)"
+	@$(PUBLISH) "$$($(ENVIRONMENT) --stack)" --environment "$(ENV)"
 
 lock: $(UV_READY) ## Pin requirements/*.in anew, with hashes
 	@echo "Pinning requirements/*.txt"

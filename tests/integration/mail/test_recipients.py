@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -97,7 +98,8 @@ def test_nothing_is_sent_before_the_confirmation_but_the_confirmation(mails: Mai
     assert send() == 1
     (mail,) = mails.take()
     path = link_of(mail)
-    collect(before := notice("failed"))
+    a_second_ago = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="milliseconds")
+    collect(before := notice("failed", at=a_second_ago.replace("+00:00", "Z")))
     click(path)
     collect(before)
     assert send() == 0, "what ended before it confirmed is not told, however late it comes"

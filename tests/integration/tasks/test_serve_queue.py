@@ -25,6 +25,8 @@ LANES = [
     KIND,
     "role_creation",
     "text_summaries",
+    "video_generation",
+    "video_scene_regeneration",
 ]
 
 

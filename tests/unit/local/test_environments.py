@@ -1,4 +1,4 @@
-"""`make deploy`, with a `sam` that only writes down what it is given: environments cannot be confused."""
+"""`make deploy`, with commands that only write down what they are given: environments cannot be confused."""
 
 import os
 import shutil
@@ -34,6 +34,8 @@ class Checkout:
             (folder / name).symlink_to(ROOT / name)
         (folder / "sam").write_text(SAM)
         (folder / "sam").chmod(0o755)
+        (folder / "publish").write_text('#!/bin/sh\necho publish "$@" >> calls\n')
+        (folder / "publish").chmod(0o755)
         (folder / "answer").write_text('{"StatusCode": 200}')
 
     def knows(self, name: str, stack: str) -> None:
@@ -48,7 +50,16 @@ class Checkout:
         """Return the exit code and standard error."""
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         # `build` and `.venv/.ready` count as done.
-        command = ["make", "-o", "build", "-o", ".venv/.ready", f"SAM={self.folder}/sam", "deploy", *variables]
+        command = [
+            "make",
+            "-o",
+            "build",
+            "-o",
+            ".venv/.ready",
+            f"SAM={self.folder}/sam",
+            f"PUBLISH={self.folder}/publish",
+        ]
+        command += ["deploy", *variables]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stderr
 
@@ -72,11 +83,12 @@ def test_a_new_environment_is_asked_for_its_parameters_also_beside_another(check
     assert checkout.called() == [
         "deploy --config-env staging --stack-name longhaul-staging --capabilities CAPABILITY_IAM --guided",
         "remote invoke Migrate --config-env staging --stack-name longhaul-blue --event {} --output json",
+        "publish longhaul-blue --environment staging",
     ]
 
     # AND the next deployment goes by its own section
     assert checkout.deploy("ENV=staging")[0] == 0
-    assert checkout.called()[2] == (
+    assert checkout.called()[3] == (
         f"deploy --config-env staging --stack-name longhaul-blue {DEPLOYED} --confirm-changeset"
     )
 
