@@ -158,6 +158,27 @@ def test_dynamodb_answers_as_on_motos_own_way(call: Call, taken: list[bool]) -> 
     compare(call, taken, "dynamodb", DYNAMO)
 
 
+def test_a_query_finds_what_is_in_its_partition_and_nothing_else(call: Call) -> None:
+    region = "eu-central-1"
+    assert call(region, "dynamodb", "CreateTable", SCHEMA)[0] == 200
+    for pk, sk in (("b", 1), ("a", 3), ("a", 1), ("a", 2)):
+        call(region, "dynamodb", "PutItem", {"TableName": "t", "Item": {"pk": {"S": pk}, "sk": {"N": str(sk)}}})
+
+    def found(pk: str, **more: Any) -> list[int]:
+        asked = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}, **more}
+        status, body, _ = call(region, "dynamodb", "Query", {"TableName": "t", **asked})
+        assert status == 200, body
+        return [int(item["sk"]["N"]) for item in body["Items"] if item["pk"]["S"] == pk]
+
+    assert (found("a"), found("a", ScanIndexForward=False), found("b"), found("nobody")) == (
+        [1, 2, 3],
+        [3, 2, 1],
+        [1],
+        [],
+    )
+    assert found("a", ExclusiveStartKey={"pk": {"S": "a"}, "sk": {"N": "1"}}, Limit=1) == [2]
+
+
 def test_sqs_answers_as_on_motos_own_way(call: Call, taken: list[bool]) -> None:
     urls = {region: queue(call, region, "compared") for region in (SHORT, LONG)}
     assert urls[SHORT] == urls[LONG]
