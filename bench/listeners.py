@@ -122,4 +122,5 @@ def slow_channel(folder: Path, parameters: Mapping[str, str]) -> Iterator[Runnin
             stack.aws("dynamodb").put_item(TableName="longhaul-SocketsTable", Item=item)
         yield stack
     asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(SLOW_SECONDS), loop).result(2 * SLOW_SECONDS)  # the last posts end
     loop.call_soon_threadsafe(loop.stop)
