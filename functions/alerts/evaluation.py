@@ -8,10 +8,14 @@
 
 Each change is a transaction of its own: the alert, changed only from the state it was seen in, and the event that is to
 be told. So two evaluations at once are one, and one that is killed has done some of it, which the next goes on with.
+
+New values of alerts that otherwise stay as they are come last: there may be thousands each minute, and the time of an
+evaluation has an end.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from alerts import store
@@ -51,25 +55,41 @@ def evaluate(dead_letters: dict[str, int] | None) -> Evaluated:
         limits = Limits(store.list_rules(session))
         was_open = store.list_open(session)
         silences = store.list_silences_now(session)
-    open_tasks = [alert.task_id for alert in was_open if alert.rule == AlertRule.RUNNING_LONG and alert.task_id]
-    findings = find(limits, open_tasks, dead_letters or {})
+    findings = find(limits, was_open, dead_letters or {})
+    seen = [alert for alert in was_open if alert.rule != AlertRule.DEAD_LETTERS or dead_letters is not None]
     changes = Counter[str]()
-    still, by_key = {finding.key for finding in findings}, {alert.key: alert for alert in was_open}
-    for alert in was_open:
-        if alert.key not in still and (alert.rule != AlertRule.DEAD_LETTERS or dead_letters is not None):
-            changes[_end(alert, _is_silenced(silences, alert))] += 1
-    for finding in findings:
+    for step in _steps(findings, seen, silences):
         if lifetime.seconds_left() < RESERVED_SECONDS:
             logger.warning("alerts not evaluated in time, the next evaluation goes on", extra={"found": len(findings)})
             break
-        silenced, known = _is_silenced(silences, finding), by_key.get(finding.key)
-        changes[_open(finding, silenced) if known is None else _go_on(known, finding, silenced)] += 1
+        changes[step()] += 1
     changes.pop("", None)
     with database.connection() as session:
         store.purge(session, KEPT_DAYS, PURGED)
     if changes:
         logger.info("alerts have changed", extra={"changes": dict(changes), "found": len(findings)})
     return Evaluated(len(findings), changes)
+
+
+def _steps(
+    findings: Sequence[Finding], was_open: Sequence[Alert], silences: Sequence[Silence]
+) -> Iterator[Callable[[], str]]:
+    """What to do, and in which order: alerts that open, fire or escalate; those that end; values, the oldest first."""
+    still, by_key = {finding.key for finding in findings}, {alert.key: alert for alert in was_open}
+    values: list[tuple[Alert, Finding]] = []
+    for finding in findings:
+        silenced, alert = _is_silenced(silences, finding), by_key.get(finding.key)
+        if alert is None:
+            yield partial(_open, finding, silenced)
+        elif _due(alert, finding, silenced):
+            yield partial(_go_on, alert, finding, silenced)
+        elif alert.state == AlertState.FIRING and alert.value != finding.value:
+            values.append((alert, finding))
+    for alert in was_open:
+        if alert.key not in still:
+            yield partial(_end, alert, _is_silenced(silences, alert))
+    for alert, finding in sorted(values, key=lambda one: one[0].updated_at):
+        yield partial(_keep_up, alert, finding)
 
 
 def _open(finding: Finding, silenced: bool) -> str:
@@ -88,26 +108,36 @@ def _open(finding: Finding, silenced: bool) -> str:
     return database.run_transaction(write)
 
 
-def _go_on(alert: Alert, finding: Finding, silenced: bool) -> str:
+def _due(alert: Alert, finding: Finding, silenced: bool) -> AlertEvent | None:
+    """What is to happen to an open alert that is found again. None: it may have another value, and no more."""
     if alert.state == AlertState.PENDING:
-        if alert.seconds_open < finding.hold_seconds:
-            return ""
-        return _change(
-            alert, AlertEvent.FIRING, lambda tx: store.fire(tx, alert.alert_id, finding, told=not silenced), silenced
-        )
+        return AlertEvent.FIRING if alert.seconds_open >= finding.hold_seconds else None
     if finding.severity == AlertSeverity.CRITICAL and alert.severity == AlertSeverity.WARNING:
-        return _change(
-            alert,
-            AlertEvent.ESCALATED,
-            lambda tx: store.escalate(tx, alert.alert_id, finding, told=not silenced),
-            silenced,
-        )
-    if not silenced and alert.acknowledged_at is None and _is_due(alert):
-        event = AlertEvent.FIRING if alert.told_at is None else AlertEvent.REPEATED
-        return _change(alert, event, lambda tx: store.tell_again(tx, alert, finding), silenced)
-    if finding.value != alert.value:
-        with database.connection() as session:
-            store.keep_up(session, alert.alert_id, finding)
+        return AlertEvent.ESCALATED
+    if silenced or alert.acknowledged_at is not None:
+        return None
+    if alert.seconds_told is None:  # a silence has ended
+        return AlertEvent.ESCALATED if alert.was_told else AlertEvent.FIRING
+    return AlertEvent.REPEATED if alert.seconds_told >= REPEAT_SECONDS else None
+
+
+def _go_on(alert: Alert, finding: Finding, silenced: bool) -> str:
+    if (event := _due(alert, finding, silenced)) is None:
+        return ""
+
+    def change(tx: Session) -> bool:
+        if alert.state == AlertState.PENDING:
+            return store.fire(tx, alert.alert_id, finding, told=not silenced)
+        if event == AlertEvent.ESCALATED and alert.severity == AlertSeverity.WARNING:
+            return store.escalate(tx, alert.alert_id, finding, told=not silenced)
+        return store.tell_again(tx, alert, finding)
+
+    return _change(alert, event, change, silenced)
+
+
+def _keep_up(alert: Alert, finding: Finding) -> str:
+    with database.connection() as session:
+        store.keep_up(session, alert.alert_id, finding)
     return ""
 
 
@@ -116,7 +146,7 @@ def _end(alert: Alert, silenced: bool) -> str:
         with database.connection() as session:
             store.drop_pending(session, alert.alert_id)
         return "dropped"
-    told = alert.told_at is not None and not silenced  # who heard nothing of it need not hear of its end
+    told = alert.was_told and not silenced  # who heard nothing of it need not hear of its end
     return _change(alert, AlertEvent.RESOLVED, lambda tx: store.resolve(tx, alert.alert_id), silenced, told=told)
 
 
@@ -130,11 +160,6 @@ def _change(
         return event
 
     return database.run_transaction(write)
-
-
-def _is_due(alert: Alert) -> bool:
-    """It fired while it was silenced, or was last told of long ago."""
-    return alert.seconds_told is None or alert.seconds_told >= REPEAT_SECONDS
 
 
 def _is_silenced(silences: Sequence[Silence], one: Alert | Finding) -> bool:

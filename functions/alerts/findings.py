@@ -5,7 +5,7 @@ MAX_SUBJECTS findings of its own, and one that counts the others.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from alerts.model import (
     OPERATOR,
     RULES,
     WHOLE,
+    Alert,
     AlertRule,
     Finding,
     Thresholds,
@@ -64,11 +65,13 @@ class Limits:
         )  # fmt: skip
 
 
-def find(limits: Limits, open_tasks: Iterable[str], dead_letters: dict[str, int]) -> list[Finding]:
-    """All that passes a threshold. `open_tasks` have an alert for running long, and are looked at wherever they stand.
+def find(limits: Limits, was_open: Sequence[Alert], dead_letters: dict[str, int]) -> list[Finding]:
+    """All that passes a threshold. A task with an open alert is looked at wherever it stands, and its alert is its own.
 
     Raises DatabaseUnavailable.
     """
+    open_tasks = [alert.task_id for alert in was_open if alert.rule == AlertRule.RUNNING_LONG and alert.task_id]
+    open_keys = {alert.key for alert in was_open}
     by_rule: dict[AlertRule, Callable[[Session, Limits, float], Iterable[Finding | None]]] = {
         AlertRule.RUNNING_LONG: lambda session, limits, floor: _running_long(session, limits, floor, open_tasks),
         AlertRule.FAILED_SHARE: _failed_shares,
@@ -82,7 +85,8 @@ def find(limits: Limits, open_tasks: Iterable[str], dead_letters: dict[str, int]
     with database.connection() as session:
         for rule, read in by_rule.items():
             if (floor := limits.floor(rule)) != float("inf"):
-                found += _capped(finding for finding in read(session, limits, floor) if finding is not None)
+                passing = (finding for finding in read(session, limits, floor) if finding is not None)
+                found += _capped(passing, open_keys)
     return found
 
 
@@ -143,13 +147,16 @@ def _dead_letters(limits: Limits, dead_letters: dict[str, int]) -> Iterator[Find
         yield limits.judge(AlertRule.DEAD_LETTERS, OPERATOR, queue, float(number), message, title=queue)
 
 
-def _capped(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The worst of each tenant, and one that stands for all others."""
+def _capped(findings: Iterable[Finding], open_keys: Set[tuple[str, str, str]]) -> Iterator[Finding]:
+    """Of each tenant those with an open alert, then the worst, and one that stands for all others.
+
+    An alert that is open keeps its place: values that change places at the limit would end one and begin another.
+    """
     of_tenant: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         of_tenant[finding.tenant_id].append(finding)
     for found in of_tenant.values():
-        found.sort(key=lambda one: -one.value)
+        found.sort(key=lambda one: (one.key not in open_keys, -one.value))
         yield from found[:MAX_SUBJECTS]
         if others := found[MAX_SUBJECTS:]:
             yield _further(others)

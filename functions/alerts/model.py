@@ -145,7 +145,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Alert:
-    """A row of `alerts`. Times are aware, UTC. `seconds_open` and `seconds_told` are by the database's clock."""
+    """A row of `alerts`. Times are aware, UTC. `seconds_open` and `seconds_told` are by the database's clock.
+
+    `told_at`: when listeners were last notified; None: never, or a silence kept from them that it became critical.
+    `was_told`: whether they were notified at all (of an alert that was read by itself, or as an open one).
+    """
 
     id: int
     alert_id: str
@@ -169,6 +173,7 @@ class Alert:
     updated_at: datetime
     seconds_open: float = 0.0
     seconds_told: float | None = None
+    was_told: bool = False
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -177,6 +182,7 @@ class Alert:
             "rule": AlertRule(row["rule"]),
             "state": AlertState(row["state"]),
             "severity": AlertSeverity(row["severity"]),
+            "was_told": bool(row.get("was_told")),
         }
         return cls(**values | chosen)
 

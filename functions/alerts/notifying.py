@@ -1,11 +1,11 @@
 """Notifying: what happened to alerts is given to the channels that listen, and to the topic.
 
 The events are rows, unsent until all of it was sent. One that was claimed by somebody who died is found by the next
-evaluation, and keeps its id: who hears of it twice can tell.
+evaluation, and keeps its id: who hears of it twice can tell. What fails holds nothing else up: it stays claimed for a
+while, and later events go on.
 """
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from alerts import store
@@ -26,18 +26,20 @@ def notify() -> int:
 
     Raises DatabaseUnavailable.
     """
-    sent = 0
+    sent, topic = 0, _Topic()
     while lifetime.seconds_left() > RESERVED_SECONDS:
         with database.connection() as session:
             claimed = store.claim_unsent(session, CLAIM_SECONDS, BATCH)
         if not claimed:
             break
         notices = [_addressed(row) for row in claimed]
-        if not (publication.deliver(notices) and _publish(notices)):
-            return sent
-        with database.connection() as session:
-            store.mark_sent(session, [row["id"] for row in claimed])
-        sent += len(claimed)
+        if not publication.deliver(notices):
+            continue
+        done = [row["id"] for row, one in zip(claimed, notices, strict=True) if topic.publish(one)]
+        if done:
+            with database.connection() as session:
+                store.mark_sent(session, done)
+        sent += len(done)
     return sent
 
 
@@ -58,24 +60,30 @@ def _addressed(row: dict[str, Any]) -> Addressed:
     return Addressed(tenant_id=row["tenant_id"], notice=alert(row["id"], event, row["created_at"], data))
 
 
-def _publish(notices: Sequence[Addressed]) -> bool:
-    """To the operator's topic, those of every tenant: attributes let a subscription choose. Whether all were sent."""
-    topic = settings.of(settings.Alerts).alerts_topic
-    for one in notices:
+class _Topic:
+    """The operator's topic, to which go the alerts of every tenant: attributes let a subscription choose."""
+
+    def __init__(self) -> None:
+        self._away = False  # one that does not answer is not asked again: each time would take seconds
+
+    def publish(self, one: Addressed) -> bool:
+        """Whether the notice was sent."""
+        if self._away:
+            return False
         notice, data = one.notice, one.notice.data
         if not isinstance(data, AlertData):
             raise TypeError("an alert's notice has an alert's data")
         said = {"type": notice.type, "severity": data.severity, "rule": data.rule, "tenant_id": one.tenant_id or "-"}
         attributes: Any = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
         body = json.dumps(notice.model_dump(mode="json", exclude_none=True) | {"tenantid": one.tenant_id})
+        arn = settings.of(settings.Alerts).alerts_topic
         try:
-            aws.client("sns").publish(
-                TopicArn=topic, Message=body, Subject=_subject(data), MessageAttributes=attributes
-            )
+            aws.client("sns").publish(TopicArn=arn, Message=body, Subject=_subject(data), MessageAttributes=attributes)
         except aws.errors() as error:
+            self._away = aws.is_away(error)
             logger.warning("alert not published", extra={"alert_id": data.alert_id, "reason": str(error)})
             return False
-    return True
+        return True
 
 
 def _subject(data: AlertData) -> str:

@@ -111,7 +111,11 @@ LIMIT :limit;
 SELECT
     alerts.*,
     TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds_open,
-    TIMESTAMPDIFF(MICROSECOND, told_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds_told
+    TIMESTAMPDIFF(MICROSECOND, told_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds_told,
+    told_at IS NOT NULL OR EXISTS (
+        SELECT 1 FROM alert_events
+        WHERE alert_events.alert_id = alerts.alert_id AND event IN ('firing', 'escalated', 'repeated') AND silenced = 0
+    ) AS was_told
 FROM alerts
 WHERE open = 1 AND id > :after_id
 ORDER BY id
@@ -135,10 +139,10 @@ SET state = 'firing', severity = :severity, value = :value, threshold = :thresho
 WHERE alert_id = :alert_id AND open = 1 AND state = 'pending';
 
 -- name: escalate!
--- Whoever saw to the warning has not seen this.
+-- Whoever saw to the warning has not seen this. Who is not told of it now is when the silence has ended.
 UPDATE alerts
 SET severity = 'critical', value = :value, threshold = :threshold, message = :message, acknowledged_at = NULL,
-    acknowledged_by = NULL, told_at = IF(:told, UTC_TIMESTAMP(6), told_at), updated_at = UTC_TIMESTAMP(6)
+    acknowledged_by = NULL, told_at = IF(:told, UTC_TIMESTAMP(6), NULL), updated_at = UTC_TIMESTAMP(6)
 WHERE alert_id = :alert_id AND open = 1 AND state = 'firing' AND severity = 'warning';
 
 -- name: tell_again!
@@ -219,7 +223,14 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: fetch_alert^
-SELECT * FROM alerts WHERE alert_id = :alert_id AND (:any_tenant OR tenant_id = :tenant_id);
+SELECT
+    alerts.*,
+    told_at IS NOT NULL OR EXISTS (
+        SELECT 1 FROM alert_events
+        WHERE alert_events.alert_id = alerts.alert_id AND event IN ('firing', 'escalated', 'repeated') AND silenced = 0
+    ) AS was_told
+FROM alerts
+WHERE alert_id = :alert_id AND (:any_tenant OR tenant_id = :tenant_id);
 
 -- name: list_events
 SELECT * FROM alert_events WHERE alert_id = :alert_id ORDER BY id DESC LIMIT :limit;

@@ -7,9 +7,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 
 from alerts import evaluation, findings, notifying
 from alerts.model import AlertSeverity
+from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul.tasks import publication
 from longhaul.tasks.model import Task
@@ -181,6 +183,55 @@ def test_while_the_topic_is_away_alerts_stay_unsent(
     assert types(told) == ["firing"]
 
 
+@pytest.mark.parametrize(("away", "asked"), [(True, 1), (False, 3)])
+def test_a_topic_that_fails_keeps_no_other_channel_from_its_notices(
+    away: bool,
+    asked: int,
+    evaluate: Evaluate,
+    running_task: Running,
+    pass_time: PassTime,
+    told: Told,
+    sent: Callable[[str], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN alerts of more tenants than are notified of at once, and a topic that does not answer, or refuses
+    tenants = ["acme", "initech", "umbrella"]
+    for tenant in tenants:
+        running_task(tenant_id=tenant)
+        with longhaul_database.connection() as session:
+            publication.listen(session, tenant, Channel.WEBHOOKS)
+    pass_time(3_601)
+    monkeypatch.setattr(notifying, "BATCH", 1)
+    calls: list[str] = []
+
+    def fail(**_: Any) -> None:
+        calls.append("publish")
+        raise ConnectTimeoutError(endpoint_url="https://sns") if away else NoCredentialsError
+
+    events = aws.client("sns").meta.events
+    events.register_first("before-send.sns.Publish", fail, unique_id="fail")
+    try:
+        assert evaluate()["notified"] == 0
+    finally:
+        events.unregister("before-send.sns.Publish", unique_id="fail")
+
+    # THEN every tenant's webhooks are notified, and one that does not answer is asked once
+    notices = [one for message in sent("webhooks") for one in message["notices"]]
+    assert sorted(one["tenant_id"] for one in notices) == tenants
+    assert len(calls) == asked
+
+    # AND the topic is when it answers again
+    pass_time(60)
+    assert evaluate()["notified"] == 3
+    assert len({notice["id"] for notice in told()}) == 3
+
+
+def test_a_topic_that_hangs_leaves_time_to_notify_the_others() -> None:
+    config = aws.client("sns").meta.config
+    once = config.connect_timeout + config.read_timeout
+    assert once * config.retries["total_max_attempts"] < evaluation.RESERVED_SECONDS / 2
+
+
 def test_an_alert_is_repeated_after_four_hours_until_somebody_acknowledges_it(
     evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, told: Told
 ) -> None:
@@ -248,6 +299,55 @@ def test_a_silence_keeps_alerts_quiet_until_it_ends(
     assert [(notice["tenantid"], notice["type"]) for notice in told() if notice["tenantid"] == "acme"] == [
         ("acme", FIRING)
     ]
+
+
+def test_an_escalation_within_a_silence_is_told_when_the_silence_ends(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, told: Told, sql: Sql
+) -> None:
+    # GIVEN a warning that was told, and a silence since
+    running_task()
+    pass_time(3_601)
+    evaluate()
+    assert types(told) == ["firing"]
+    silence(sql, seconds=4_000)
+
+    # WHEN it becomes critical within the silence
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"escalated": 1}
+    assert evaluate()["changes"] == {}
+    assert types(told) == []
+    [alert] = api.get(ALERTS)["items"]
+    assert (alert["severity"], alert["notified_at"]) == ("critical", None)
+
+    # THEN it is told once the silence has ended
+    pass_time(400)
+    assert evaluate()["changes"] == {"escalated": 1}
+    assert evaluate()["changes"] == {}
+    assert types(told) == ["escalated"]
+
+
+def test_who_was_told_of_a_warning_hears_of_what_follows_an_escalation_within_a_silence(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, told: Told, sql: Sql
+) -> None:
+    running_task()
+    pass_time(3_601)
+    evaluate()
+    silence(sql, seconds=7_200)
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"escalated": 1}
+    sql("DELETE FROM alert_silences")
+    [alert] = api.get(ALERTS)["items"]
+    assert api("POST", f"{ALERTS}/{alert['alert_id']}/acknowledge").status == 200
+    sql("DELETE FROM tasks")
+    assert evaluate()["changes"] == {"resolved": 1}
+    assert types(told) == ["firing", "acknowledged", "resolved"]
+
+
+def silence(sql: Sql, seconds: int) -> None:
+    sql(
+        "INSERT INTO alert_silences (silence_id, tenant_id, user_id, ends_at, created_at) VALUES"
+        " ('s', 'acme', 'ada', TIMESTAMPADD(SECOND, %s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))", seconds
+    )  # fmt: skip
 
 
 def test_what_was_never_told_is_not_told_to_have_cleared(
@@ -370,6 +470,24 @@ def test_of_a_rule_and_tenant_so_many_subjects_have_alerts_and_the_rest_one_toge
     assert evaluate()["changes"] == {"resolved": 3}
 
 
+def test_an_alert_keeps_its_place_when_others_have_greater_values(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN as many alerts as a rule may have, and one task more
+    monkeypatch.setattr(findings, "MAX_SUBJECTS", 2)
+    tasks = [running_task(province=province).task_id for province in ("广东省", "江苏省", "浙江省")]
+    for seconds, task_id in zip((6_000, 5_000, 4_000), tasks, strict=True):
+        sql("UPDATE tasks SET started_at = TIMESTAMPADD(SECOND, -%s, started_at) WHERE task_id = %s", seconds, task_id)
+    assert evaluate()["changes"] == {"firing": 3}
+
+    # WHEN that one runs for longer than the others
+    sql("UPDATE tasks SET started_at = TIMESTAMPADD(SECOND, -2500, started_at) WHERE task_id = %s", tasks[2])
+
+    # THEN no alert ends and none begins
+    assert evaluate()["changes"] == {}
+    assert {item["subject"] for item in api.get(ALERTS)["items"]} == {*tasks[:2], "*"}
+
+
 def test_a_disabled_webhook_is_an_alert(evaluate: Evaluate, api: Api, sql: Sql) -> None:
     sql(
         "INSERT INTO webhooks (webhook_id, tenant_id, url, disabled_at, disabled_reason, created_at, updated_at) VALUES"
@@ -461,7 +579,7 @@ def test_an_evaluation_tells_that_it_is_alive_and_what_there_is_of_each_kind(
 
 
 def test_an_evaluation_that_has_no_time_goes_on_with_the_next(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, monkeypatch: pytest.MonkeyPatch
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running_task()
     pass_time(3_601)
@@ -469,3 +587,49 @@ def test_an_evaluation_that_has_no_time_goes_on_with_the_next(
         patch.setattr(evaluation, "RESERVED_SECONDS", 1e9)
         assert evaluate()["changes"] == {}
     assert evaluate()["changes"] == {"firing": 1}
+
+    # AND so it is with what ends
+    sql("DELETE FROM tasks")
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "RESERVED_SECONDS", 1e9)
+        assert evaluate()["changes"] == {}
+    assert evaluate()["changes"] == {"resolved": 1}
+
+
+def test_with_little_time_alerts_open_first_then_end_and_then_have_new_values(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN alerts whose values grow, one whose task is gone, and a disabled webhook, whose rule is a later one
+    for province in ("广东省", "江苏省", "浙江省"):
+        task = running_task(province=province)
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"firing": 3}
+    before = values(api)
+    pass_time(60)
+    sql("DELETE FROM tasks WHERE task_id = %s", task.task_id)
+    sql(
+        "INSERT INTO webhooks (webhook_id, tenant_id, url, disabled_at, disabled_reason, created_at, updated_at) VALUES"
+        " ('wh_1', 'acme', 'https://a', UTC_TIMESTAMP(6), 'gone', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+    )
+
+    # WHEN there is time for one of them in each evaluation
+    def evaluate_one() -> Any:
+        left = iter([evaluation.RESERVED_SECONDS + 1])
+        with monkeypatch.context() as patch:
+            patch.setattr(evaluation.lifetime, "seconds_left", lambda: next(left, 0.0))
+            return evaluate()["changes"]
+
+    # THEN it is for what changes
+    assert evaluate_one() == {"firing": 1}
+    assert evaluate_one() == {"resolved": 1}
+    assert {task_id: value for task_id, value in values(api).items() if task_id in before} == before
+
+    # AND then for values, each in its turn
+    for _ in range(2):
+        assert evaluate_one() == {}
+    del before[task.task_id]
+    assert all(values(api)[task_id] > value + 50 for task_id, value in before.items())
+
+
+def values(api: Api) -> dict[str, float]:
+    return {item["subject"]: item["value"] for item in api.get(ALERTS, "")["items"]}

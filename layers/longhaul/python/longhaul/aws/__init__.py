@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # (connect, read) timeouts in seconds and retries. DynamoDB answers in milliseconds or is away, and a page must not
 # wait longer for its cache than for its database. A mail is not sent again by the client: one whose answer was lost may
-# have been sent.
-_TIMEOUTS = {"dynamodb": (0.5, 1.0, 1), "sesv2": (2.0, 10.0, 0)}
+# have been sent. Alerts wait for the topic within the seconds that are left to notify of them, and are sent again.
+_TIMEOUTS = {"dynamodb": (0.5, 1.0, 1), "sesv2": (2.0, 10.0, 0), "sns": (1.0, 4.0, 0)}
 _OTHERS = (2.0, 10.0, 3)
 
 # Of the services that every request calls. What is typed here needs no check at run time, and the text that botocore
