@@ -1,7 +1,7 @@
 """One job of the provider for one step: paid for once, polled without a function running, its result's link.
 
     once("creating")   before the create, so that a create whose answer is lost is known
-    create             unclear: the step ends as unavailable, and its next try looks for the job
+    create             unclear (no answer, or the step's time is over): the next try looks for the job
     claim_job, once    which step the job belongs to
     read               until it has ended; 20 queries a second are allowed to an account, and counted for all steps
 
@@ -17,7 +17,7 @@ from typing import Any
 from longhaul import database
 from longhaul.aws import rate
 from longhaul.database import Session
-from longhaul.errors import LonghaulError, ProviderUnavailable
+from longhaul.errors import LonghaulError, ProviderUnavailable, StepTimeout, TransientError
 from longhaul.observability import logger
 from longhaul.workloads import Later, StepContext
 from videos import store
@@ -26,8 +26,10 @@ from videos.provider import REFUSES, ContentRefused, Job, provider
 
 QUERIES_A_SECOND = 20  # of an account
 MIN_LOOK_SECONDS, MAX_LOOK_SECONDS = 2.0, 15.0  # between two looks at a job, which lasts for minutes
+MAX_FAILURES = 3  # of a sweep, after which the provider is taken to be away
 NOTHING = Decimal(0)
 CLOCKS_DIFFER = timedelta(minutes=2)
+UNCLEAR_SECONDS = 30.0  # until the provider's list shows what an unclear create has made
 
 
 class JobFailed(LonghaulError):
@@ -80,14 +82,26 @@ def forget(step: StepContext[Any]) -> None:
 
 
 def cancel_abandoned(limit: int = 100) -> int:
-    """Cancel what tasks that have ended have left at the provider; how many of these jobs are over now."""
+    """Cancel what tasks that have ended have left at the provider; how many jobs these were.
+
+    A retry of its task still finds such a job, and settles it. A job that cannot be cancelled waits for the next sweep.
+    Raises as the provider does, at the third that fails.
+    """
+    failures = 0
     with database.connection() as session:
         job_ids = store.list_abandoned_jobs(session, limit)
     for job_id in job_ids:
-        provider().cancel(job_id)  # one that runs already cannot be stopped, and is paid for
+        try:
+            provider().cancel(job_id)  # one that runs already cannot be stopped, and is paid for
+        except TransientError as error:
+            failures += 1
+            if failures == MAX_FAILURES:
+                raise
+            logger.warning("a job is not cancelled", extra={"job_id": job_id, "reason": str(error)})
+            continue
         with database.connection() as session:
-            store.end_job(session, job_id)
-    return len(job_ids)
+            store.abandon_job(session, job_id)
+    return len(job_ids) - failures
 
 
 def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: bool) -> str:
@@ -97,13 +111,15 @@ def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: boo
     step.purse.hold(order.price)
     try:
         job_id = provider().create(order.path, order.body)
-    except ProviderUnavailable:
+    except (ProviderUnavailable, StepTimeout) as error:
+        error.retry_after = UNCLEAR_SECONDS
         raise  # there may be a job: the next try looks for it
     except LonghaulError:
         step.purse.release()
         step.forget("creating")
         raise
-    _claim(step, job_id)
+    if not _claim(step, job_id):  # a step that had lost a job with the same prompt took it for its own
+        raise ProviderUnavailable(f"another step has the job {job_id}", retry_after=UNCLEAR_SECONDS)
     return job_id
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from longhaul import database
 from longhaul.database import Session
-from longhaul.errors import BadAnswer, TooManyFailures
+from longhaul.errors import BadAnswer, PermanentError, TooManyFailures
 from longhaul.tasks.model import StepStatus
 from longhaul.workloads import Item, StepContext, TaskContext, Workload
+from longhaul.workloads.counting import count_stages
 from longhaul.workloads.stages import Share
 from videos import files, film, jobs, store, writing
 from videos.footage import BadFootage, measure_clip, measure_frame
@@ -21,6 +22,12 @@ from videos.subtitles import webvtt
 STEPS, FILMS = "RunVideoStep", "AssembleFilm"  # the functions
 FRAMES, CLIPS, PARTS, FILM = "frames", "clips", "parts", "film"  # the stages
 PART_SCENES = 10  # that one call joins: a film of more is joined in parts
+
+
+class SceneSkipped(PermanentError):
+    """The scene could not be made earlier, and the film goes on without it."""
+
+    code = "scene_skipped"
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,7 @@ def plan_frames(subject: Subject) -> Iterator[Item]:
 
 
 def make_frame(step: StepContext[Any], subject: Subject) -> dict[str, Any]:
+    _check_in_time(step, CLIPS)
     order = jobs.frame_order(subject.look, step.input["prompt"])
     link = jobs.link_of(step, order)
     with files.folder() as folder:
@@ -134,6 +142,7 @@ def plan_clips(task: TaskContext[Any], subject: Subject) -> Iterator[Item]:
 
 
 def make_clip(step: StepContext[Any], subject: Subject) -> dict[str, Any]:
+    _check_in_time(step, PARTS)
     look, frame, number = subject.look, step.input.get("frame"), step.input["scene"]
     order = jobs.clip_order(look, step.input["prompt"], files.link_to(frame) if frame else None)
     link = jobs.link_of(step, order)
@@ -219,6 +228,14 @@ def _wanted(there: Footage, subject: Subject) -> Iterator[tuple[int, Scene]]:
 
 def _item(number: int, kind: Part, scene: Scene, given: dict[str, Any]) -> Item:
     return Item(f"{kind}/{number:03d}", f"{kind} {number}: {scene.title}"[:200], {"scene": number, **given})
+
+
+def _check_in_time(step: StepContext[Any], following: str) -> None:
+    """Raises SceneSkipped when the following stage is planned: nothing would use what is paid for now."""
+    with database.connection() as session:
+        stage = count_stages(session, step.task_id).get(following)
+    if stage and stage.is_planned:
+        raise SceneSkipped
 
 
 def _fetched(

@@ -61,11 +61,15 @@ INSERT IGNORE INTO video_jobs (job_id, task_id, step_key, created_at)
 VALUES (:job_id, :task_id, :step_key, UTC_TIMESTAMP(6));
 
 -- name: end_job!
-UPDATE video_jobs SET ended = 1 WHERE job_id = :job_id AND ended = 0;
+-- `ended` is 0 (open), 1 (settled) or 2 (abandoned: a retry of its task may still settle it).
+UPDATE video_jobs SET ended = 1 WHERE job_id = :job_id AND ended <> 1;
+
+-- name: abandon_job!
+UPDATE video_jobs SET ended = 2 WHERE job_id = :job_id AND ended = 0;
 
 -- name: fetch_open_job$
--- The job of this step that has not ended: of a worker that died before its step remembered it.
-SELECT job_id FROM video_jobs WHERE task_id = :task_id AND step_key = :step_key AND ended = 0 LIMIT 1;
+-- The job of this step that is not settled: of a worker that died before its step remembered it.
+SELECT job_id FROM video_jobs WHERE task_id = :task_id AND step_key = :step_key AND ended <> 1 LIMIT 1;
 
 -- name: list_known_jobs
 SELECT job_id FROM video_jobs WHERE job_id IN :job_ids;
@@ -75,7 +79,7 @@ SELECT job_id FROM video_jobs WHERE job_id IN :job_ids;
 SELECT video_jobs.job_id
 FROM video_jobs
 JOIN tasks ON tasks.task_id = video_jobs.task_id
-WHERE video_jobs.ended = 0 AND tasks.status IN ('CANCELLED', 'FAILED')
+WHERE video_jobs.ended = 0 AND tasks.status IN ('CANCELLED', 'FAILED', 'SUCCEEDED')
 ORDER BY video_jobs.created_at
 LIMIT :limit;
 

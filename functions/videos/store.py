@@ -97,6 +97,11 @@ def end_job(session: Session, job_id: str) -> bool:
     return bool(_queries.end_job(session, job_id=job_id))
 
 
+def abandon_job(session: Session, job_id: str) -> None:
+    """Nobody waits for the job now; the step that it belongs to may settle it later."""
+    _queries.abandon_job(session, job_id=job_id)
+
+
 def find_open_job(session: Session, task_id: str, step_key: str) -> str | None:
     """The job that was this step's before it remembered it."""
     found: str | None = _queries.fetch_open_job(session, task_id=task_id, step_key=step_key)
