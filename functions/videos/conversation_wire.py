@@ -11,6 +11,7 @@ from videos.conversations import Exchange, suggestion
 from videos.model import Brief
 
 MAX_BYTES = 32 * 1024
+SHOWN_CHARACTERS = 500  # of a last message in a list
 EXAMPLE_ID = "conv_3f2504e04f8941d39a0c0305e82c3301"
 
 
@@ -48,8 +49,9 @@ class MessageView(BaseModel):
     created_at: Timestamp
 
     @classmethod
-    def of(cls, message: Message) -> Self:
-        return cls.model_validate(vars(message))
+    def of(cls, message: Message, characters: int | None = None) -> Self:
+        """`characters`: as many of the content at most."""
+        return cls.model_validate(vars(message) | {"content": message.content[:characters]})
 
 
 class SuggestedTask(BaseModel):
@@ -74,20 +76,26 @@ class ConversationView(BaseModel):
     updated_at: Timestamp
 
     @classmethod
-    def of(cls, conversation: Conversation) -> Self:
+    def of(cls, conversation: Conversation, *, characters: int | None = None) -> Self:
+        """`characters`: as many of the last message at most."""
         last, task = conversation.last_message, suggestion(conversation)
         return cls.model_validate(
             vars(conversation)
             | {
                 "missing": conversation.brief.missing,
                 "suggested_task": task,
-                "last_message": MessageView.of(last) if last else None,
+                "last_message": MessageView.of(last, characters) if last else None,
             }
         )
 
 
+def in_list(conversation: Conversation) -> ConversationView:
+    """The conversation as a list shows it."""
+    return ConversationView.of(conversation, characters=SHOWN_CHARACTERS)
+
+
 class ConversationPage(BaseModel):
-    """A part of the tenant's conversations, the newest first."""
+    """A part of the tenant's conversations, the newest first, each with 500 characters of its last message at most."""
 
     items: list[ConversationView]
     next_cursor: str | None = Field(description="Continues after this page. Null on the last page.")
@@ -104,7 +112,10 @@ class ExchangeView(BaseModel):
     """A message with the agent's reply, and what the conversation has come to."""
 
     message: MessageView
-    reply: MessageView | None = Field(description="Null when another message came first: that one is replied to.")
+    reply: MessageView | None = Field(
+        description="Null while it is under way (read the messages), or when another message came first: that one is "
+        "replied to."
+    )
     brief: Brief
     missing: list[str]
     suggested_task: SuggestedTask | None

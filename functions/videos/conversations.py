@@ -1,8 +1,8 @@
 """Conversations before a video: a user says what it is to be, the agent asks for what is missing.
 
 A message is stored first, then the language model is asked, then its reply is stored: a request that dies between is
-sent again with its Idempotency-Key, and asks for the reply alone. The model reads what is understood so far (the brief)
-and the newest messages that fit into CONTEXT_CHARACTERS; older ones are in the brief.
+sent again with its Idempotency-Key, and asks for the reply alone, unless that is under way. The model reads what is
+understood so far (the brief) and the newest messages that fit into CONTEXT_CHARACTERS; older ones are in the brief.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from longhaul import database, llm
+from longhaul.cache import debounce
 from longhaul.database import Session
 from longhaul.errors import Conflict, NotFound
 from longhaul.idempotency import KeyedRequest, claim, save_answer
@@ -26,6 +27,7 @@ CONTEXT_CHARACTERS = 12_000
 CONTEXT_MESSAGES = 40
 REPLY_TOKENS = 800
 TITLE_CHARACTERS = 100
+REPLY_SECONDS = 300  # the function's time: a reply that was asked for longer ago does not come
 
 _prompts = prompts.load(__file__)
 
@@ -45,7 +47,8 @@ class Turn(BaseModel):
 
 @dataclass(frozen=True)
 class Exchange:
-    """A message, what was replied, and the conversation after it. `reply` is None when another message came first."""
+    """A message, what was replied, and the conversation after it. `reply` is None while it is under way, and when
+    another message came first."""
 
     conversation: Conversation
     message: Message
@@ -115,7 +118,7 @@ def say(conversation_id: str, content: str, request: KeyedRequest) -> Exchange:
     position = database.run_transaction(write)
     conversation = read(conversation_id, request.tenant_id)
     if conversation.messages == position:
-        _reply(conversation, request.tenant_id)
+        _reply_once(conversation, request.tenant_id)
         conversation = read(conversation_id, request.tenant_id)
     with database.connection() as session:
         found = store.list_messages(session, conversation_id, request.tenant_id, after=position - 1, limit=2) or []
@@ -150,6 +153,21 @@ def context(messages: list[Message]) -> list[Message]:
             break
         kept.append(message)
     return kept[::-1]
+
+
+def _reply_once(conversation: Conversation, tenant_id: str) -> None:
+    """Ask the model, unless another request has: the gateway answers 503 long before the model, and clients try again.
+
+    Raises as `_reply`; then the next request asks.
+    """
+    mark = f"reply:{conversation.conversation_id}:{conversation.messages}"
+    if not debounce.claim(mark, "asked_at", every=REPLY_SECONDS):
+        return
+    try:
+        _reply(conversation, tenant_id)
+    except Exception:
+        debounce.write(mark, asked_at=0.0)
+        raise
 
 
 def _reply(conversation: Conversation, tenant_id: str) -> None:

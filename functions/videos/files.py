@@ -97,11 +97,13 @@ def delete(keys: list[str]) -> int:
     for first in range(0, len(keys), DELETED_AT_ONCE):
         some = keys[first : first + DELETED_AT_ONCE]
         try:
-            aws.client("s3").delete_objects(
+            answer = aws.client("s3").delete_objects(
                 Bucket=_bucket(), Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
             )
         except aws.errors() as error:
             raise AwsUnavailable("files of videos cannot be deleted") from error
+        if refused := answer.get("Errors"):  # S3 answers 200 all the same
+            raise AwsUnavailable(f"{len(refused)} files cannot be deleted: {refused[0].get('Code')}")
     return len(keys)
 
 

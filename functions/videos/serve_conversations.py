@@ -2,14 +2,13 @@
 
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
 from longhaul.http import (
     IdempotencyKey,
     PageCursor,
-    PageSize,
     Response,
     also,
     caller,
@@ -33,6 +32,7 @@ from videos.conversation_wire import (
     MessageView,
     NewConversation,
     NewMessage,
+    in_list,
 )
 
 settings.require(
@@ -51,6 +51,10 @@ ConversationId = Annotated[
     str, Path(pattern=r"^conv_[0-9a-f]{32}$", description="A conversation's id.", examples=[EXAMPLE_ID])
 ]
 
+# An answer has 6 MB at most, in which a character may take seven bytes.
+ConversationsAtOnce = Annotated[int, Query(ge=1, le=100, description="Items a page, 1 to 100.")]
+MessagesAtOnce = Annotated[int, Query(ge=1, le=20, description="Items a page, 1 to 20.")]
+
 
 @app.post("/api/v1/conversations", **WRITE, summary="Begin a conversation", status_code=201)
 def begin_conversation(
@@ -63,11 +67,11 @@ def begin_conversation(
 
 
 @app.get("/api/v1/conversations", **READ, summary="List conversations, the newest first")
-def list_conversations(cursor: PageCursor = None, limit: PageSize = 20) -> Response[ConversationPage]:
+def list_conversations(cursor: PageCursor = None, limit: ConversationsAtOnce = 20) -> Response[ConversationPage]:
     of = ["conversations", caller(app).tenant_id]
     before = key_of(of, cursor) if cursor else None
     found, following = conversations.list_conversations(caller(app).tenant_id, before=before, limit=limit)
-    page = ConversationPage(items=[*map(ConversationView.of, found)], next_cursor=cursor_after(of, following))
+    page = ConversationPage(items=[*map(in_list, found)], next_cursor=cursor_after(of, following))
     return conditional(app, lambda: page, etag=etag_of(page))
 
 
@@ -79,7 +83,7 @@ def get_conversation(conversation_id: ConversationId) -> Response[ConversationVi
 
 @app.get("/api/v1/conversations/<conversation_id>/messages", **READ, summary="List messages, the oldest first")
 def list_messages(
-    conversation_id: ConversationId, cursor: PageCursor = None, limit: PageSize = 20
+    conversation_id: ConversationId, cursor: PageCursor = None, limit: MessagesAtOnce = 20
 ) -> Response[MessagePage]:
     of = ["messages", caller(app).tenant_id, conversation_id]
     after = key_of(of, cursor) if cursor else 0

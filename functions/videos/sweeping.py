@@ -10,8 +10,12 @@ SPARE_SECONDS = 10.0
 
 
 def sweep(*, with_files: bool) -> dict[str, int]:
-    """How many jobs and files were over. Raises as the provider and S3 do."""
-    swept = {"jobs": jobs.cancel_abandoned(), "files": delete_orphans() if with_files else 0}
+    """How many jobs and files were over. Raises as S3 and the provider do.
+
+    The files first: their sweep comes once a day, and must not wait for a provider that is away.
+    """
+    files_deleted = delete_orphans() if with_files else 0
+    swept = {"jobs": jobs.cancel_abandoned(), "files": files_deleted}
     if any(swept.values()):
         logger.info("videos swept", extra=swept)
     return swept

@@ -8,7 +8,7 @@ from typing import Any
 
 from longhaul import database, stored
 from longhaul.database import Session
-from longhaul.errors import Conflict, IllegalTransition, InvalidRequest, NotFound
+from longhaul.errors import AlreadyOpen, Conflict, IllegalTransition, InvalidRequest, NotFound
 from longhaul.idempotency import KeyedRequest, claim
 from longhaul.tasks import listing, purging
 from longhaul.tasks import store as task_store
@@ -170,7 +170,8 @@ def remake_scene(
 ) -> tuple[Task, bool]:
     """The task that makes a scene anew, and the film with it; whether the same key has made it before.
 
-    While one is open for the video, it is that one. Raises Conflict while the video has not SUCCEEDED.
+    While one is open that makes the same of the video, it is that one. Raises AlreadyOpen while another is, and
+    Conflict while the video has not SUCCEEDED.
     """
     with database.connection() as session:
         task, params = _find(session, task_id, tenant_id)
@@ -183,6 +184,13 @@ def remake_scene(
     own = key and f"videos/{hashlib.sha256(key.encode()).hexdigest()}"
     asked = look | changes | {"video_id": task_id, "sequence_number": number}
     placed = submit(Submission(tenant_id, user_id, REMAKE_KIND, asked, idempotency_key=own))
+    if placed.deduplicated and any(
+        placed.task.params.get(name) != asked.get(name) for name in ("sequence_number", "prompt")
+    ):
+        open_id = placed.task.task_id
+        raise AlreadyOpen(
+            f"another scene of the video is made anew; wait until {open_id} has ended", open_task_id=open_id
+        )
     return placed.task, placed.replayed
 
 

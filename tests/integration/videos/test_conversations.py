@@ -1,16 +1,18 @@
 """serve_conversations: the agent asks until the brief is whole, lists are one statement each, a reply comes once."""
 
+import json
 from typing import Any
 
 import pytest
 
-from longhaul import database
+from longhaul import database, llm
+from longhaul.idempotency import KeyedRequest
 from tests import calling
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import make
 from videos import conversations
 from videos.conversation_store import Message
-from videos.conversations import CONTEXT_CHARACTERS, context
+from videos.conversations import CONTEXT_CHARACTERS, Exchange, context
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -97,6 +99,29 @@ def test_when_the_model_is_away_the_message_stays_and_its_reply_comes_with_the_n
     assert ask("GET", place)[1]["messages"] == 2
 
 
+def test_a_message_that_is_sent_again_while_its_reply_is_under_way_does_not_ask_the_model_again(
+    model: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation_id, consult = begin()[1:], llm.ask
+    again: list[Exchange] = []
+
+    def say_once() -> Exchange:
+        return conversations.say(conversation_id, "About tides", KeyedRequest("test", "once", ["About tides"]))
+
+    def slow(*given: Any, **more: Any) -> Any:
+        if not again:
+            again.append(say_once())
+        return consult(*given, **more)
+
+    monkeypatch.setattr(llm, "ask", slow)
+    first = say_once()
+    assert again[0].reply is None
+    assert first.reply is not None
+    assert model.calls(ask="brief")["count"] == 1
+    # AND then it finds the reply
+    assert say_once().reply == first.reply
+
+
 def test_a_reply_that_comes_late_is_not_put_behind_another_message() -> None:
     place = begin()
     conversation = conversations.read(place[1:], "test")
@@ -112,6 +137,22 @@ def test_a_conversation_has_1000_messages_of_32_kb_at_most(sql: Any) -> None:
     sql("UPDATE conversations SET messages = 999")
     status, problem, _ = say(place, "one more")
     assert (status, problem["code"]) == (409, "conversation_full")
+
+
+def test_the_largest_page_fits_into_an_answer(sql: Any) -> None:
+    # GIVEN messages whose every byte is escaped
+    place = begin()
+    assert say(place, "\x01" * 32 * 1024)[0] == 201
+    body = ask("GET", f"{place}/messages", query="limit=1")[1]
+    assert 20 * len(json.dumps(json.dumps(body))) < 6_000_000
+    assert ask("GET", f"{place}/messages", query="limit=20")[0] == 200
+    assert ask("GET", f"{place}/messages", query="limit=21")[0] == 400
+    # AND a list shows the beginning of the last message
+    sql("UPDATE conversations SET messages = 1")
+    (listed,) = ask("GET", query="limit=100")[1]["items"]
+    assert listed["last_message"]["content"] == "\x01" * 500
+    assert ask("GET", place)[1]["last_message"]["content"] == "\x01" * 32 * 1024
+    assert ask("GET", query="limit=101")[0] == 400
 
 
 def test_nobody_elses_conversation_is_there() -> None:

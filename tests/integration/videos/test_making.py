@@ -1,7 +1,7 @@
 """Videos made in this process (run_video_step and assemble_film run these steps), by a provider that goes wrong."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -9,11 +9,13 @@ import av
 import pytest
 
 from longhaul import aws, database
-from longhaul.testing import Kill, Run, Twice
+from longhaul.errors import StepTimeout
+from longhaul.testing import Fail, Kill, Run, Twice
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import BUCKET, keys, make
 from videos import store
 from videos.model import Part
+from videos.provider import Provider
 
 type Control = Callable[..., None]
 FILM = ["000/film-1.mp4", "000/preview-1.mp4", "000/subtitles-1.vtt", "000/thumbnail-1.jpg"]
@@ -96,6 +98,43 @@ def test_a_create_that_never_arrived_is_sent_again(dashscope: Control, model: St
     assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
 
 
+def test_a_step_whose_time_is_over_in_the_middle_of_a_create_pays_once(
+    model: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, late = Provider.create, iter([True])
+
+    def slow(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        job_id = create(self, path, body)
+        if next(late, False):
+            raise StepTimeout  # as the signal does, after the provider has made the job
+        return job_id
+
+    monkeypatch.setattr(Provider, "create", slow)
+    run = make({})
+    assert run.status == "SUCCEEDED"
+    assert creates(model) == 4
+    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
+
+
+def test_two_steps_never_have_one_job(model: StandIn, monkeypatch: pytest.MonkeyPatch, sql: Any) -> None:
+    # GIVEN another step, which takes the first job for the one that it has lost
+    other, create, first = make({"approve": "script"}), Provider.create, iter([True])
+
+    def taken(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        job_id = create(self, path, body)
+        if next(first, False):
+            with database.connection() as session:
+                assert store.claim_job(session, job_id, other.task_id, "frame/001")
+        return job_id
+
+    monkeypatch.setattr(Provider, "create", taken)
+    run = make({})
+    assert run.status == "SUCCEEDED"
+    # THEN that step keeps it, and ours has another
+    assert creates(model) == 5
+    assert sql("SELECT COUNT(*) AS n FROM video_jobs WHERE task_id = %s", run.task_id) == [{"n": 4}]
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "reason"),
     [
@@ -160,6 +199,29 @@ def test_or_the_film_goes_without_it_and_says_so(dashscope: Control) -> None:
     assert "inappropriate" in missing["reason"]
     with av.open(io.BytesIO(film_of(run))) as film:
         assert abs(film.duration / 1_000_000 - 10) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("faults", "missing"),
+    [
+        ({"refuses": ["picture 2"]}, "frame 2: Scene 2"),
+        ({"script": ["ok", "ok", "ok", "ok", "truncated"]}, "clip 2: Scene 2"),
+    ],
+)
+def test_a_scene_that_was_skipped_is_not_paid_for_once_the_film_goes_without_it(
+    faults: dict[str, Any], missing: str, dashscope: Control, model: StandIn
+) -> None:
+    dashscope(**faults)
+    run = make({"seconds": 15, "on_missing": "skip"}, faults=[Fail("film", times=3)])
+    assert run.status == "FAILED"
+    paid = creates(model)
+    # WHEN the provider could make it now, and the task is tried again
+    dashscope()
+    assert run.retry().status == "SUCCEEDED"
+    assert creates(model) == paid
+    assert run.result is not None
+    assert [one["item"] for one in run.result["missing"]] == [missing]
+    assert run.result["scenes"] == 2
 
 
 def test_a_film_without_a_scene_is_none(dashscope: Control) -> None:

@@ -167,6 +167,17 @@ def test_a_scene_is_made_anew_and_each_version_is_kept(dashscope: Control) -> No
     assert "000/film-2.mp4" in keys()
 
 
+def test_while_a_scene_is_made_anew_the_same_request_is_that_task_and_another_is_refused() -> None:
+    run = make({})
+    place = f"/{run.task_id}/scenes"
+    status, first, _ = ask("POST", f"{place}/1/regenerate", {"prompt": "a lighthouse"})
+    assert status == 202
+    assert ask("POST", f"{place}/1/regenerate", {"prompt": "a lighthouse"})[:2] == (202, first)
+    for number, prompt in ((2, "a lighthouse"), (1, "a pier")):
+        status, problem, _ = ask("POST", f"{place}/{number}/regenerate", {"prompt": prompt})
+        assert (status, problem["code"], problem["open_task_id"]) == (409, "already_open", first["task_id"])
+
+
 def test_what_cannot_be_made_anew_says_why(dashscope: Control) -> None:
     dashscope(refuses=["picture 2"])
     failed = make({})

@@ -1,19 +1,21 @@
 """sweep_videos: queued jobs of tasks that were stopped are cancelled, files that are nobody's are deleted."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
 
-from longhaul import database
+from longhaul import aws, database
+from longhaul.errors import AwsUnavailable, BadAnswer, ProviderUnavailable
 from longhaul.tasks import lifecycle, purging
 from tests.calling import call
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import BUCKET, keys, make
-from videos import files
+from videos import files, sweeping
 from videos.model import Part
-from videos.provider import provider
+from videos.provider import Job, Provider, provider
 from videos.store import claim_job
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -51,3 +53,72 @@ def test_files_of_a_purged_video_are_deleted_and_no_others() -> None:
     assert call("videos", "sweep_videos", {"files": True}) == {"jobs": 0, "files": 9}
     assert len(keys()) == 8
     assert files.delete_video("test", kept.task_id) == 8
+
+
+def test_a_job_of_a_failed_task_is_swept_and_still_counted_when_the_task_is_retried(
+    model: StandIn,
+) -> None:
+    # GIVEN a task that failed while its frames were paid for
+    def unreadable(self: Provider, job_id: str) -> Job:
+        raise BadAnswer(job_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Provider, "read", unreadable)
+        run = make({"max_cost": "6.28"})
+    assert run.status == "FAILED"
+    assert call("videos", "sweep_videos", {}) == {"jobs": 2, "files": 0}
+    assert call("videos", "sweep_videos", {}) == {"jobs": 0, "files": 0}
+    # WHEN it is retried, THEN it uses them, and they are paid for and held no longer
+    assert run.retry().status == "SUCCEEDED"
+    assert model.calls(ask="video", key="create")["count"] == 4
+    assert Decimal(run.task.statistics["cost"]) == Decimal("6.28")
+
+
+def test_a_job_that_cannot_be_cancelled_does_not_stop_the_others(
+    dashscope: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = make({"approve": "script"})
+    dashscope(job_seconds=3600)
+    job_ids = [a_job(stopped.task_id) for _ in range(5)]
+    lifecycle.cancel(stopped.task_id, "test")
+    cancel, away = Provider.cancel, set(job_ids[:2])
+
+    def some(self: Provider, job_id: str) -> bool:
+        if job_id in away:
+            raise ProviderUnavailable
+        return cancel(self, job_id)
+
+    monkeypatch.setattr(Provider, "cancel", some)
+    assert call("videos", "sweep_videos", {}) == {"jobs": 3, "files": 0}
+    # AND those two come with the next sweep
+    away.clear()
+    assert call("videos", "sweep_videos", {}) == {"jobs": 2, "files": 0}
+
+
+def test_a_provider_that_is_away_ends_the_sweep_after_the_files(
+    dashscope: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = make({"approve": "script"})
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=files.key_of("test", "gone", 1, Part.clip, 1), Body=b"late")
+    dashscope(job_seconds=3600)
+    for _ in range(5):
+        a_job(stopped.task_id)
+    lifecycle.cancel(stopped.task_id, "test")
+    asked: list[str] = []
+
+    def away(self: Provider, job_id: str) -> bool:
+        asked.append(job_id)
+        raise ProviderUnavailable
+
+    monkeypatch.setattr(Provider, "cancel", away)
+    with pytest.raises(ProviderUnavailable):
+        sweeping.sweep(with_files=True)
+    assert len(asked) == 3
+    assert keys() == []
+
+
+def test_a_file_that_s3_does_not_delete_is_not_counted_as_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"Errors": [{"Key": "a", "Code": "InternalError", "Message": "again"}]}
+    monkeypatch.setattr(aws.client("s3"), "delete_objects", lambda **_: refused)
+    with pytest.raises(AwsUnavailable, match="1 files cannot be deleted: InternalError"):
+        files.delete(["a", "b"])
