@@ -1,11 +1,13 @@
 """One job of the provider for one step: paid for once, polled without a function running, its result's link.
 
+    hold               the price, before anything is asked for
     once("creating")   before the create, so that a create whose answer is lost is known
     create             unclear (no answer, or the step's time is over): the next try looks for the job
     claim_job, once    which step the job belongs to
     read               until it has ended; 20 queries a second are allowed to an account, and counted for all steps
 
-A job that failed costs nothing and is forgotten, so that the next try creates another.
+A job that failed costs nothing and is forgotten, so that the next try creates another. One that the provider does not
+know any more may have been paid for, and counts as that.
 """
 
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from typing import Any
 from longhaul import database
 from longhaul.aws import rate
 from longhaul.database import Session
-from longhaul.errors import LonghaulError, ProviderUnavailable, StepTimeout, TransientError
+from longhaul.errors import LonghaulError, ProviderThrottled, ProviderUnavailable, StepTimeout, TransientError
 from longhaul.observability import logger
 from longhaul.workloads import Later, StepContext
 from videos import store
@@ -29,6 +31,8 @@ MIN_LOOK_SECONDS, MAX_LOOK_SECONDS = 2.0, 15.0  # between two looks at a job, wh
 MAX_FAILURES = 3  # of a sweep, after which the provider is taken to be away
 NOTHING = Decimal(0)
 CLOCKS_DIFFER = timedelta(minutes=2)
+CREATE_LASTS = timedelta(minutes=1)  # more than the time after which a create is given up
+PATIENCE = timedelta(hours=1)  # for other steps' jobs
 UNCLEAR_SECONDS = 30.0  # until the provider's list shows what an unclear create has made
 
 
@@ -58,15 +62,17 @@ class Order:
 def link_of(step: StepContext[Any], order: Order) -> str:
     """The link to what the job has made. What it cost is spent from then on.
 
-    Raises Later while it is under way; ContentRefused, JobFailed; BudgetReached; as the provider does.
+    Raises Later while it is under way, and while other steps hold what is left of the budget; ContentRefused,
+    JobFailed; BudgetReached; as the provider does.
     """
     now = datetime.now(UTC).isoformat()
-    since = step.once("creating", lambda: now)
+    since = step.once("creating", lambda: _held(step, order, now))
     began = datetime.fromisoformat(since)
     job_id = step.once("job", lambda: _ordered(step, order, began, anew=since == now))
     job = _look(job_id, began)
     succeeded = job.status == "SUCCEEDED" and job.url is not None
-    database.run_transaction(lambda tx: _settle(tx, step, job_id, order.price if succeeded else NOTHING))
+    cost = order.price if succeeded or job.status == "UNKNOWN" else NOTHING
+    database.run_transaction(lambda tx: _settle(tx, step, job_id, cost))
     if succeeded and job.url:
         return job.url
     forget(step)
@@ -104,11 +110,27 @@ def cancel_abandoned(limit: int = 100) -> int:
     return len(job_ids) - failures
 
 
+def _held(step: StepContext[Any], order: Order, now: str) -> str:
+    """`now`, once the price is held. Raises BudgetReached; Later while other steps hold what is left of the budget, and
+    ProviderThrottled when they have for PATIENCE: a step that failed may hold it for good."""
+    try:
+        step.purse.hold(order.price)
+    except ProviderThrottled:
+        waited = datetime.fromisoformat(now) - datetime.fromisoformat(step.once("waits", lambda: now))
+        if waited > PATIENCE:
+            raise
+        raise Later(MAX_LOOK_SECONDS) from None
+    step.forget("waits")
+    return now
+
+
 def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: bool) -> str:
     """The id of the step's job: of one that an earlier try has created, or of a new one."""
-    if not anew and (found := _found(step, order, since)):
-        return found
-    step.purse.hold(order.price)
+    if not anew:
+        if found := _found(step, order, since):
+            return found
+        step.forget("creating")  # from now on another job may be made, and is looked for from now on
+        step.once("creating", lambda: datetime.now(UTC).isoformat())
     try:
         job_id = provider().create(order.path, order.body)
     except (ProviderUnavailable, StepTimeout) as error:
@@ -131,8 +153,8 @@ def _found(step: StepContext[Any], order: Order, since: datetime) -> str | None:
     with database.connection() as session:
         if own := store.find_open_job(session, step.task_id, step.key):
             return own
-    now = datetime.now(UTC)
-    listed = provider().list_jobs(order.model, since - CLOCKS_DIFFER, now + CLOCKS_DIFFER)
+    until = min(datetime.now(UTC), since + CREATE_LASTS)
+    listed = provider().list_jobs(order.model, since - CLOCKS_DIFFER, until + CLOCKS_DIFFER)
     with database.connection() as session:
         unknown = store.unknown_jobs(session, listed)
     unsure = False

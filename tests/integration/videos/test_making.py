@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,13 +10,13 @@ import av
 import pytest
 
 from longhaul import aws, database
-from longhaul.errors import StepTimeout
+from longhaul.errors import ProviderUnavailable, StepTimeout
 from longhaul.testing import Fail, Kill, Run, Twice
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import BUCKET, keys, make
-from videos import store
+from videos import jobs, store
 from videos.model import Part
-from videos.provider import Provider
+from videos.provider import Job, Provider
 
 type Control = Callable[..., None]
 FILM = ["000/film-1.mp4", "000/preview-1.mp4", "000/subtitles-1.vtt", "000/thumbnail-1.jpg"]
@@ -98,6 +99,24 @@ def test_a_create_that_never_arrived_is_sent_again(dashscope: Control, model: St
     assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
 
 
+def test_a_search_for_a_lost_job_is_of_the_time_of_the_last_create(
+    dashscope: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[tuple[datetime, datetime]] = []
+
+    def none(self: Provider, model: str, since: datetime, until: datetime) -> list[str]:
+        searches.append((since, until))
+        return []
+
+    monkeypatch.setattr(Provider, "list_jobs", none)
+    monkeypatch.setattr(jobs, "CREATE_LASTS", timedelta(0))
+    dashscope(script=["drop", "ok", "drop"])
+    assert make({}).status == "SUCCEEDED"
+    (first, to_first), (second, to_second) = searches
+    assert second > first
+    assert to_first - first == to_second - second == 2 * jobs.CLOCKS_DIFFER
+
+
 def test_a_step_whose_time_is_over_in_the_middle_of_a_create_pays_once(
     model: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,13 +187,15 @@ def test_a_clip_without_sound_is_silent_in_the_film(dashscope: Control) -> None:
         assert abs(float(film.streams.audio[0].duration * film.streams.audio[0].time_base) - 10) < 0.1
 
 
-@pytest.mark.parametrize("fault", ["failed", "unknown"])
-def test_a_job_that_failed_or_is_unknown_gives_way_to_another(fault: str, dashscope: Control, model: StandIn) -> None:
+@pytest.mark.parametrize(("fault", "lost"), [("failed", "0"), ("unknown", "0.14")])
+def test_a_job_that_failed_or_is_unknown_gives_way_to_another(
+    fault: str, lost: str, dashscope: Control, model: StandIn
+) -> None:
     dashscope(script=[fault])
     run = make({})
     assert run.status == "SUCCEEDED"
     assert creates(model) == 5
-    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
+    assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST + Decimal(lost)  # one that is unknown may be paid for
 
 
 def test_a_scene_that_moderation_refuses_fails_the_task_with_the_reason(dashscope: Control) -> None:
@@ -240,6 +261,36 @@ def test_a_budget_that_is_reached_half_way_is_never_passed(model: StandIn) -> No
     assert run.result["scenes"] == 2
     assert Decimal(run.task.statistics["cost"]) == 3 * Decimal("0.14") + 2 * Decimal("3.00")
     assert creates(model) == 5
+
+
+def test_while_other_jobs_hold_the_budget_a_step_waits_and_uses_up_no_try(
+    model: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, slow = Provider.read, iter(range(60))
+
+    def late(self: Provider, job_id: str) -> Job:
+        return Job(job_id, "RUNNING") if next(slow, None) is not None else read(self, job_id)
+
+    monkeypatch.setattr(Provider, "read", late)
+    run = make({"seconds": 15, "max_cost": "3.50", "on_missing": "skip"})
+    assert run.status == "SUCCEEDED"
+    assert set(failures(run).values()) == {"budget_reached"}
+    assert model.calls(ask="video", key="list")["count"] == 0
+
+
+def test_a_step_does_not_wait_for_ever_for_what_a_failed_one_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = Provider.create
+
+    def lost(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        if "img_url" in body["input"] and "picture 1" in body["input"]["prompt"]:
+            raise ProviderUnavailable
+        return create(self, path, body)
+
+    monkeypatch.setattr(Provider, "create", lost)
+    monkeypatch.setattr(jobs, "PATIENCE", timedelta(0))
+    run = make({"seconds": 15, "max_cost": "7.00", "on_missing": "skip"})
+    assert run.status == "SUCCEEDED"
+    assert failures(run) == {"clips/clip/001": "provider_unavailable", "clips/clip/003": "provider_throttled"}
 
 
 def test_a_person_approves_the_storyboard_before_anything_is_paid(model: StandIn) -> None:
