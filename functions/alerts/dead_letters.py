@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alerts import store
 from longhaul import aws, database, settings
+from longhaul.aws import sqs
 from longhaul.errors import AwsUnavailable, NotFound
 from longhaul.observability import logger
 
@@ -141,6 +142,11 @@ def _receive(dead: str, number: int, *, hidden: int) -> list["MessageTypeDef"]:
 
 
 def _move(messages: list["MessageTypeDef"], source: str, dead: str) -> int:
+    """How many were moved."""
+    return sum(_move_at_once(some, source, dead) for some in sqs.requests(messages, _size))
+
+
+def _move_at_once(messages: list["MessageTypeDef"], source: str, dead: str) -> int:
     entries: list[Any] = [
         {"Id": str(number), "MessageBody": message["Body"], "MessageAttributes": message.get("MessageAttributes", {})}
         for number, message in enumerate(messages)
@@ -153,6 +159,15 @@ def _move(messages: list["MessageTypeDef"], source: str, dead: str) -> int:
     if gone:
         _call(lambda: aws.client("sqs").delete_message_batch(QueueUrl=_url(dead), Entries=gone))
     return len(gone)
+
+
+def _size(message: "MessageTypeDef") -> int:
+    """The message's bytes, as SQS counts them."""
+    size = len(message["Body"].encode())
+    for name, value in message.get("MessageAttributes", {}).items():
+        given = value.get("BinaryValue") or value.get("StringValue", "").encode()
+        size += len(name.encode()) + len(value["DataType"].encode()) + len(given)
+    return size
 
 
 def _letter(message: "MessageTypeDef", tasks: dict[str, str]) -> Letter:

@@ -14,13 +14,10 @@ from longhaul import database, settings
 from longhaul.aws import sqs
 from longhaul.database import Session
 from longhaul.observability import logger
-from longhaul.tasks.notices import Addressed, AlertData, Notice
+from longhaul.tasks.notices import Addressed, AlertData
 from webhooks import delivery_store, store
 from webhooks.delivery_store import Due, Target
 from webhooks.signing import new_secret
-
-MAX_BODY = 20_000  # bytes
-OMITTED = {"omitted": "the detail was too large: read the task's events"}
 
 
 class Message(BaseModel):
@@ -64,16 +61,6 @@ def send(due: Sequence[Due], *, delay: float = 0.0) -> None:
     sqs.send(url, [Message(tenant_id=one.tenant_id, delivery_id=one.delivery_id) for one in due], delay=delay)
 
 
-def body_of(notice: Notice) -> str:
-    """The notice as it is posted: at most MAX_BODY bytes. What has no room is left out, and said to be."""
-    text = notice.model_dump_json(exclude_none=True)
-    if len(text.encode()) > MAX_BODY:
-        text = notice.model_copy(
-            update={"data": notice.data.model_copy(update={"detail": OMITTED, "title": notice.data.title[:200]})}
-        ).model_dump_json(exclude_none=True)
-    return text
-
-
 def _row(addressed: Addressed) -> dict[str, Any]:
     notice = addressed.notice
     return {
@@ -82,7 +69,7 @@ def _row(addressed: Addressed) -> dict[str, Any]:
         "notice_id": notice.id,
         "event": notice.type,
         "kind": notice.data.kind,
-        "body": body_of(notice),
+        "body": notice.model_dump_json(exclude_none=True),
     }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from longhaul.aws.sqs import handle_batch
+from longhaul.aws.sqs import MAX_REQUEST_BYTES, handle_batch, requests
 
 
 class Message(BaseModel):
@@ -45,3 +45,16 @@ def test_a_group_that_raises_is_reported_whole_and_alone() -> None:
 
     bodies = ['{"task": "bad", "number": 1}', '{"task": "good", "number": 2}', '{"task": "bad", "number": 3}']
     assert failures(handle_batch(event(*bodies), Message, lambda m: m.task, handle)) == ["m0", "m2"]
+
+
+def test_requests_are_cut_by_number_and_by_bytes_in_order() -> None:
+    half = MAX_REQUEST_BYTES // 2
+
+    def cut(*sizes: int) -> list[list[int]]:
+        return list(requests(sizes, lambda size: size))
+
+    assert cut() == []
+    assert cut(*range(12)) == [list(range(10)), [10, 11]]
+    assert cut(half, half, 1) == [[half, half], [1]]
+    assert cut(1, half, half, 2) == [[1, half], [half, 2]]
+    assert cut(1, MAX_REQUEST_BYTES + 1, 2) == [[1], [MAX_REQUEST_BYTES + 1], [2]]

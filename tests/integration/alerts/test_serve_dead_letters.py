@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from alerts import dead_letters
+from local.aws import quotas
 from longhaul.tasks.model import Task
 from tests.calling import call, records
 from tests.gateway import Api
@@ -79,6 +80,15 @@ def test_what_is_put_back_is_in_its_queue_again(api: Api, bury: Callable[..., No
     assert sorted(message["number"] for message in sent("dispatch")) == list(range(13))
     assert api("POST", f"{DEAD}/Nothing/redrive", {}).status == 404
     assert api("POST", f"{DEAD}/Dispatch/redrive", {"limit": 0}).status == 422
+
+
+def test_large_ones_are_put_back_as_many_at_once_as_their_queue_takes(
+    api: Api, bury: Callable[..., None], sent: Sent
+) -> None:
+    quotas.enforce()
+    bury("dispatch", *({"number": number, "text": "x" * 100_000} for number in range(5)))
+    assert api("POST", f"{DEAD}/Dispatch/redrive", {}).body == {"moved": 5, "left": 0}
+    assert sorted(message["number"] for message in sent("dispatch")) == list(range(5))
 
 
 def test_a_redriven_message_of_a_finished_task_changes_nothing(

@@ -1,18 +1,20 @@
 """Notices: written with their transition, given to each channel that listens, once or more and never not at all."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from local.aws import quotas
 from longhaul import database as longhaul_database
 from longhaul import settings, tracing
 from longhaul.tasks import lifecycle, publication, steps, store
 from longhaul.tasks.following import record_progress
 from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task, TaskError, Transition
-from longhaul.tasks.notices import Channel, event_of, sequence_of
+from longhaul.tasks.notices import MAX_BYTES, OMITTED, Channel, event_of, sequence_of
 from longhaul.tasks.steps import PlannedStep, ProgressEvent
 from tests.calling import call, records
 from tests.submitting import asking, submit
@@ -138,6 +140,40 @@ def test_a_channel_that_cannot_be_given_its_notices_keeps_them_unsent(
     assert [row["unsent"] for row in sql("SELECT unsent FROM task_events")] == [1]
     assert warnings == ["messages not sent"]
     settings.of.cache_clear()
+
+
+def test_notices_of_many_long_errors_are_all_given_to_a_channel(
+    heard: None, running_task: Running, sql: Sql, sent: Sent
+) -> None:
+    # GIVEN a queue that takes 256 KB at once, and a hundred events of nearly the size that a notice may have
+    quotas.enforce()
+    task = running_task()
+    row = sql("SELECT task_id, attempt, status FROM task_events")[0]
+    detail = json.dumps({"error": "错" * 6_000}, ensure_ascii=False)
+    for _ in range(publication.BATCH - 1):
+        sql(
+            "INSERT INTO task_events (task_id, attempt, event, status, detail, unsent, created_at)"
+            " VALUES (%s, %s, 'recovered', %s, %s, 1, UTC_TIMESTAMP(6))",
+            *row.values(),
+            detail,
+        )
+
+    # WHEN they are published, THEN each is told
+    assert publication.publish([task.task_id]) == publication.BATCH
+    assert len(told(sent, "webhooks")) == publication.BATCH
+    assert sql("SELECT COUNT(*) AS n FROM task_events WHERE unsent = 1") == [{"n": 0}]
+
+
+def test_a_notice_that_is_too_large_is_told_without_its_detail(
+    heard: None, running_task: Running, sql: Sql, sent: Sent
+) -> None:
+    task = running_task()
+    assert lifecycle.close(task.task_id, task.attempt, Outcome(error=TaskError("Broken", "错" * 100_000)))
+    publication.publish([task.task_id])
+    started, failed = told(sent, "webhooks")
+    assert started["data"]["detail"] == {}
+    assert failed["data"]["detail"] == OMITTED
+    assert len(json.dumps(failed).encode()) <= MAX_BYTES
 
 
 def test_the_end_of_listening_in_between_leaves_nothing_unsent(heard: None, running_task: Running, sql: Sql) -> None:

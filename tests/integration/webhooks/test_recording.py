@@ -9,13 +9,12 @@ from longhaul import database as longhaul_database
 from longhaul.tasks import lifecycle, publication
 from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import Task
-from longhaul.tasks.notices import Addressed, Channel, Notice
+from longhaul.tasks.notices import Channel
 from tests.calling import at_once, call, records, sample
 from tests.gateway import Api
 from tests.notifying import STARTED, SUCCEEDED, WEBHOOKS, notice, record, task_of
 from tests.notifying import make as make_webhook
 from tests.receiving import Receiver
-from webhooks.recording import MAX_BODY, body_of
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
@@ -247,15 +246,6 @@ def test_a_task_with_callbacks_is_heard_by_webhooks_once_whether_or_not_its_tena
     for channel in ("webhooks", "sockets"):
         (message,) = sent(channel)
         assert [one["notice"]["type"] for one in message["notices"]] == ["longhaul.task.cancelled"]
-
-
-def test_a_notice_that_is_too_large_is_posted_without_its_detail(running_task: Running) -> None:
-    task = running_task()
-    addressed = Addressed.model_validate(notice(task, detail={"error": "错" * 10_000}))
-    body = body_of(addressed.notice)
-    assert len(body.encode()) < MAX_BODY
-    assert "read the task's events" in body
-    assert Notice.model_validate_json(body).data.task_id == task.task_id
 
 
 def test_the_sample_event_is_taken(database: dict[str, Any]) -> None:

@@ -1,11 +1,10 @@
-"""Messages over SQS: sent ten a request, received in batches.
+"""Messages over SQS: sent in requests of what SQS takes at once, received in batches.
 
 A message is a hint, as rows are the truth: one that is lost costs the time until the next sweep.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
-from itertools import batched
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,23 +16,21 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 BATCH = 10  # messages of one request
+MAX_REQUEST_BYTES = 256 * 1024  # of one request's messages: what the queues of every account take
 MAX_DELAY = 900  # seconds
 
 
 def send(url: str, messages: Sequence[BaseModel], *, delay: float = 0.0, **context: Any) -> bool:
-    """Send the messages, ten a request, to be received in `delay` seconds (SQS takes whole ones, to 900).
+    """Send the messages, as few requests as may be, to be received in `delay` seconds (SQS takes whole ones, to 900).
 
     Returns whether all were sent. Never raises for SQS: what was not sent is logged as a warning with `context`.
     """
     sent = True
-    for some in batched(messages, BATCH, strict=False):
+    bodies = (message.model_dump_json(exclude_none=True) for message in messages)
+    for some in requests(bodies, lambda body: len(body.encode())):
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
-            {
-                "Id": str(number),
-                "MessageBody": message.model_dump_json(exclude_none=True),
-                "DelaySeconds": min(MAX_DELAY, round(delay)),
-            }
-            for number, message in enumerate(some)
+            {"Id": str(number), "MessageBody": body, "DelaySeconds": min(MAX_DELAY, round(delay))}
+            for number, body in enumerate(some)
         ]
         try:
             answer = aws.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
@@ -46,6 +43,26 @@ def send(url: str, messages: Sequence[BaseModel], *, delay: float = 0.0, **conte
             logger.warning("messages not sent", extra={"queue": url, "reason": ", ".join(reasons)} | context)
             sent = False
     return sent
+
+
+def requests[T](messages: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Cut messages, in their order, into what one SendMessageBatch takes: BATCH of them, MAX_REQUEST_BYTES together.
+
+    `size` gives a message's bytes: its body's and its attributes' names, types and values. One that alone has more than
+    a request takes is a request by itself, which SQS may refuse without the others.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+    """
+    some: list[T] = []
+    room = MAX_REQUEST_BYTES
+    for message in messages:
+        needed = size(message)
+        if some and (len(some) == BATCH or needed > room):
+            yield some
+            some, room = [], MAX_REQUEST_BYTES
+        some.append(message)
+        room -= needed
+    if some:
+        yield some
 
 
 def handle_batch[M: BaseModel](

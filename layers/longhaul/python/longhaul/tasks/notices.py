@@ -19,7 +19,9 @@ SUBMITTED, PROGRESS = f"{PREFIX}submitted", f"{PREFIX}progress"  # the types of 
 STATE = f"{PREFIX}state"  # what a task is at the moment at which someone begins to listen
 ENDS = tuple(PREFIX + event for event in ("succeeded", "failed", "expired", "cancelled"))
 IDS = 50  # tasks of one message
-PER_MESSAGE = 10  # notices, of at most 20 KB each: a message has 256 KB
+MAX_BYTES = 20_000  # of a notice
+PER_MESSAGE = 10  # notices, of at most MAX_BYTES each: a message has 256 KB
+OMITTED = {"omitted": "the detail was too large: read the task's events"}
 
 
 class Channel(StrEnum):
@@ -166,7 +168,10 @@ def hint(kind: str, task: Task, last_event: int, traceparent: str | None) -> Add
 
 
 def addressed(row: dict[str, Any]) -> Addressed:
-    """The notice of an event's row, with what is read of its task beside it (`list_unsent`)."""
+    """The notice of an event's row, with what is read of its task beside it (`list_unsent`).
+
+    A detail that has no room in MAX_BYTES is left out, and said to be.
+    """
     sequence = sequence_of(row["id"])
     data = NoticeData(
         task_id=row["task_id"],
@@ -188,6 +193,8 @@ def addressed(row: dict[str, Any]) -> Addressed:
         traceparent=row["traceparent"],
         data=data,
     )
+    if len(notice.model_dump_json(exclude_none=True).encode()) > MAX_BYTES:
+        notice = notice.model_copy(update={"data": data.model_copy(update={"detail": OMITTED})})
     return Addressed(tenant_id=row["tenant_id"], notice=notice)
 
 
