@@ -4,7 +4,7 @@ import createClient from 'openapi-fetch';
 import type {components, paths} from '../api/schema';
 import {config} from './config';
 import {keepNumbers, stringify} from './exact';
-import {session} from './session.svelte';
+import {IssuerAway, session} from './session.svelte';
 
 export type Schemas = components['schemas'];
 export type Task = Schemas['TaskDocument'];
@@ -46,6 +46,7 @@ async function fetchExactly(request: Request): Promise<Response> {
 
 async function send(request: Request): Promise<Response> {
   const token = await session.token().catch((error: unknown) => {
+    if (error instanceof IssuerAway) throw new ApiError(0, 'offline', error.message);
     throw new ApiError(401, 'signed_out', String(error));
   });
   request.headers.set('Authorization', `Bearer ${token}`);

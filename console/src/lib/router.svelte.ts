@@ -14,7 +14,7 @@ class Router {
 
   /** The path's parts, decoded. */
   get parts(): string[] {
-    return this.path.split('/').filter(Boolean).map(decodeURIComponent);
+    return this.path.split('/').filter(Boolean).map(decoded);
   }
 
   go(address: string, {replace = false} = {}): void {
@@ -47,6 +47,15 @@ class Router {
     if (link.hasAttribute('download')) return;
     event.preventDefault();
     this.go(link.pathname + link.search);
+  }
+}
+
+/** A part that is no valid encoding ("50%") stays as it is: it names nothing, and the page can say so. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 

@@ -23,6 +23,10 @@ const PENDING = 'longhaul.sign-in'; // {state, verifier, back} of a sign-in that
 const KNOWN = 'longhaul.known'; // this tab was signed in before
 const CALLBACK = `${BASE}signed-in`;
 const EARLY_SECONDS = 60;
+const REFUSED = [400, 401]; // of a token endpoint: the grant is not valid any more (RFC 6749, section 5.2)
+
+/** No token, and it is not known whether there will be one: the issuer does not answer, or answers "later". */
+export class IssuerAway extends Error {}
 
 class Session {
   state: State = $state('starting');
@@ -87,15 +91,15 @@ class Session {
     location.assign(`${end}?${new URLSearchParams(query)}`);
   }
 
-  /** Return a token that is valid for a while yet. Throws when there is none. */
+  /** Return a token that is valid for a while yet. Throws when there is none; IssuerAway when there may be one later. */
   async token(): Promise<string> {
+    let away: unknown;
     if (Date.now() > this.#expires - EARLY_SECONDS * 1000 && this.#refresh) {
-      this.#renewing ??= this.#exchange({grant_type: 'refresh_token', refresh_token: this.#refresh}).finally(
-        () => (this.#renewing = undefined),
-      );
-      await this.#renewing;
+      this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
+      await this.#renewing.catch((error: unknown) => (away = error)); // what is left of the token still counts
     }
     if (!this.#access || Date.now() >= this.#expires) {
+      if (away) throw new IssuerAway(String(away), {cause: away});
       this.state = 'signed-out';
       throw new Error('the session has ended');
     }
@@ -124,22 +128,28 @@ class Session {
       this.problem = error === 'login_required' ? '' : `${error} ${query.get('error_description') ?? ''}`;
       return;
     }
-    await this.#exchange({
+    const answer = await this.#ask({
       grant_type: 'authorization_code',
       code: query.get('code') ?? '',
       redirect_uri: location.origin + CALLBACK,
       code_verifier: pending.verifier ?? '',
     });
+    await this.#take(answer);
   }
 
-  async #exchange(grant: Record<string, string>): Promise<void> {
+  async #renew(): Promise<void> {
+    const answer = await this.#ask({grant_type: 'refresh_token', refresh_token: this.#refresh});
+    if (REFUSED.includes(answer.status)) this.#refresh = '';
+    else await this.#take(answer);
+  }
+
+  async #ask(grant: Record<string, string>): Promise<Response> {
     const body = new URLSearchParams({...grant, client_id: config().client_id});
-    const answer = await fetch((await this.#discover()).token_endpoint, {method: 'POST', body});
-    if (!answer.ok) {
-      this.#refresh = '';
-      if (grant.grant_type === 'refresh_token') return; // what is left of the token still counts
-      throw new Error(`the issuer answered ${answer.status} ${await answer.text()}`);
-    }
+    return fetch((await this.#discover()).token_endpoint, {method: 'POST', body});
+  }
+
+  async #take(answer: Response): Promise<void> {
+    if (!answer.ok) throw new Error(`the issuer answered ${answer.status} ${await answer.text()}`);
     const tokens = (await answer.json()) as Tokens;
     const claims = claimsOf(tokens.access_token);
     const granted = tokens.scope ?? claims.scope ?? claims.scp ?? '';
