@@ -17,10 +17,10 @@ from io import BytesIO
 from typing import Any
 
 import moto.core.responses
-import moto.dynamodb.models
 import moto.sqs.models
 from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model, method_names_from_class
+from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 from moto.sqs.responses import SQSResponse
 from werkzeug.datastructures import EnvironHeaders
@@ -140,7 +140,7 @@ def _part_tables() -> None:
             table.items = {hash_key: self.items[hash_key]} if hash_key in self.items else {}
         return query(table, hash_key, *options, **more)
 
-    query = replace(moto.dynamodb.models.Table, "query", queried)
+    query = replace(Table, "query", queried)
 
 
 def _join_queues() -> None:
