@@ -12,11 +12,12 @@ import pytest
 from longhaul import aws, database
 from longhaul.errors import ProviderUnavailable, StepTimeout
 from longhaul.testing import Fail, Kill, Run, Twice
+from longhaul.workloads import running
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import BUCKET, keys, make
 from videos import jobs, store
 from videos.model import Part
-from videos.provider import Job, Provider
+from videos.provider import Provider
 
 type Control = Callable[..., None]
 FILM = ["000/film-1.mp4", "000/preview-1.mp4", "000/subtitles-1.vtt", "000/thumbnail-1.jpg"]
@@ -110,7 +111,7 @@ def test_a_search_for_a_lost_job_is_of_the_time_of_the_last_create(
 
     monkeypatch.setattr(Provider, "list_jobs", none)
     monkeypatch.setattr(jobs, "CREATE_LASTS", timedelta(0))
-    dashscope(script=["drop", "ok", "drop"])
+    dashscope(script=["drop", "drop"])
     assert make({}).status == "SUCCEEDED"
     (first, to_first), (second, to_second) = searches
     assert second > first
@@ -120,7 +121,8 @@ def test_a_search_for_a_lost_job_is_of_the_time_of_the_last_create(
 def test_a_step_whose_time_is_over_in_the_middle_of_a_create_pays_once(
     model: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create, late = Provider.create, iter([True])
+    create, delay, late = Provider.create, running._delay, iter([True])
+    waits: list[float] = []
 
     def slow(self: Provider, path: str, body: Mapping[str, Any]) -> str:
         job_id = create(self, path, body)
@@ -128,9 +130,15 @@ def test_a_step_whose_time_is_over_in_the_middle_of_a_create_pays_once(
             raise StepTimeout  # as the signal does, after the provider has made the job
         return job_id
 
+    def noted(task: Any, item: Any, tries: int, seconds: float, error: Exception | None) -> None:
+        waits.append(seconds)
+        delay(task, item, tries, seconds, error)
+
     monkeypatch.setattr(Provider, "create", slow)
+    monkeypatch.setattr(running, "_delay", noted)
     run = make({})
     assert run.status == "SUCCEEDED"
+    assert max(waits) == jobs.UNCLEAR_SECONDS  # until the provider's list has it
     assert creates(model) == 4
     assert Decimal(run.task.statistics["cost"]) == 2 * SCENE_COST
 
@@ -263,22 +271,8 @@ def test_a_budget_that_is_reached_half_way_is_never_passed(model: StandIn) -> No
     assert creates(model) == 5
 
 
-def test_while_other_jobs_hold_the_budget_a_step_waits_and_uses_up_no_try(
-    model: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read, slow = Provider.read, iter(range(60))
-
-    def late(self: Provider, job_id: str) -> Job:
-        return Job(job_id, "RUNNING") if next(slow, None) is not None else read(self, job_id)
-
-    monkeypatch.setattr(Provider, "read", late)
-    run = make({"seconds": 15, "max_cost": "3.50", "on_missing": "skip"})
-    assert run.status == "SUCCEEDED"
-    assert set(failures(run).values()) == {"budget_reached"}
-    assert model.calls(ask="video", key="list")["count"] == 0
-
-
-def test_a_step_does_not_wait_for_ever_for_what_a_failed_one_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def lose_the_first_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its step fails without learning whether there is a job: what it may cost stays held."""
     create = Provider.create
 
     def lost(self: Provider, path: str, body: Mapping[str, Any]) -> str:
@@ -287,6 +281,29 @@ def test_a_step_does_not_wait_for_ever_for_what_a_failed_one_holds(monkeypatch: 
         return create(self, path, body)
 
     monkeypatch.setattr(Provider, "create", lost)
+
+
+def test_while_other_jobs_hold_the_budget_a_step_waits_and_uses_up_no_try(
+    model: StandIn, monkeypatch: pytest.MonkeyPatch, sql: Any
+) -> None:
+    delay, waits = running._delay, iter(range(30))
+
+    def until_it_is_free(task: Any, item: Any, *others: Any) -> None:
+        delay(task, item, *others)
+        if item.item_key == "clip/003" and next(waits, None) is None:
+            sql("UPDATE task_spending SET reserved = 0")
+
+    lose_the_first_clip(monkeypatch)
+    monkeypatch.setattr(running, "_delay", until_it_is_free)
+    run = make({"seconds": 15, "max_cost": "7.00", "on_missing": "skip"})
+    assert run.status == "SUCCEEDED"
+    assert failures(run) == {"clips/clip/001": "provider_unavailable"}
+    # AND it looks for no job meanwhile, as it has asked for none: only the first clip's tries do
+    assert model.calls(ask="video", key="list")["count"] == running.TRANSIENT_RETRIES
+
+
+def test_a_step_does_not_wait_for_ever_for_what_a_failed_one_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    lose_the_first_clip(monkeypatch)
     monkeypatch.setattr(jobs, "PATIENCE", timedelta(0))
     run = make({"seconds": 15, "max_cost": "7.00", "on_missing": "skip"})
     assert run.status == "SUCCEEDED"
