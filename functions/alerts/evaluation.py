@@ -29,7 +29,7 @@ from alerts.model import (
     AlertSeverity,
     AlertState,
     Finding,
-    Silence,
+    Silences,
 )
 from longhaul import database, lifetime
 from longhaul.database import Session
@@ -71,14 +71,12 @@ def evaluate(dead_letters: dict[str, int] | None) -> Evaluated:
     return Evaluated(len(findings), changes)
 
 
-def _steps(
-    findings: Sequence[Finding], was_open: Sequence[Alert], silences: Sequence[Silence]
-) -> Iterator[Callable[[], str]]:
+def _steps(findings: Sequence[Finding], was_open: Sequence[Alert], silences: Silences) -> Iterator[Callable[[], str]]:
     """What to do, and in which order: alerts that open, fire or escalate; those that end; values, the oldest first."""
     still, by_key = {finding.key for finding in findings}, {alert.key: alert for alert in was_open}
     values: list[tuple[Alert, Finding]] = []
     for finding in findings:
-        silenced, alert = _is_silenced(silences, finding), by_key.get(finding.key)
+        silenced, alert = silences.cover(finding), by_key.get(finding.key)
         if alert is None:
             yield partial(_open, finding, silenced)
         elif _due(alert, finding, silenced):
@@ -87,7 +85,7 @@ def _steps(
             values.append((alert, finding))
     for alert in was_open:
         if alert.key not in still:
-            yield partial(_end, alert, _is_silenced(silences, alert))
+            yield partial(_end, alert, silences.cover(alert))
     for alert, finding in sorted(values, key=lambda one: one[0].updated_at):
         yield partial(_keep_up, alert, finding)
 
@@ -160,7 +158,3 @@ def _change(
         return event
 
     return database.run_transaction(write)
-
-
-def _is_silenced(silences: Sequence[Silence], one: Alert | Finding) -> bool:
-    return any(silence.covers(one.tenant_id, one.rule, one.subject) for silence in silences)

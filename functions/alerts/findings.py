@@ -7,6 +7,7 @@ MAX_SUBJECTS findings of its own, and one that counts the others.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from alerts import readings
@@ -30,7 +31,8 @@ from longhaul.tasks.kinds import kinds
 from longhaul.tasks.rollups import DAY, HOUR, minute_now
 
 LOOKED_AT = 10_000  # tasks of a status, those that are to end first
-MAX_LATE = 100_000  # tasks that wait for too long, of which an index is read
+SPENDING = ("RUNNING", "PAUSED")  # statuses in which a budget is looked at
+MAX_LATE = 100_000  # tasks of a kind that wait for too long, of which an index is read
 LIMIT = 10_000  # rows of any other statement
 CRITICAL_FIRST = ("critical", "warning")
 
@@ -70,14 +72,17 @@ def find(limits: Limits, was_open: Sequence[Alert], dead_letters: dict[str, int]
 
     Raises DatabaseUnavailable.
     """
-    open_tasks = [alert.task_id for alert in was_open if alert.rule == AlertRule.RUNNING_LONG and alert.task_id]
+    open_tasks: dict[AlertRule, list[str]] = defaultdict(list)
+    for alert in was_open:
+        if alert.task_id:
+            open_tasks[alert.rule].append(alert.task_id)
     open_keys = {alert.key for alert in was_open}
     by_rule: dict[AlertRule, Callable[[Session, Limits, float], Iterable[Finding | None]]] = {
-        AlertRule.RUNNING_LONG: lambda session, limits, floor: _running_long(session, limits, floor, open_tasks),
+        AlertRule.RUNNING_LONG: partial(_running_long, open_tasks=open_tasks[AlertRule.RUNNING_LONG]),
         AlertRule.FAILED_SHARE: _failed_shares,
         AlertRule.RUNNING_COUNT: _running_counts,
         AlertRule.WAITING_LONG: _waiting_long,
-        AlertRule.BUDGET: _budgets,
+        AlertRule.BUDGET: partial(_budgets, open_tasks=open_tasks[AlertRule.BUDGET]),
         AlertRule.WEBHOOK_DISABLED: _disabled_webhooks,
         AlertRule.DEAD_LETTERS: lambda session, limits, floor: _dead_letters(limits, dead_letters),
     }
@@ -125,8 +130,10 @@ def _waiting_long(session: Session, limits: Limits, floor: float) -> Iterator[Fi
         )
 
 
-def _budgets(session: Session, limits: Limits, floor: float) -> Iterator[Finding | None]:
-    for row in readings.list_spending(session, ("RUNNING", "PAUSED"), floor, LOOKED_AT, LIMIT):
+def _budgets(session: Session, limits: Limits, floor: float, open_tasks: Iterable[str]) -> Iterator[Finding | None]:
+    rows = {row["task_id"]: row for row in readings.list_spending(session, SPENDING, floor, LOOKED_AT, LIMIT)}
+    others = [task_id for task_id in open_tasks if task_id not in rows]
+    for row in [*rows.values(), *readings.list_spending_among(session, others, SPENDING, floor)]:
         share = float(row["spent"]) / float(row["budget"])
         message = f"{row['title']}: {share:.0%} of its budget of {float(row['budget']):g} is spent"
         yield limits.judge(AlertRule.BUDGET, row["tenant_id"], row["task_id"], share, message, **_task(row))

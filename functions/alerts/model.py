@@ -1,8 +1,10 @@
 """What an alert is: rules with thresholds, what is found to pass one, and what becomes of it."""
 
+from collections.abc import Set
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
 from typing import Any, Self
 
 from longhaul.errors import Conflict
@@ -231,6 +233,14 @@ class Silence:
         values = {name: aware(value) for name, value in known(row, (field.name for field in fields(cls))).items()}
         return cls(**values | {"rule": row["rule"] and AlertRule(row["rule"])})
 
-    def covers(self, tenant_id: str, rule: AlertRule, subject: str) -> bool:
+
+@dataclass(frozen=True)
+class Silences:
+    """What is silenced now: by tenant, rule and subject (None: all). Looked up, whatever their number."""
+
+    covered: Set[tuple[str, str | None, str | None]]
+
+    def cover(self, one: Alert | Finding) -> bool:
         """The operator's silences cover the alerts of every tenant."""
-        return self.tenant_id in (OPERATOR, tenant_id) and self.rule in (None, rule) and self.subject in (None, subject)
+        of_one = product((OPERATOR, one.tenant_id), (None, one.rule), (None, one.subject))
+        return any(chosen in self.covered for chosen in of_one)

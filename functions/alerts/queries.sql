@@ -39,15 +39,16 @@ ORDER BY value DESC
 LIMIT :limit;
 
 -- name: list_waiting_long
--- How many of a tenant's tasks of a kind could have run for so long, and since when the first: an index has all of it, and
--- nothing else is read.
+-- How many of a tenant's tasks of this kind could have run for so long, and since when the first: an index has all of it,
+-- in this order, and nothing else is read. (Of all kinds at once, the many of one would hide the others.)
 SELECT
     late.tenant_id, late.kind, COUNT(*) AS number,
     TIMESTAMPDIFF(MICROSECOND, MIN(late.run_after), UTC_TIMESTAMP(6)) / 1000000e0 AS value
 FROM (
     SELECT tenant_id, kind, run_after FROM tasks FORCE INDEX (tasks_due)
-    WHERE kind IN :kinds AND status = 'PENDING'
+    WHERE kind = :kind AND status = 'PENDING'
       AND run_after < TIMESTAMPADD(MICROSECOND, -:microseconds, UTC_TIMESTAMP(6))
+    ORDER BY run_after
     LIMIT :looked_at
 ) AS late
 GROUP BY late.tenant_id, late.kind
@@ -105,6 +106,28 @@ WHERE money.budget > 0 AND money.spent > :least * money.budget
 ORDER BY money.spent / money.budget DESC
 LIMIT :limit;
 
+-- name: list_spending_among
+-- The same of these tasks.
+SELECT tasks.tenant_id, tasks.task_id, tasks.kind, tasks.title, money.spent, money.budget
+FROM (
+    SELECT
+        own.id, task_spending.spent,
+        CAST(JSON_UNQUOTE(JSON_EXTRACT(own.params, '$.max_cost')) AS DECIMAL(20, 10)) AS budget
+    FROM tasks AS own
+    JOIN task_spending ON task_spending.task_id = own.task_id
+    WHERE own.task_id IN :task_ids AND JSON_EXTRACT(own.params, '$.max_cost') IS NOT NULL
+    UNION ALL
+    SELECT
+        own.id,
+        (SELECT COALESCE(SUM(cells.cost), 0) FROM diagnosis_cells AS cells WHERE cells.task_id = own.task_id),
+        diagnoses.max_cost
+    FROM tasks AS own
+    JOIN diagnoses ON diagnoses.task_id = own.task_id
+    WHERE own.task_id IN :task_ids AND diagnoses.max_cost > 0
+) AS money
+JOIN tasks ON tasks.id = money.id
+WHERE tasks.status IN :statuses AND money.budget > 0 AND money.spent > :least * money.budget;
+
 -- ---------------------------------------------------------------- alerts
 
 -- name: list_open
@@ -117,7 +140,7 @@ SELECT
         WHERE alert_events.alert_id = alerts.alert_id AND event IN ('firing', 'escalated', 'repeated') AND silenced = 0
     ) AS was_told
 FROM alerts
-WHERE open = 1 AND id > :after_id
+WHERE open = 1 AND id > :after_id AND rule IN :rules
 ORDER BY id
 LIMIT :limit;
 
@@ -230,7 +253,7 @@ SELECT
         WHERE alert_events.alert_id = alerts.alert_id AND event IN ('firing', 'escalated', 'repeated') AND silenced = 0
     ) AS was_told
 FROM alerts
-WHERE alert_id = :alert_id AND (:any_tenant OR tenant_id = :tenant_id);
+WHERE alert_id = :alert_id AND (:any_tenant OR tenant_id = :tenant_id) AND rule IN :rules;
 
 -- name: list_events
 SELECT * FROM alert_events WHERE alert_id = :alert_id ORDER BY id DESC LIMIT :limit;
@@ -268,10 +291,16 @@ VALUES (:silence_id, :tenant_id, :rule, :subject, :comment, :user_id, :ends_at, 
 SELECT COUNT(*) FROM alert_silences WHERE tenant_id = :tenant_id;
 
 -- name: list_silences
-SELECT * FROM alert_silences WHERE tenant_id = :tenant_id AND id < :before_id ORDER BY id DESC LIMIT :limit;
+SELECT * FROM alert_silences
+WHERE tenant_id = :tenant_id AND id < :before_id AND (rule IS NULL OR rule IN :rules)
+ORDER BY id DESC
+LIMIT :limit;
 
 -- name: list_silences_now
-SELECT * FROM alert_silences WHERE ends_at > UTC_TIMESTAMP(6) ORDER BY ends_at LIMIT :limit;
+SELECT id, tenant_id, rule, subject FROM alert_silences
+WHERE ends_at > UTC_TIMESTAMP(6) AND id > :after_id AND (rule IS NULL OR rule IN :rules)
+ORDER BY id
+LIMIT :limit;
 
 -- name: fetch_silence^
 SELECT * FROM alert_silences WHERE silence_id = :silence_id AND tenant_id = :tenant_id;

@@ -31,11 +31,10 @@ def count_running(session: Session, kinds: Sequence[str], least: float, limit: i
 
 def list_waiting_long(
     session: Session, kinds: Sequence[str], seconds: float, looked_at: int, limit: int
-) -> Sequence[dict[str, Any]]:
-    rows: Sequence[dict[str, Any]] = _queries.list_waiting_long(
-        session, kinds=list(kinds), microseconds=_microseconds(seconds), looked_at=looked_at, limit=limit
-    )
-    return rows
+) -> list[dict[str, Any]]:
+    """`looked_at` and `limit` of each kind."""
+    of: dict[str, Any] = {"microseconds": _microseconds(seconds), "looked_at": looked_at, "limit": limit}
+    return [row for kind in kinds for row in _queries.list_waiting_long(session, kind=kind, **of)]
 
 
 def list_failed_shares(
@@ -59,6 +58,16 @@ def list_spending(
         row
         for status in statuses
         for row in _queries.list_spending(session, status=status, least=least, looked_at=looked_at, limit=limit)
+    ]
+
+
+def list_spending_among(
+    session: Session, task_ids: Iterable[str], statuses: Sequence[str], least: float
+) -> list[dict[str, Any]]:
+    return [
+        row
+        for some in chunks(task_ids)
+        for row in _queries.list_spending_among(session, task_ids=some, statuses=list(statuses), least=least)
     ]
 
 

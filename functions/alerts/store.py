@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts.model import Alert, AlertEvent, AlertRule, AlertSeverity, AlertState, Finding, Happened, Silence, Thresholds
+from alerts.model import (
+    Alert,
+    AlertEvent,
+    AlertRule,
+    AlertSeverity,
+    AlertState,
+    Finding,
+    Happened,
+    Silence,
+    Silences,
+    Thresholds,
+)
 from longhaul.database import Session, queries
 from longhaul.database.chunks import chunks
 from longhaul.tasks.model import aware
@@ -13,6 +24,7 @@ from longhaul.tasks.store import sql_time
 
 _queries = queries.load(__file__)
 
+RULES = list(AlertRule)
 PAGE = 1_000
 LAST_ID = 2**62  # more than any row's
 MAX_HISTORY = 200  # events of an alert that are shown
@@ -25,9 +37,10 @@ type Own = dict[tuple[str, AlertRule], Thresholds]
 
 
 def list_open(session: Session) -> list[Alert]:
+    """Here and below: of the rules that this version knows. Others are another version's."""
     found: list[Alert] = []
     while True:
-        rows = _queries.list_open(session, after_id=found[-1].id if found else 0, limit=PAGE)
+        rows = _queries.list_open(session, rules=RULES, after_id=found[-1].id if found else 0, limit=PAGE)
         found += [Alert.from_row(row) for row in rows]
         if len(rows) < PAGE:
             return found
@@ -141,7 +154,8 @@ def list_alerts(
 
 
 def fetch_alert(session: Session, tenant_id: str | None, alert_id: str) -> Alert | None:
-    row = _queries.fetch_alert(session, alert_id=alert_id, tenant_id=tenant_id or "", any_tenant=tenant_id is None)
+    of: dict[str, Any] = {"tenant_id": tenant_id or "", "any_tenant": tenant_id is None, "rules": RULES}
+    row = _queries.fetch_alert(session, alert_id=alert_id, **of)
     return Alert.from_row(row) if row else None
 
 
@@ -216,12 +230,18 @@ def count_silences(tx: Session, tenant_id: str) -> int:
 
 
 def list_silences(session: Session, tenant_id: str, before_id: int, limit: int) -> list[Silence]:
-    rows = _queries.list_silences(session, tenant_id=tenant_id, before_id=before_id, limit=limit)
+    rows = _queries.list_silences(session, tenant_id=tenant_id, rules=RULES, before_id=before_id, limit=limit)
     return [Silence.from_row(row) for row in rows]
 
 
-def list_silences_now(session: Session) -> list[Silence]:
-    return [Silence.from_row(row) for row in _queries.list_silences_now(session, limit=10 * PAGE)]
+def list_silences_now(session: Session) -> Silences:
+    """Those that have not ended, of every tenant."""
+    covered: set[tuple[str, str | None, str | None]] = set()
+    after_id = 0
+    while rows := _queries.list_silences_now(session, rules=RULES, after_id=after_id, limit=PAGE):
+        covered |= {(row["tenant_id"], row["rule"], row["subject"]) for row in rows}
+        after_id = rows[-1]["id"]
+    return Silences(covered)
 
 
 def fetch_silence(session: Session, tenant_id: str, silence_id: str) -> Silence | None:
@@ -239,10 +259,8 @@ def list_tasks_named(session: Session, task_ids: Sequence[str]) -> list[dict[str
 
 
 def _own(rows: Sequence[dict[str, Any]]) -> Own:
-    """Rules that this version does not know are another version's."""
-    names = set(AlertRule)
     return {
-        (row["tenant_id"], AlertRule(row["rule"])): Thresholds.from_row(row) for row in rows if row["rule"] in names
+        (row["tenant_id"], AlertRule(row["rule"])): Thresholds.from_row(row) for row in rows if row["rule"] in RULES
     }
 
 

@@ -217,6 +217,7 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
         "state": "firing",
         "states": ["pending", "firing", "resolved"],
         "status": "RUNNING",
+        "statuses": ["RUNNING", "PAUSED"],
         "subject": TASK_ID,
         "threshold": 3_600.0,
         "told": True,

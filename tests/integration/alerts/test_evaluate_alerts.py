@@ -525,6 +525,100 @@ def test_what_is_spent_of_a_budget_also_while_the_task_is_paused(
     assert evaluate()["changes"] == {"escalated": 1}
 
 
+@pytest.mark.parametrize("of_diagnosis", [False, True])
+def test_a_budget_with_an_alert_is_looked_at_wherever_its_task_stands(
+    of_diagnosis: bool, evaluate: Evaluate, running_task: Running, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an alert of a task's budget
+    monkeypatch.setattr(findings, "LOOKED_AT", 1)
+    task = running_task()
+    if of_diagnosis:
+        sql(
+            "INSERT INTO diagnoses (task_id, max_cost, created_at, updated_at)"
+            " VALUES (%s, 1, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))", task.task_id
+        )  # fmt: skip
+        sql("INSERT INTO diagnosis_cells (task_id, cell_key, asked_by, cost) VALUES (%s, 'q', 'a', 0.9)", task.task_id)
+    else:
+        sql("UPDATE tasks SET params = '{\"max_cost\": 1}'")
+        sql("INSERT INTO task_spending (task_id, spent) VALUES (%s, 0.9)", task.task_id)
+    assert evaluate()["changes"] == {"firing": 1}
+
+    # WHEN another task is to end before it, and only one is looked at
+    running_task(province="江苏省")
+    sql("UPDATE tasks SET deadline = TIMESTAMPADD(HOUR, 1, deadline) WHERE task_id = %s", task.task_id)
+    assert evaluate()["changes"] == {}
+
+    # THEN its alert clears when it has ended, and not before
+    sql("UPDATE tasks SET status = 'SUCCEEDED' WHERE task_id = %s", task.task_id)
+    assert evaluate()["changes"] == {"resolved": 1}
+
+
+def test_many_tasks_of_a_kind_that_wait_hide_no_other_kind(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN waiting tasks of three kinds, of each of which one is looked at
+    monkeypatch.setattr(findings, "MAX_LATE", 1)
+    kinds = {"hospital_full_refresh": "广东省", "hospital_province_refresh": "江苏省", "role_creation": "浙江省"}
+    tasks = {kind: running_task(province=province).task_id for kind, province in kinds.items()}
+    for kind, task_id in tasks.items():
+        sql("UPDATE tasks SET kind = %s, status = 'PENDING' WHERE task_id = %s", kind, task_id)
+    pass_time(3_600)
+    evaluate()
+    found = {item["subject"] for item in api.get(ALERTS)["items"] if item["rule"] == "waiting_long"}
+    assert found == set(kinds)
+
+
+def test_rules_of_a_newer_version_are_left_alone(
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, sql: Sql
+) -> None:
+    # GIVEN an open alert and a silence of a rule that this version does not know, as after a rollback
+    sql(
+        "INSERT INTO alerts (alert_id, tenant_id, rule, subject, open, state, severity, value, threshold, message,"
+        " created_at, updated_at) VALUES (%s, 'acme', 'of_tomorrow', '', 1, 'firing', 'warning', 1, 0, 'm',"
+        " UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))", (alert_id := f"alert_{7:032x}"),
+    )  # fmt: skip
+    silence(sql, seconds=7_200)
+    sql("UPDATE alert_silences SET rule = 'of_tomorrow'")
+
+    # THEN alerts of the others fire, and nothing becomes of it
+    running_task()
+    pass_time(3_601)
+    assert evaluate() == {"found": 1, "changes": {"firing": 1}, "notified": 1}
+    assert listed(api) == [("running_long", "firing", "warning")]
+    assert api("GET", f"{ALERTS}/{alert_id}").status == 404
+    assert api.get(SILENCES)["items"] == []
+    assert sql("SELECT open FROM alerts WHERE rule = 'of_tomorrow'") == [{"open": 1}]
+
+
+def test_a_silence_holds_however_many_there_are(
+    evaluate: Evaluate,
+    running_task: Running,
+    pass_time: PassTime,
+    told: Told,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN many silences of other tenants and subjects, and the operator's, which ends last
+    monkeypatch.setattr(evaluation.store, "PAGE", 2)
+    others = [("acme", "budget", None), ("acme", None, "x"), ("", "budget", None), ("initech", "running_long", None)]
+    others += [("umbrella", None, None)] * 20
+    for number, (tenant, rule, subject) in enumerate([*others, ("", "running_long", None)]):
+        sql(
+            "INSERT INTO alert_silences (silence_id, tenant_id, rule, subject, user_id, ends_at, created_at)"
+            " VALUES (%s, %s, %s, %s, 'ada', TIMESTAMPADD(SECOND, %s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))",
+            f"s{number}", tenant, rule, subject, 7_200 + number,
+        )  # fmt: skip
+    running_task()
+    pass_time(3_601)
+    assert evaluate()["changes"] == {"firing": 1}
+    assert told() == []
+
+    # WHEN that one is gone, THEN none of the others covers the alert
+    sql("DELETE FROM alert_silences WHERE silence_id = 's24'")
+    assert evaluate()["changes"] == {"firing": 1}
+    assert types(told) == ["firing"]
+
+
 def test_dead_letters_are_the_operators(
     evaluate: Evaluate, api: Api, operator: Api, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
