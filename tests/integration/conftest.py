@@ -357,13 +357,17 @@ def forget() -> None:
 
 @pytest.fixture
 def dynamodb_at(environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """dynamodb_at(url) points the functions' client there."""
+    """dynamodb_at(url) points the functions' client there.
 
-    def point(url: str) -> None:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        aws._client.cache_clear()
+    The environment is as it was before the client is forgotten: a thread that still tries would keep the wrong one.
+    """
+    with monkeypatch.context() as patch:
 
-    yield point
+        def point(url: str) -> None:
+            patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+            aws._client.cache_clear()
+
+        yield point
     aws._client.cache_clear()
 
 
