@@ -119,7 +119,7 @@ async def opened(stack: RunningStack, session: aiohttp.ClientSession, ids: Seque
 
 
 async def heard(listeners: Sequence[Listener], number: int, but: int = 0) -> dict[str, Any]:
-    """Wait until each has heard so many notices; return how long they took, but for so many of the first."""
+    """Wait until each has heard `number` notices; return how long they took, without the first `but`."""
     deadline = time.monotonic() + LOST_SECONDS
     while any(len(listener.heard) < number for listener in listeners) and time.monotonic() < deadline:
         await asyncio.sleep(0.1)

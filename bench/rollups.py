@@ -222,7 +222,7 @@ def generate(connection: Connection) -> int:
 
 
 def happened(chance: random.Random, tasks: int) -> Iterator[tuple[Any, ...]]:
-    """(event, bucket, number, microseconds, shortest, longest, units, best) of so many tasks."""
+    """The (event, bucket, number, microseconds, shortest, longest, units, best) of `tasks` tasks."""
     yield ("submitted", -1, tasks, 0, None, None, 0, 0.0)
     drawn = min(tasks, SAMPLE)
     for event, seconds, width, part in (

@@ -236,7 +236,7 @@ def p95(values: list[float]) -> float:
 
 
 def place_behind(depth: int) -> Any:
-    """The place of the tenant's task behind so many."""
+    """Return the place of the tenant's task behind `depth` others."""
     from longhaul import database
     from longhaul.tasks.listing import Place
 

@@ -1,6 +1,6 @@
 """What a video agent does before it is made fast: SQLAlchemy's ORM, lazy relations, OFFSET, no composite index.
 
-It prints a line of JSON when it is ready, and then, for each number that it reads, what each case took so many times:
+It prints a line of JSON when it is ready. It reads numbers, runs each case that many times, and prints what they took:
 {case: {"p50_ms", "p95_ms", "statements", "bytes"}}. The database is the one that `bench.video_agent` has filled; an
 index that it should not have is left aside by a hint.
 """

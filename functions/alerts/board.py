@@ -67,7 +67,7 @@ def acknowledge(tenant_id: str | None, alert_id: str, user_id: str, *, request: 
         first = claim(tx, request)
         alert = _found(store.fetch_alert(tx, tenant_id, alert_id))
         if first and store.acknowledge(tx, alert_id, user_id):
-            store.add_event(tx, alert_id, AlertEvent.ACKNOWLEDGED, told=alert.was_told, user_id=user_id)
+            store.add_event(tx, alert_id, AlertEvent.ACKNOWLEDGED, notify=alert.was_notified, user_id=user_id)
         elif first and alert.state != AlertState.FIRING:
             raise NotFiring(f"the alert is {alert.state}")
         return _found(store.fetch_alert(tx, tenant_id, alert_id))

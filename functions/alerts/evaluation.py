@@ -7,7 +7,7 @@
     not found any more      -> resolved; a pending one was none, and is gone
 
 Each change is a transaction of its own: the alert, changed only from the state it was seen in, and the event that is to
-be told. So two evaluations at once are one, and one that is killed has done some of it, which the next goes on with.
+be published. So two evaluations at once are one. When one is killed, the next goes on with what is left.
 
 New values of alerts that otherwise stay as they are come last: there may be thousands each minute, and the time of an
 evaluation has an end.
@@ -93,14 +93,14 @@ def _steps(findings: Sequence[Finding], was_open: Sequence[Alert], silences: Sil
 def _open(finding: Finding, silenced: bool) -> str:
     """Here and below: what happened, empty for nothing."""
     state = AlertState.PENDING if finding.hold_seconds else AlertState.FIRING
-    told = state == AlertState.FIRING and not silenced
+    notify = state == AlertState.FIRING and not silenced
 
     def write(tx: Session) -> str:
-        alert_id = store.open_alert(tx, finding, state, told=told)
+        alert_id = store.open_alert(tx, finding, state, notify=notify)
         if alert_id is None:
             return ""
         if state == AlertState.FIRING:
-            store.add_event(tx, alert_id, AlertEvent.FIRING, told=told, silenced=silenced)
+            store.add_event(tx, alert_id, AlertEvent.FIRING, notify=notify, silenced=silenced)
         return state
 
     return database.run_transaction(write)
@@ -114,9 +114,9 @@ def _due(alert: Alert, finding: Finding, silenced: bool) -> AlertEvent | None:
         return AlertEvent.ESCALATED
     if silenced or alert.acknowledged_at is not None:
         return None
-    if alert.seconds_told is None:  # a silence has ended
-        return AlertEvent.ESCALATED if alert.was_told else AlertEvent.FIRING
-    return AlertEvent.REPEATED if alert.seconds_told >= REPEAT_SECONDS else None
+    if alert.seconds_notified is None:  # a silence has ended
+        return AlertEvent.ESCALATED if alert.was_notified else AlertEvent.FIRING
+    return AlertEvent.REPEATED if alert.seconds_notified >= REPEAT_SECONDS else None
 
 
 def _go_on(alert: Alert, finding: Finding, silenced: bool) -> str:
@@ -125,10 +125,10 @@ def _go_on(alert: Alert, finding: Finding, silenced: bool) -> str:
 
     def change(tx: Session) -> bool:
         if alert.state == AlertState.PENDING:
-            return store.fire(tx, alert.alert_id, finding, told=not silenced)
+            return store.fire(tx, alert.alert_id, finding, notify=not silenced)
         if event == AlertEvent.ESCALATED and alert.severity == AlertSeverity.WARNING:
-            return store.escalate(tx, alert.alert_id, finding, told=not silenced)
-        return store.tell_again(tx, alert, finding)
+            return store.escalate(tx, alert.alert_id, finding, notify=not silenced)
+        return store.notify_again(tx, alert, finding)
 
     return _change(alert, event, change, silenced)
 
@@ -144,17 +144,17 @@ def _end(alert: Alert, silenced: bool) -> str:
         with database.connection() as session:
             store.drop_pending(session, alert.alert_id)
         return "dropped"
-    told = alert.was_told and not silenced  # who heard nothing of it need not hear of its end
-    return _change(alert, AlertEvent.RESOLVED, lambda tx: store.resolve(tx, alert.alert_id), silenced, told=told)
+    notify = alert.was_notified and not silenced  # who heard nothing of it need not hear of its end
+    return _change(alert, AlertEvent.RESOLVED, lambda tx: store.resolve(tx, alert.alert_id), silenced, notify=notify)
 
 
 def _change(
-    alert: Alert, event: AlertEvent, change: Callable[[Session], bool], silenced: bool, *, told: bool | None = None
+    alert: Alert, event: AlertEvent, change: Callable[[Session], bool], silenced: bool, *, notify: bool | None = None
 ) -> str:
     def write(tx: Session) -> str:
         if not change(tx):
             return ""
-        store.add_event(tx, alert.alert_id, event, told=not silenced if told is None else told, silenced=silenced)
+        store.add_event(tx, alert.alert_id, event, notify=not silenced if notify is None else notify, silenced=silenced)
         return event
 
     return database.run_transaction(write)

@@ -39,7 +39,7 @@ class AlertSeverity(StrEnum):
 
 
 class AlertState(StrEnum):
-    """PENDING: passed for less than the rule's `hold_seconds`. Only what has fired is told of."""
+    """PENDING: passed for less than the rule's `hold_seconds`. Listeners hear only of what has fired."""
 
     PENDING = "pending"
     FIRING = "firing"
@@ -147,10 +147,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Alert:
-    """A row of `alerts`. Times are aware, UTC. `seconds_open` and `seconds_told` are by the database's clock.
+    """A row of `alerts`. Times are aware, UTC. `seconds_open` and `seconds_notified` are by the database's clock.
 
-    `told_at`: when listeners were last notified; None: never, or a silence kept from them that it became critical.
-    `was_told`: whether they were notified at all (of an alert that was read by itself, or as an open one).
+    `notified_at`: when listeners were last notified; None: never, or a silence kept from them that it became critical.
+    `was_notified`: whether they were notified at all (of an alert that was read by itself, or as an open one).
     """
 
     id: int
@@ -166,7 +166,7 @@ class Alert:
     task_id: str | None
     kind: str | None
     title: str | None
-    told_at: datetime | None
+    notified_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     fired_at: datetime | None
@@ -174,8 +174,8 @@ class Alert:
     created_at: datetime
     updated_at: datetime
     seconds_open: float = 0.0
-    seconds_told: float | None = None
-    was_told: bool = False
+    seconds_notified: float | None = None
+    was_notified: bool = False
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -184,7 +184,7 @@ class Alert:
             "rule": AlertRule(row["rule"]),
             "state": AlertState(row["state"]),
             "severity": AlertSeverity(row["severity"]),
-            "was_told": bool(row.get("was_told")),
+            "was_notified": bool(row.get("was_notified")),
         }
         return cls(**values | chosen)
 

@@ -1,4 +1,4 @@
--- Every statement of alerts. Times are the database's: how long something has lasted, and when it was last told.
+-- Every statement of alerts. Times are the database's: how long something has lasted, and when listeners were last notified.
 
 -- ---------------------------------------------------------------- what is found
 
@@ -134,11 +134,11 @@ WHERE tasks.status IN :statuses AND money.budget > 0 AND money.spent > :least * 
 SELECT
     alerts.*,
     TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds_open,
-    TIMESTAMPDIFF(MICROSECOND, told_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds_told,
-    told_at IS NOT NULL OR EXISTS (
+    TIMESTAMPDIFF(MICROSECOND, notified_at, UTC_TIMESTAMP(6)) / 1000000e0 AS seconds_notified,
+    notified_at IS NOT NULL OR EXISTS (
         SELECT 1 FROM alert_events
         WHERE alert_events.alert_id = alerts.alert_id AND event IN ('firing', 'escalated', 'repeated') AND silenced = 0
-    ) AS was_told
+    ) AS was_notified
 FROM alerts
 WHERE open = 1 AND id > :after_id AND rule IN :rules
 ORDER BY id
@@ -148,31 +148,31 @@ LIMIT :limit;
 -- Nothing happens where one is open.
 INSERT IGNORE INTO alerts (
     alert_id, tenant_id, rule, subject, open, state, severity, value, threshold, message, task_id, kind, title,
-    told_at, fired_at, created_at, updated_at
+    notified_at, fired_at, created_at, updated_at
 )
 VALUES (
     :alert_id, :tenant_id, :rule, :subject, 1, :state, :severity, :value, :threshold, :message, :task_id, :kind, :title,
-    IF(:told, UTC_TIMESTAMP(6), NULL), IF(:state = 'firing', UTC_TIMESTAMP(6), NULL), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+    IF(:notify, UTC_TIMESTAMP(6), NULL), IF(:state = 'firing', UTC_TIMESTAMP(6), NULL), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
 );
 
 -- name: fire!
 UPDATE alerts
 SET state = 'firing', severity = :severity, value = :value, threshold = :threshold, message = :message,
-    fired_at = UTC_TIMESTAMP(6), told_at = IF(:told, UTC_TIMESTAMP(6), NULL), updated_at = UTC_TIMESTAMP(6)
+    fired_at = UTC_TIMESTAMP(6), notified_at = IF(:notify, UTC_TIMESTAMP(6), NULL), updated_at = UTC_TIMESTAMP(6)
 WHERE alert_id = :alert_id AND open = 1 AND state = 'pending';
 
 -- name: escalate!
--- Whoever saw to the warning has not seen this. Who is not told of it now is when the silence has ended.
+-- Whoever saw to the warning has not seen this. Listeners who are not notified now are when the silence has ended.
 UPDATE alerts
 SET severity = 'critical', value = :value, threshold = :threshold, message = :message, acknowledged_at = NULL,
-    acknowledged_by = NULL, told_at = IF(:told, UTC_TIMESTAMP(6), NULL), updated_at = UTC_TIMESTAMP(6)
+    acknowledged_by = NULL, notified_at = IF(:notify, UTC_TIMESTAMP(6), NULL), updated_at = UTC_TIMESTAMP(6)
 WHERE alert_id = :alert_id AND open = 1 AND state = 'firing' AND severity = 'warning';
 
--- name: tell_again!
--- By the one who sees it as it was last told.
+-- name: notify_again!
+-- By the one who has seen the last notification.
 UPDATE alerts
-SET value = :value, message = :message, told_at = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
-WHERE alert_id = :alert_id AND open = 1 AND state = 'firing' AND acknowledged_at IS NULL AND told_at <=> :told_at;
+SET value = :value, message = :message, notified_at = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
+WHERE alert_id = :alert_id AND open = 1 AND state = 'firing' AND acknowledged_at IS NULL AND notified_at <=> :notified_at;
 
 -- name: keep_up!
 UPDATE alerts SET value = :value, message = :message, updated_at = UTC_TIMESTAMP(6)
@@ -197,7 +197,7 @@ INSERT INTO alert_events (
     alert_id, event, severity, value, threshold, message, user_id, silenced, unsent, created_at
 )
 SELECT
-    alert_id, :event, severity, value, threshold, message, :user_id, :silenced, IF(:told, 1, NULL), UTC_TIMESTAMP(6)
+    alert_id, :event, severity, value, threshold, message, :user_id, :silenced, IF(:notify, 1, NULL), UTC_TIMESTAMP(6)
 FROM alerts
 WHERE alert_id = :alert_id;
 
@@ -248,10 +248,10 @@ LIMIT :limit;
 -- name: fetch_alert^
 SELECT
     alerts.*,
-    told_at IS NOT NULL OR EXISTS (
+    notified_at IS NOT NULL OR EXISTS (
         SELECT 1 FROM alert_events
         WHERE alert_events.alert_id = alerts.alert_id AND event IN ('firing', 'escalated', 'repeated') AND silenced = 0
-    ) AS was_told
+    ) AS was_notified
 FROM alerts
 WHERE alert_id = :alert_id AND (:any_tenant OR tenant_id = :tenant_id) AND rule IN :rules;
 

@@ -18,9 +18,7 @@ from alerts.wire import (
     AlertRules,
     AlertWithHistory,
     AllTenants,
-    Cursor,
     DeletedSilence,
-    Limit,
     RuleChange,
     RuleDocument,
     SilenceDocument,
@@ -47,6 +45,7 @@ from longhaul.http import (
     respond,
 )
 from longhaul.http.cursors import cursor_after, key_of
+from longhaul.http.pages import Cursor, Limit
 from longhaul.observability import observed
 
 settings.require(settings.Database, settings.Cache, settings.Cursors, settings.Limits)
@@ -131,7 +130,7 @@ def reset_alert_rule(
 def create_silence(
     given: Annotated[SilenceRequest, Body()], all_tenants: AllTenants = False, idempotency_key: IdempotencyKey = None
 ) -> Response[SilenceDocument]:
-    """Alerts go on to fire and clear, and nobody is notified. One that still fires at the end is told of then."""
+    """Alerts go on to fire and clear, and nobody is notified until the silence ends; then of what still fires."""
     request = keyed_request(app, idempotency_key, given)
     made = board.silence(
         _whose(all_tenants),

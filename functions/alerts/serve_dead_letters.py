@@ -20,7 +20,7 @@ OPS: dict[str, Any] = {"security": needs("ops"), "tags": ["operations"]}
 QueueName = Annotated[
     str, Path(pattern=r"^[A-Za-z]{1,64}$", description="A queue's name, as the list has it.", examples=["Progress"])
 ]
-Shown = Annotated[int, Query(ge=1, le=MAX_SHOWN, description="At most so many, 1 to 50.", examples=[10])]
+Shown = Annotated[int, Query(ge=1, le=MAX_SHOWN, description="How many at most, 1 to 50.", examples=[10])]
 
 
 @app.get("/api/v1/dead-letters", **OPS, summary="List the queues with their dead letters")

@@ -46,7 +46,7 @@ def list_open(session: Session) -> list[Alert]:
             return found
 
 
-def open_alert(tx: Session, finding: Finding, state: AlertState, *, told: bool) -> str | None:
+def open_alert(tx: Session, finding: Finding, state: AlertState, *, notify: bool) -> str | None:
     """The new alert's id; None where one of this rule and subject is open."""
     alert_id = f"alert_{secrets.token_hex(16)}"
     added = _queries.open_alert(
@@ -61,27 +61,27 @@ def open_alert(tx: Session, finding: Finding, state: AlertState, *, told: bool) 
         task_id=finding.task_id,
         kind=finding.kind,
         title=finding.title,
-        told=told,
+        notify=notify,
         **_seen(finding),
     )
     return alert_id if added else None
 
 
-def fire(tx: Session, alert_id: str, finding: Finding, *, told: bool) -> bool:
+def fire(tx: Session, alert_id: str, finding: Finding, *, notify: bool) -> bool:
     """Here and below: whether it was as expected, so that of two at once one has changed it."""
     severity, threshold = finding.severity, finding.threshold
     return bool(
-        _queries.fire(tx, alert_id=alert_id, severity=severity, threshold=threshold, told=told, **_seen(finding))
+        _queries.fire(tx, alert_id=alert_id, severity=severity, threshold=threshold, notify=notify, **_seen(finding))
     )
 
 
-def escalate(tx: Session, alert_id: str, finding: Finding, *, told: bool) -> bool:
-    return bool(_queries.escalate(tx, alert_id=alert_id, threshold=finding.threshold, told=told, **_seen(finding)))
+def escalate(tx: Session, alert_id: str, finding: Finding, *, notify: bool) -> bool:
+    return bool(_queries.escalate(tx, alert_id=alert_id, threshold=finding.threshold, notify=notify, **_seen(finding)))
 
 
-def tell_again(tx: Session, alert: Alert, finding: Finding) -> bool:
-    told_at = alert.told_at and sql_time(alert.told_at)
-    return bool(_queries.tell_again(tx, alert_id=alert.alert_id, told_at=told_at, **_seen(finding)))
+def notify_again(tx: Session, alert: Alert, finding: Finding) -> bool:
+    notified_at = alert.notified_at and sql_time(alert.notified_at)
+    return bool(_queries.notify_again(tx, alert_id=alert.alert_id, notified_at=notified_at, **_seen(finding)))
 
 
 def keep_up(session: Session, alert_id: str, finding: Finding) -> None:
@@ -101,9 +101,9 @@ def acknowledge(tx: Session, alert_id: str, user_id: str) -> bool:
 
 
 def add_event(
-    tx: Session, alert_id: str, event: AlertEvent, *, told: bool, silenced: bool = False, user_id: str | None = None
+    tx: Session, alert_id: str, event: AlertEvent, *, notify: bool, silenced: bool = False, user_id: str | None = None
 ) -> None:
-    _queries.add_event(tx, alert_id=alert_id, event=event, told=told, silenced=silenced, user_id=user_id)
+    _queries.add_event(tx, alert_id=alert_id, event=event, notify=notify, silenced=silenced, user_id=user_id)
 
 
 def purge(session: Session, days: int, limit: int) -> int:

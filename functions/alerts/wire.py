@@ -9,21 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from alerts.model import RULES, Alert, AlertEvent, AlertRule, AlertSeverity, AlertState, Happened, Silence, Thresholds
 from alerts.rules import RuleOf
 from longhaul.http import Moment, Timestamp
-from longhaul.http.pages import MAX_PAGE_SIZE
+from longhaul.http.pages import Cursor, Limit
 
 EXAMPLE_ALERT = "alert_3f2504e04f8941d39a0c0305e82c3301"
 EXAMPLE_SILENCE = "silence_9b2d8c1f0a6e4d7bb1c3e5f7a9d0c2e4"
 
-Cursor = Annotated[
-    str | None,
-    Query(
-        min_length=1,
-        max_length=1_000,
-        description="The `next_cursor` of the page before.",
-        examples=["nF0rTlzYcU1kXvJq3mZ0AHsiYWZ0ZXIiOls3LDQyXSwib2YiOiI1ZDQxNDAyYWJjNGIyYTc2In0"],
-    ),
-]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Items a page, 1 to 1,000.", examples=[20])]
 AllTenants = Annotated[
     bool,
     Query(description="For operators (scope `ops`): the whole deployment's instead of your own.", examples=[False]),
@@ -122,7 +112,11 @@ class RuleChange(BaseModel):
     warning: Limited | None = Field(description="Above it the alert is a warning.")
     critical: Limited | None = Field(description="Above it the alert is critical.")
     hold_seconds: int = Field(
-        0, ge=0, le=86_400, strict=True, description="For so long it must be so before the alert fires."
+        0,
+        ge=0,
+        le=86_400,
+        strict=True,
+        description="Seconds for which the value must be above the threshold before the alert fires.",
     )
 
     @model_validator(mode="after")
@@ -220,4 +214,4 @@ def silence_document(silence: Silence) -> SilenceDocument:
 
 
 def _shown(alert: Alert) -> dict[str, object]:
-    return vars(alert) | {"tenant_id": alert.tenant_id or None, "notified_at": alert.told_at}
+    return vars(alert) | {"tenant_id": alert.tenant_id or None}

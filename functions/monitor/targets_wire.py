@@ -70,7 +70,9 @@ class Targets(View):
     as_of: Timestamp = Field(description="When it was read; an answer is cached for a minute.")
     since: Timestamp
     until: Timestamp
-    resolution_seconds: int = Field(description="The window is widened to whole spans of so long.", examples=[3600])
+    resolution_seconds: int = Field(
+        description="The window is widened to whole spans of this many seconds.", examples=[3600]
+    )
     targets: list[Target]
     routes: list[LatencyDocument] = Field(description="Time in the function, without requests that were to wait.")
     statements: list[LatencyDocument]

@@ -81,11 +81,11 @@ class HealthQuery(MonitorQuery):
 
     success_warning: Percent = Field(90, description="Per cent of what ended that should have succeeded.")
     success_critical: Percent = Field(80, description="Below this it is critical.")
-    running_warning_seconds: Seconds = Field(3_600, description="For so long a task may run.")
+    running_warning_seconds: Seconds = Field(3_600, description="Seconds for which a task may run.")
     running_critical_seconds: Seconds = Field(7_200, description="Above this it is critical.")
     concurrent_warning: Number = Field(5, description="So many tasks may run at once.")
     concurrent_critical: Number = Field(10, description="Above this it is critical.")
-    min_ended: Number = Field(20, description="A rate is judged where so many tasks have ended.")
+    min_ended: Number = Field(20, description="A rate is judged from this many ended tasks on.")
 
     @property
     def thresholds(self) -> HealthThresholds:
@@ -103,7 +103,7 @@ class IssuesQuery(MonitorQuery):
     max_mean_seconds: Seconds = Field(3_600, description="So long its tasks may run on average.")
     min_success: Percent = Field(95, description="Per cent of what ended that should have succeeded.")
     min_units_per_second: float = Field(1, ge=0, le=1_000_000, description="So many units a running second should do.")
-    min_ended: Number = Field(20, description="A kind is judged when so many of its tasks have ended.")
+    min_ended: Number = Field(20, description="A kind is judged from this many ended tasks on.")
 
     @property
     def thresholds(self) -> KindThresholds:

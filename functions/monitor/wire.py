@@ -24,7 +24,9 @@ class WindowDocument(View):
     as_of: Timestamp = Field(description="When the figures were read; an answer is cached for a minute.")
     since: Timestamp
     until: Timestamp
-    resolution_seconds: int = Field(description="The window is widened to whole spans of so long.", examples=[3600])
+    resolution_seconds: int = Field(
+        description="The window is widened to whole spans of this many seconds.", examples=[3600]
+    )
 
 
 class Durations(View):

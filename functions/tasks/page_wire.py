@@ -1,12 +1,11 @@
 """What lists hold, as it is on the wire."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from longhaul.http import PageCursor, PageNumber, PageSize, Timestamp
-from longhaul.http.pages import MAX_PAGE_SIZE
+from longhaul.http.pages import Cursor, Limit
 from longhaul.tasks.listing import Order, PriorityName, Question, Sort, TaskFilter
 from longhaul.tasks.model import EventRow, Priority, Status, StepRow, StepStatus, Task
 from longhaul.workloads.store import OutputRow
@@ -15,18 +14,6 @@ from tasks.wire import ErrorDocument, TaskDocument
 
 class _View(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-Cursor = Annotated[
-    str | None,
-    Query(
-        min_length=1,
-        max_length=1_000,
-        description="The `next_cursor` of the page before.",
-        examples=["nF0rTlzYcU1kXvJq3mZ0AHsiYWZ0ZXIiOls3LDQyXSwib2YiOiI1ZDQxNDAyYWJjNGIyYTc2In0"],
-    ),
-]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Items a page, 1 to 1,000.", examples=[20])]
 
 
 class ListQuery(TaskFilter):

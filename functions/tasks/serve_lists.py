@@ -7,16 +7,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from longhaul import settings
 from longhaul.http import Page, Response, TaskId, also, caller, make_app, needs
+from longhaul.http.pages import Cursor, Limit
 from longhaul.observability import observed
 from longhaul.tasks.model import StepStatus
 from tasks.page_answers import active_answer, cursor_answer, events_answer, page_answer, results_answer, steps_answer
 from tasks.page_wire import (
     ActiveTasks,
-    Cursor,
     CursorPage,
     CursorQuery,
     EventDocument,
-    Limit,
     PageQuery,
     ResultDocument,
     StepDocument,

@@ -27,6 +27,7 @@ from longhaul.http import (
     respond,
 )
 from longhaul.http.cursors import cursor_after, key_of
+from longhaul.http.pages import Cursor, Limit
 from longhaul.observability import observed
 from webhooks import deliveries, endpoints, wire
 from webhooks.model import Webhook
@@ -34,12 +35,10 @@ from webhooks.store import FIRST_WEBHOOK, WebhookKey
 from webhooks.wire import (
     EXAMPLE_DELIVERY,
     EXAMPLE_ID,
-    Cursor,
     Deleted,
     DeliveryDocument,
     DeliveryPage,
     DeliveryQuery,
-    Limit,
     Replayed,
     ReplayRequest,
     SecretDocument,

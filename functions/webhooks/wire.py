@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from longhaul.http import Moment, Timestamp
-from longhaul.http.pages import MAX_PAGE_SIZE
+from longhaul.http.pages import Cursor, Limit
 from longhaul.tasks.callbacks import PostUrl, WebhookType
 from longhaul.validation import NotEmpty
 from webhooks.deliveries import MAX_REPLAYED, Replay
@@ -36,16 +36,6 @@ Kinds = Annotated[
 ]
 
 
-Cursor = Annotated[
-    str | None,
-    Query(
-        min_length=1,
-        max_length=1_000,
-        description="The `next_cursor` of the page before.",
-        examples=["nF0rTlzYcU1kXvJq3mZ0AHsiYWZ0ZXIiOls3LDQyXSwib2YiOiI1ZDQxNDAyYWJjNGIyYTc2In0"],
-    ),
-]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Items a page, 1 to 1,000.", examples=[20])]
 TaskIdQuery = Annotated[
     str,
     Query(

@@ -36,7 +36,9 @@ def alerts() -> None:
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False))
 @click.option("--rule", type=filled, metavar="RULE")
 @click.option("--severity", type=click.Choice(SEVERITIES, case_sensitive=False))
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="The newest so many.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="Show the newest ones, at most this many."
+)
 @all_tenants
 @api_command
 async def list_alerts(session: Session, /, limit: int, all_tenants: bool, **chosen: Any) -> None:
@@ -109,7 +111,13 @@ async def rules(session: Session, all_tenants: bool) -> None:
 @rule_name
 @click.option("--warning", type=float, help="Above it the alert is a warning; without it never.")
 @click.option("--critical", type=float, help="Above it the alert is critical; without it never.")
-@click.option("--hold", "hold_seconds", type=click.IntRange(0), default=0, help="For so many seconds it must be so.")
+@click.option(
+    "--hold",
+    "hold_seconds",
+    type=click.IntRange(0),
+    default=0,
+    help="Seconds for which the value must be above, before it fires.",
+)
 @click.option("--disable", is_flag=True, help="The rule makes no alerts.")
 @all_tenants
 @api_command
@@ -239,7 +247,9 @@ async def show_dead_letters(session: Session, queue: str, limit: int) -> None:
 
 @dead_letters.command()
 @click.argument("queue", metavar="QUEUE")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Put back this many messages at most."
+)
 @api_command
 async def redrive(session: Session, queue: str, limit: int) -> None:
     """Put dead letters back into their queue. One of a task that has ended changes nothing.

@@ -1,5 +1,5 @@
 -- Alerts. Of each rule's subject (a task, a kind, a webhook, a queue, or all that a tenant has: '') at most one is open:
--- `open` is 1, and NULL once it is resolved. An alert of the deployment itself has the tenant ''. `told_at` is when listeners
+-- `open` is 1, and NULL once it is resolved. An alert of the deployment itself has the tenant ''. `notified_at` is when listeners
 -- were last notified of it, NULL while they were not, as it was silenced.
 CREATE TABLE IF NOT EXISTS alerts (
     id BIGINT NOT NULL AUTO_INCREMENT,
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS alerts (
     task_id VARBINARY(384),
     kind VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
     title VARCHAR(200),
-    told_at DATETIME(6),
+    notified_at DATETIME(6),
     acknowledged_at DATETIME(6),
     acknowledged_by VARBINARY(1020),
     fired_at DATETIME(6),

@@ -46,7 +46,7 @@ def pass_time(sql: Sql) -> Callable[[float], None]:
     def pass_seconds(seconds: float) -> None:
         for table, columns in (
             ("tasks", ("created_at", "started_at", "run_after")),
-            ("alerts", ("told_at", "fired_at", "created_at", "updated_at", "resolved_at")),
+            ("alerts", ("notified_at", "fired_at", "created_at", "updated_at", "resolved_at")),
             ("alert_events", ("claimed_until", "created_at")),
             ("alert_silences", ("ends_at", "created_at")),
         ):
@@ -57,7 +57,7 @@ def pass_time(sql: Sql) -> Callable[[float], None]:
 
 
 @pytest.fixture
-def told(database: dict[str, Any]) -> Callable[[], list[dict[str, Any]]]:
+def published(database: dict[str, Any]) -> Callable[[], list[dict[str, Any]]]:
     """What was published to the topic since the last time, as a queue that subscribes to it gets it."""
     import os
 

@@ -24,27 +24,27 @@ type Sql = Callable[..., list[dict[str, Any]]]
 type Evaluate = Callable[[], dict[str, Any]]
 type Running = Callable[..., Task]
 type PassTime = Callable[[float], None]
-type Told = Callable[[], list[dict[str, Any]]]
+type Published = Callable[[], list[dict[str, Any]]]
 
 FIRING = "longhaul.alert.firing"
 
 
-def types(told: Told) -> list[str]:
-    return [notice["type"].removeprefix("longhaul.alert.") for notice in told()]
+def types(published: Published) -> list[str]:
+    return [notice["type"].removeprefix("longhaul.alert.") for notice in published()]
 
 
 def listed(api: Api, query: str = "") -> list[tuple[str, str, str]]:
     return [(item["rule"], item["state"], item["severity"]) for item in api.get(ALERTS, query)["items"]]
 
 
-def test_without_tasks_nothing_is_wrong(evaluate: Evaluate, api: Api, told: Told) -> None:
+def test_without_tasks_nothing_is_wrong(evaluate: Evaluate, api: Api, published: Published) -> None:
     assert evaluate() == {"found": 0, "changes": {}, "notified": 0}
     assert listed(api) == []
-    assert told() == []
+    assert published() == []
 
 
 def test_a_task_that_runs_for_too_long_makes_one_alert_that_escalates_and_clears(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, other: Api, told: Told, sql: Sql
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, other: Api, published: Published, sql: Sql
 ) -> None:
     # GIVEN a task that has just begun
     task = running_task()
@@ -54,7 +54,7 @@ def test_a_task_that_runs_for_too_long_makes_one_alert_that_escalates_and_clears
     pass_time(3_601)
     assert evaluate()["changes"] == {"firing": 1}
 
-    # THEN there is one alert of it, told once, however often it is evaluated
+    # THEN there is one alert of it, published once, however often it is evaluated
     assert evaluate()["changes"] == {}
     [alert] = api.get(ALERTS)["items"]
     assert alert["rule"] == "running_long"
@@ -63,7 +63,7 @@ def test_a_task_that_runs_for_too_long_makes_one_alert_that_escalates_and_clears
     assert (alert["state"], alert["severity"], alert["threshold"]) == ("firing", "warning", 3_600)
     assert 3_600 < alert["value"] < 4_200
     assert alert["message"] == f"{task.title}: runs for 1.0 h"
-    [notice] = told()
+    [notice] = published()
     assert (notice["type"], notice["source"], notice["subject"]) == (FIRING, "/api/v1/alerts", alert["alert_id"])
     assert notice["tenantid"] == "acme"
     assert notice["data"]["task_id"] == task.task_id
@@ -77,20 +77,20 @@ def test_a_task_that_runs_for_too_long_makes_one_alert_that_escalates_and_clears
     assert evaluate()["changes"] == {"escalated": 1}
     assert evaluate()["changes"] == {}
     assert listed(api) == [("running_long", "firing", "critical")]
-    assert types(told) == ["escalated"]
+    assert types(published) == ["escalated"]
 
     # WHEN the task is deleted, its alert clears
     sql("DELETE FROM tasks")
     assert evaluate()["changes"] == {"resolved": 1}
     assert evaluate()["changes"] == {}
     assert listed(api) == [("running_long", "resolved", "critical")]
-    assert types(told) == ["resolved"]
+    assert types(published) == ["resolved"]
     history = api.get(f"{ALERTS}/{alert['alert_id']}")["history"]
     assert [happened["event"] for happened in history] == ["firing", "escalated", "resolved"]
 
 
 def test_two_evaluations_at_once_are_one(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, told: Told, sql: Sql
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, published: Published, sql: Sql
 ) -> None:
     for number in range(3):
         running_task(province="广东省", tenant_id=f"tenant-{number}")
@@ -98,7 +98,7 @@ def test_two_evaluations_at_once_are_one(
     at_once(4, evaluate)
     assert sql("SELECT COUNT(*) AS number FROM alerts") == [{"number": 3}]
     assert sql("SELECT COUNT(*) AS number FROM alert_events") == [{"number": 3}]
-    assert len({notice["id"] for notice in told()}) == 3
+    assert len({notice["id"] for notice in published()}) == 3
 
     # AND they clear once
     sql("UPDATE tasks SET status = 'SUCCEEDED'")
@@ -133,7 +133,7 @@ def test_an_evaluator_that_dies_between_writing_and_telling_loses_nothing(
     evaluate: Evaluate,
     running_task: Running,
     pass_time: PassTime,
-    told: Told,
+    published: Published,
     sent: Callable[[str], list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -147,7 +147,7 @@ def test_an_evaluator_that_dies_between_writing_and_telling_loses_nothing(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(notifying, "_addressed", _killed)
         evaluate()
-    assert told() == []
+    assert published() == []
     assert evaluate()["notified"] == 0  # it may still be at it
     pass_time(60)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -156,12 +156,12 @@ def test_an_evaluator_that_dies_between_writing_and_telling_loses_nothing(
     pass_time(60)
     assert evaluate()["notified"] == 1
 
-    # THEN it is told under one id, and no more when all is noted
-    assert len({notice["id"] for notice in told()}) == 1
+    # THEN it is published under one id, and no more when all is noted
+    assert len({notice["id"] for notice in published()}) == 1
     notices = [one for message in sent("webhooks") for one in message["notices"]]
     assert len({one["notice"]["id"] for one in notices}) == 1
     assert evaluate()["notified"] == 0
-    assert told() == []
+    assert published() == []
 
 
 def _killed(*_: Any, **__: Any) -> Any:
@@ -169,7 +169,11 @@ def _killed(*_: Any, **__: Any) -> Any:
 
 
 def test_while_the_topic_is_away_alerts_stay_unsent(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, told: Told, monkeypatch: pytest.MonkeyPatch
+    evaluate: Evaluate,
+    running_task: Running,
+    pass_time: PassTime,
+    published: Published,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     running_task()
     pass_time(3_601)
@@ -180,7 +184,7 @@ def test_while_the_topic_is_away_alerts_stay_unsent(
     notifying.settings.of.cache_clear()
     pass_time(60)
     assert evaluate()["notified"] == 1
-    assert types(told) == ["firing"]
+    assert types(published) == ["firing"]
 
 
 @pytest.mark.parametrize(("away", "asked"), [(True, 1), (False, 3)])
@@ -190,7 +194,7 @@ def test_a_topic_that_fails_keeps_no_other_channel_from_its_notices(
     evaluate: Evaluate,
     running_task: Running,
     pass_time: PassTime,
-    told: Told,
+    published: Published,
     sent: Callable[[str], list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -223,7 +227,7 @@ def test_a_topic_that_fails_keeps_no_other_channel_from_its_notices(
     # AND the topic is when it answers again
     pass_time(60)
     assert evaluate()["notified"] == 3
-    assert len({notice["id"] for notice in told()}) == 3
+    assert len({notice["id"] for notice in published()}) == 3
 
 
 def test_a_topic_that_hangs_leaves_time_to_notify_the_others() -> None:
@@ -233,7 +237,7 @@ def test_a_topic_that_hangs_leaves_time_to_notify_the_others() -> None:
 
 
 def test_an_alert_is_repeated_after_four_hours_until_somebody_acknowledges_it(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, told: Told
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, published: Published
 ) -> None:
     running_task()
     pass_time(7_300)
@@ -243,16 +247,16 @@ def test_an_alert_is_repeated_after_four_hours_until_somebody_acknowledges_it(
     pass_time(60)
     assert evaluate()["changes"] == {"repeated": 1}
     assert evaluate()["changes"] == {}
-    assert types(told) == ["firing", "repeated"]
+    assert types(published) == ["firing", "repeated"]
 
-    # WHEN it is acknowledged, twice, THEN that is told once, and it is repeated no more
+    # WHEN it is acknowledged, twice, THEN that is published once, and it is repeated no more
     [alert] = api.get(ALERTS)["items"]
     for _ in range(2):
         answer = api("POST", f"{ALERTS}/{alert['alert_id']}/acknowledge")
         assert (answer.status, answer.body["acknowledged_by"]) == (200, "ada")
     pass_time(5 * 3_600)
     assert evaluate()["changes"] == {}
-    assert types(told) == ["acknowledged"]
+    assert types(published) == ["acknowledged"]
 
 
 def test_an_acknowledged_warning_that_becomes_critical_is_nobodys_any_more(
@@ -269,7 +273,7 @@ def test_an_acknowledged_warning_that_becomes_critical_is_nobodys_any_more(
 
 
 def test_a_silence_keeps_alerts_quiet_until_it_ends(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, other: Api, told: Told, sql: Sql
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, other: Api, published: Published, sql: Sql
 ) -> None:
     # GIVEN a silence of the rule, and a task of another tenant
     running_task()
@@ -284,50 +288,50 @@ def test_a_silence_keeps_alerts_quiet_until_it_ends(
     # WHEN both run for too long, THEN only the other hears of it
     pass_time(3_601)
     assert evaluate()["changes"] == {"firing": 2}
-    assert [notice["tenantid"] for notice in told()] == ["umbrella"]
+    assert [notice["tenantid"] for notice in published()] == ["umbrella"]
     assert listed(api) == [("running_long", "firing", "warning")]
     [alert] = api.get(ALERTS)["items"]
     [fired] = api.get(f"{ALERTS}/{alert['alert_id']}")["history"]
     assert (fired["silenced"], alert["notified_at"]) == (True, None)
 
-    # WHEN it ends and the task still runs, THEN it is told then
+    # WHEN it ends and the task still runs, THEN it is published then
     pass_time(1_700)
     evaluate()
-    assert told() == []
+    assert published() == []
     pass_time(100)
     evaluate()
-    assert [(notice["tenantid"], notice["type"]) for notice in told() if notice["tenantid"] == "acme"] == [
+    assert [(notice["tenantid"], notice["type"]) for notice in published() if notice["tenantid"] == "acme"] == [
         ("acme", FIRING)
     ]
 
 
 def test_an_escalation_within_a_silence_is_told_when_the_silence_ends(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, told: Told, sql: Sql
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, published: Published, sql: Sql
 ) -> None:
-    # GIVEN a warning that was told, and a silence since
+    # GIVEN a warning that was published, and a silence since
     running_task()
     pass_time(3_601)
     evaluate()
-    assert types(told) == ["firing"]
+    assert types(published) == ["firing"]
     silence(sql, seconds=4_000)
 
     # WHEN it becomes critical within the silence
     pass_time(3_601)
     assert evaluate()["changes"] == {"escalated": 1}
     assert evaluate()["changes"] == {}
-    assert types(told) == []
+    assert types(published) == []
     [alert] = api.get(ALERTS)["items"]
     assert (alert["severity"], alert["notified_at"]) == ("critical", None)
 
-    # THEN it is told once the silence has ended
+    # THEN it is published once the silence has ended
     pass_time(400)
     assert evaluate()["changes"] == {"escalated": 1}
     assert evaluate()["changes"] == {}
-    assert types(told) == ["escalated"]
+    assert types(published) == ["escalated"]
 
 
 def test_who_was_told_of_a_warning_hears_of_what_follows_an_escalation_within_a_silence(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, told: Told, sql: Sql
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, api: Api, published: Published, sql: Sql
 ) -> None:
     running_task()
     pass_time(3_601)
@@ -340,7 +344,7 @@ def test_who_was_told_of_a_warning_hears_of_what_follows_an_escalation_within_a_
     assert api("POST", f"{ALERTS}/{alert['alert_id']}/acknowledge").status == 200
     sql("DELETE FROM tasks")
     assert evaluate()["changes"] == {"resolved": 1}
-    assert types(told) == ["firing", "acknowledged", "resolved"]
+    assert types(published) == ["firing", "acknowledged", "resolved"]
 
 
 def silence(sql: Sql, seconds: int) -> None:
@@ -351,7 +355,7 @@ def silence(sql: Sql, seconds: int) -> None:
 
 
 def test_what_was_never_told_is_not_told_to_have_cleared(
-    evaluate: Evaluate, running_task: Running, pass_time: PassTime, operator: Api, told: Told, sql: Sql
+    evaluate: Evaluate, running_task: Running, pass_time: PassTime, operator: Api, published: Published, sql: Sql
 ) -> None:
     # GIVEN a silence of everything, by the operator
     running_task()
@@ -362,7 +366,7 @@ def test_what_was_never_told_is_not_told_to_have_cleared(
     sql("DELETE FROM tasks")
     sql("DELETE FROM alert_silences")
     assert evaluate()["changes"] == {"resolved": 1}
-    assert told() == []
+    assert published() == []
 
 
 def test_thresholds_of_a_tenant_are_its_own_and_of_the_operator_everybodys(
@@ -594,7 +598,7 @@ def test_a_silence_holds_however_many_there_are(
     evaluate: Evaluate,
     running_task: Running,
     pass_time: PassTime,
-    told: Told,
+    published: Published,
     sql: Sql,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -611,16 +615,16 @@ def test_a_silence_holds_however_many_there_are(
     running_task()
     pass_time(3_601)
     assert evaluate()["changes"] == {"firing": 1}
-    assert told() == []
+    assert published() == []
 
     # WHEN that one is gone, THEN none of the others covers the alert
     sql("DELETE FROM alert_silences WHERE silence_id = 's24'")
     assert evaluate()["changes"] == {"firing": 1}
-    assert types(told) == ["firing"]
+    assert types(published) == ["firing"]
 
 
 def test_dead_letters_are_the_operators(
-    evaluate: Evaluate, api: Api, operator: Api, told: Told, monkeypatch: pytest.MonkeyPatch
+    evaluate: Evaluate, api: Api, operator: Api, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sqs = boto3.client("sqs")
     dead = sqs.get_queue_url(QueueName="progress-dead")["QueueUrl"]
@@ -629,7 +633,7 @@ def test_dead_letters_are_the_operators(
     assert listed(api) == []
     [alert] = operator.get(ALERTS, "all_tenants=true")["items"]
     assert (alert["rule"], alert["subject"], alert["tenant_id"]) == ("dead_letters", "Progress", None)
-    assert types(told) == ["firing"]
+    assert types(published) == ["firing"]
 
     # While they cannot be counted, nothing is known
     with monkeypatch.context() as patch:
@@ -663,13 +667,13 @@ def test_an_evaluation_tells_that_it_is_alive_and_what_there_is_of_each_kind(
     capsys.readouterr()
     evaluate()
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    told = {line.get("kind"): line for line in lines}
-    assert told[None]["AlertsEvaluated"] == [1.0]
-    assert told[None]["service"] == "longhaul"
-    assert told[None]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
-    assert told["hospital_province_refresh"]["TasksRunning"] == [1.0]
-    assert sorted(told["role_creation"]["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["kind", "service"]
-    assert told["role_creation"]["TasksFailed"] == [3.0]
+    emitted = {line.get("kind"): line for line in lines}
+    assert emitted[None]["AlertsEvaluated"] == [1.0]
+    assert emitted[None]["service"] == "longhaul"
+    assert emitted[None]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    assert emitted["hospital_province_refresh"]["TasksRunning"] == [1.0]
+    assert sorted(emitted["role_creation"]["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["kind", "service"]
+    assert emitted["role_creation"]["TasksFailed"] == [3.0]
 
 
 def test_an_evaluation_that_has_no_time_goes_on_with_the_next(

@@ -31,6 +31,19 @@ PageCursor = Annotated[
 ]
 
 
+# Of lists that have no numbered pages.
+Cursor = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=1_000,
+        description="The `next_cursor` of the page before.",
+        examples=["nF0rTlzYcU1kXvJq3mZ0AHsiYWZ0ZXIiOls3LDQyXSwib2YiOiI1ZDQxNDAyYWJjNGIyYTc2In0"],
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Items a page, 1 to 1,000.", examples=[20])]
+
+
 @dataclass(frozen=True, slots=True)
 class PageParams:
     """Which page: by its number, or after the row whose key is `after`, with `before` rows before it.
