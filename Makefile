@@ -27,6 +27,7 @@ CHOSEN := $(if $(WORKLOADS),--workloads "$(WORKLOADS)")
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=functions:layers/longhaul/python:client:. .venv/bin/python
 PYTEST := $(RUN) -m pytest $(ARGS)
 WORKERS ?= 2
+COVERAGE := --cov --cov-report=term
 PARALLEL := -n $(WORKERS) --dist loadscope
 ENVIRONMENT = $(RUN) -m local.environments "$(ENV)" --stack-name "$(STACK)"
 PUBLISH := $(RUN) -m local.publishing
@@ -90,7 +91,7 @@ browser: ## Install the browser that tests open pages in, where there is none (D
 test: .venv/.ready ## Run every test on the embedded database, with coverage (ARGS="-k name", WORKERS=2)
 	@$(if $(ARGS),,rm -f .used-grants)
 	@exec $(PYTEST) $(PARALLEL) tests/unit tests/client tests/architecture tests/integration tests/e2e tests/faults \
-		--cov --cov-report=term
+		$(COVERAGE)
 
 unused-grants: .venv/.ready ## List what the roles of template.yaml may do and no test did, after `make test`
 	@exec $(RUN) -m local grants
