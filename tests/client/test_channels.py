@@ -227,7 +227,7 @@ def test_listening_to_all_goes_on_until_the_token_has_expired(run: Run, server: 
     sockets.adds = lambda frame: [notice("succeeded", 3), notice("started", 4, task_id="t-2")]
 
     def expire(request: Request) -> Reply:
-        if request.method == "POST":
+        if request.method == "POST" and '"t-2"' in request.text:
             sockets.refuses = 401
             sockets.cut()
         return Reply(200, {})
