@@ -103,6 +103,10 @@ def build() -> Api:
                 return respond({"value": object()})
         return respond({"when": CREATED, "none": None, "rows": [{"at": CREATED}]})
 
+    @app.post("/api/v1/things/all")
+    def count() -> Response[dict[str, Any]]:
+        return respond({"count": 1})
+
     @app.get("/api/v1/wrong")
     def wrong() -> Response[Thing]:
         return respond({"thing_id": "t1"})  # type: ignore[return-value]

@@ -198,6 +198,7 @@ def test_an_answer_that_breaks_its_own_schema_is_ours(refused: Callable[..., Any
         ("GET", "/api/v1/no{thing}", 404, None),
         ("DELETE", "/api/v1/things", 405, "GET, POST"),
         ("GET", "/api/v1/things/t1/cancel", 405, "POST"),
+        ("GET", "/api/v1/things/all", 405, "POST"),  # a path of its own, not the thing named "all"
         ("OPTIONS", "/api/v1/things", 405, "GET, POST"),
     ],
 )

@@ -84,14 +84,20 @@ class Api(APIGatewayHttpResolver):
         pattern = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", rule)
         return re.compile(base_regex.format(pattern).removesuffix("$") + r"\Z")
 
+    def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[BaseProxyEvent]:
+        """A path that has a route of its own is never a parameter of another's: `/webhooks/secret` is no webhook."""
+        path: str = self.context["_path"]
+        if route_arguments and _matching(self._static_routes, path):
+            return self._handle_not_found(route.method, path)
+        return super()._call_route(route, route_arguments)
+
     def _handle_not_found(self, method: str, path: str) -> ResponseBuilder[BaseProxyEvent]:
         """405 with Allow where another method would do, else 404."""
         if method == "OPTIONS" and "access-control-request-method" in self.current_event.headers:
             answer: Response[Any] = Response(status_code=204)  # a preflight: the gateway adds its CORS headers
         else:
-            allowed = {route.method for route in self.routes if route.rule.match(path)} | {
-                *self._served_elsewhere(path)
-            }
+            found = _matching(self._static_routes, path) or _matching(self._dynamic_routes, path)
+            allowed = {route.method for route in found} | {*self._served_elsewhere(path)}
             error = MethodNotAllowed(allowed) if allowed else NotFound(f"There is no {method} {path}.")
             answer = problems.problem(self, error)
         return self._response_builder_class(response=answer, serializer=self._serializer)
@@ -117,6 +123,10 @@ class Api(APIGatewayHttpResolver):
         """Powertools looks for the word alone; `gzip;q=0` means no."""
         offers = self.current_event.headers.get("accept-encoding", "").lower().replace(" ", "").split(",")
         return any(re.fullmatch(r"gzip(;q=(1|0?\.\d*[1-9]).*)?", offer) for offer in offers)
+
+
+def _matching(routes: list[Route], path: str) -> list[Route]:
+    return [route for route in routes if route.rule.match(path)]
 
 
 def make_app(served_elsewhere: Callable[[str], Collection[str]] = lambda _: ()) -> Api:
