@@ -49,7 +49,7 @@ STEER: dict[str, Any] = {"security": needs("tasks:write"), "tags": ["tasks"]}
     tags=["tasks"],
     summary="Submit a task",
     status_code=202,
-    openapi_extensions=also(200, 404),
+    openapi_extensions=also(200),
 )
 def submit_task(
     request: Annotated[SubmitRequest, Body()], idempotency_key: IdempotencyKey = None, prefer: Prefer = None

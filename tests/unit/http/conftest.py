@@ -44,7 +44,7 @@ class Params(BaseModel):
 class Order(BaseModel):
     kind: str
     params: Params
-    priority: int = Field(default=5, ge=0, le=9)
+    priority: int = Field(default=5, ge=0, le=9, strict=True)
 
 
 class Thing(BaseModel):

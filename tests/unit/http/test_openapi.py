@@ -7,7 +7,19 @@ import pytest
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from pydantic import BaseModel
 
-from longhaul.http import Api, KindName, Page, PageNumber, Response, TaskId, also, limited, make_app, needs
+from longhaul.http import (
+    Api,
+    IdempotencyKey,
+    KindName,
+    Page,
+    PageNumber,
+    Response,
+    TaskId,
+    also,
+    limited,
+    make_app,
+    needs,
+)
 from longhaul.http.limits import class_of
 from longhaul.http.openapi import describe
 
@@ -36,7 +48,9 @@ def app() -> Api:
 
     @app.post("/things", security=needs("things:write"), status_code=202, openapi_extensions=also(200))
     def make_thing(
-        thing: Annotated[Thing, Body()], prefer: Annotated[str | None, Header(alias="Prefer")] = None
+        thing: Annotated[Thing, Body()],
+        prefer: Annotated[str | None, Header(alias="Prefer")] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[Thing]: ...
 
     @app.patch("/things/<task_id>", security=needs("ops"))
@@ -92,7 +106,7 @@ def test_the_document_names_the_class(document: Any) -> None:
     ("path", "method", "present", "absent"),
     [
         ("/things", "get", {"200", "304", "429"}, {"202", "409", "412", "415"}),
-        ("/things", "post", {"200", "202", "409", "415", "422"}, {"304", "412"}),
+        ("/things", "post", {"200", "202", "404", "409", "415", "422"}, {"304", "412"}),
         ("/things/{task_id}", "patch", {"200", "404", "412"}, {"202", "304"}),
         ("/things", "delete", {"200", "202"}, {"304", "412"}),
         ("/open", "get", {"200", "400", "503"}, {"401", "403", "429"}),

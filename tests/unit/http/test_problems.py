@@ -96,6 +96,19 @@ def test_a_json_body_is_read(call: Callable[..., Any], media_type: str | None, e
     assert answer.json["order"] == {"kind": "full", "params": {"province": "广东省"}, "priority": 0}
 
 
+@pytest.mark.parametrize(("number", "read"), [("7", 7), ("7.0", 7), ("0.7e1", 7), ("-0.0", 0)])
+def test_an_integer_is_what_json_schema_says(call: Callable[..., Any], number: str, read: int) -> None:
+    text = f'{{"kind": "full", "params": {{"province": "广东省"}}, "priority": {number}}}'
+    answer = call("POST", "/api/v1/things", body=text)
+    assert (answer.status, answer.json["order"]["priority"]) == (202, read)
+
+
+@pytest.mark.parametrize("number", ["7.5", '"7"', "true", "1e999", "1e300"])
+def test_nothing_else_is_an_integer(refused: Callable[..., Any], number: str) -> None:
+    text = f'{{"kind": "full", "params": {{"province": "广东省"}}, "priority": {number}}}'
+    assert refused("POST", "/api/v1/things", body=text)["status"] == 422
+
+
 def test_a_body_may_just_have_a_megabyte(call: Callable[..., Any]) -> None:
     frame = '{"params": {"province": "广东省"}, "kind": "%s"}'
     body = frame % ("x" * (1_000_000 - len((frame % "").encode())))

@@ -33,6 +33,7 @@ from longhaul.validation import EMPTY, EMPTY_MEMBER
 
 MAX_BODY_BYTES = 1_000_000
 
+_MAX_EXACT = 2**53  # above it a float stands for several integers
 _JSON = re.compile(r"application/([\w.+-]+\+)?json")
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
 _REPLACED = "\ufffd"  # what stands in a decoded text for bytes that are not UTF-8
@@ -132,7 +133,7 @@ def _parse_object(text: str) -> dict[str, Any]:
     if not text.strip():
         raise MalformedBody("The body is empty; a JSON object is needed.")
     try:
-        body = json.loads(text, parse_constant=_refuse_constant)
+        body = json.loads(text, parse_float=_number, parse_constant=_refuse_constant)
         if "\\u" in text:
             dumps(body).encode()  # half a surrogate pair parses, but can be neither stored nor sent
     except RecursionError as error:
@@ -142,6 +143,12 @@ def _parse_object(text: str) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidRequest(errors=[FieldError(pointer="", detail="The body should be a JSON object.")])
     return body
+
+
+def _number(text: str) -> int | float:
+    """1.0 and 1e3 are integers, as JSON Schema has it (https://json-schema.org/draft/2020-12/json-schema-validation)."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT else number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -33,7 +33,7 @@ _PROBLEMS = {
     400: ("BadRequest", "A parameter is wrong, repeated or unknown, or the body is not JSON."),
     401: ("Unauthenticated", "The request carries no valid token."),
     403: ("Forbidden", "The token lacks a scope."),
-    404: ("NotFound", "There is no such thing, or it is another tenant's."),
+    404: ("NotFound", "There is no such thing (any more), or it is another tenant's."),
     409: ("Conflict", "Not possible in the present state; `allowed_actions` says what is."),
     412: ("PreconditionFailed", "It is another version than `If-Match` names; read it again."),
     413: ("TooLarge", "The body is over 1 MB."),
@@ -156,6 +156,7 @@ def _responses(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
     possible = {400, 414, 431, 500, 503}
     possible |= {401, 403, 429} if operation.get("security") else set()
     possible |= {404} if "{" in path else set()
+    possible |= {404} if "idempotency-key" in headers else set()  # what an earlier request has made may be gone
     possible |= {409} if method != "get" else set()
     possible |= {412} if "if-match" in headers else set()
     possible |= {413, 415, 422} if "requestBody" in operation else set()
