@@ -15,7 +15,7 @@ from longhaul.http import make_app
 from longhaul.validation import OWN_ID_PATTERN
 from tests.openapi import DOCUMENT, Operation, complaints, example_of, is_bounded, operations, resolved
 
-FOUND_BY_BODY = {"query_page", "submit_task"}  # a campaign; the task that is waited for
+FOUND_BY_BODY = {"query_page"}  # a campaign
 QUESTIONS = {
     "/api/query-task-execution",
     "/api/v1/diagnoses/estimate",
