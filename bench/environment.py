@@ -20,6 +20,8 @@ SETTINGS = {
     "CACHE_TABLE": "cache",
     "WRITES_PER_MINUTE": "1000000",
     "BULK_PER_MINUTE": "1000000",
+    "WAITS_PER_TENANT": "10",
+    "WAITS_AT_ONCE": "50",
     "READS_PER_MINUTE": "0",
     "LIVE_TABLE": "live",
     "BREAKER_TABLE": "breaker",

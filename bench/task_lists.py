@@ -144,6 +144,8 @@ def requests() -> dict[str, tuple[str, str]]:
         "GET /tasks, row 10,000": (tasks, "page=501"),
         "GET /tasks, one rare status": (tasks, "status=RUNNING"),
         "GET /tasks, kind and priority": (tasks, "kind=call_campaign&priority=high"),
+        "GET /tasks, a rare error": (tasks, "error_code=bad_answer"),
+        "GET /tasks, any other error": (tasks, "error_code=!deadline_exceeded"),
         "GET /tasks, text of many titles": (tasks, "title=9"),
         "GET /tasks, text of no title": (tasks, "title=nowhere"),
         "GET /tasks/summary, first": (f"{tasks}/summary", ""),

@@ -1,7 +1,7 @@
 -- Tasks from the first thousand to the last: every second one is the tenant's, other tenants share the rest.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, progress, steps_done, statistics, attempt,
-    max_retries, run_after, request_digest, created_at, updated_at
+    max_retries, run_after, request_digest, created_at, updated_at, error_code
 )
 SELECT
     CONCAT('bench-', LPAD(number, 8, '0')),
@@ -26,7 +26,9 @@ SELECT
     '2026-11-01',
     REPEAT('0', 64),
     TIMESTAMPADD(SECOND, number, '2026-11-01'),
-    TIMESTAMPADD(SECOND, number * 7919 %% 200000, '2026-11-01')
+    TIMESTAMPADD(SECOND, number * 7919 %% 200000, '2026-11-01'),
+    IF(number %% 5000 >= 4 AND (number DIV 2) %% 7 = 0,
+        IF((number DIV 14) %% 500 = 0, 'bad_answer', 'deadline_exceeded'), NULL)
 FROM (
     SELECT thousands.n * 1000 + units.n AS number
     FROM bench_numbers AS thousands CROSS JOIN bench_numbers AS units

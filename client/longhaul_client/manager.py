@@ -166,7 +166,7 @@ class TaskManager:
     ) -> Document:
         """Return {items, page, page_size, total, pages}.
 
-        `filters`: kind, priority, title, created_after, created_before, ended_after, ended_before.
+        `filters`: kind, priority, title, error_code, created_after, created_before, ended_after, ended_before.
 
         Raises ValidationError, also for an empty list: None means all.
         """

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from longhaul.http import Moment
-from longhaul.tasks.listing import KindName
+from longhaul.tasks.filtering import KindName
 from longhaul.tasks.rollups import DAY
 from longhaul.validation import NotEmpty
 from monitor.assessment import HealthThresholds, KindThresholds

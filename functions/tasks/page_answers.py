@@ -177,6 +177,8 @@ def text_of(question: Question) -> str:
         "title": wanted.title,
     }
     shown |= {name: end for name in ("ended_after", "ended_before") if (end := getattr(wanted, name)) is not None}
+    if wanted.error_code:
+        shown["error_codes"] = tuple(wanted.error_code)
     filters = ", ".join(f"{name}={value!r}" for name, value in shown.items())
     return (
         f"Question(tenant_id={question.tenant_id!r}, filters=Filters({filters}), "

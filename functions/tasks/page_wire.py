@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from longhaul.http import PageCursor, PageNumber, PageSize, Timestamp
 from longhaul.http.pages import Cursor, Limit
-from longhaul.tasks.listing import Order, PriorityName, Question, Sort, TaskFilter
+from longhaul.tasks.filtering import PriorityName, TaskFilter
+from longhaul.tasks.listing import Order, Question, Sort
 from longhaul.tasks.model import EventRow, Priority, Status, StepRow, StepStatus, Task
 from longhaul.workloads.store import OutputRow
 from tasks.wire import ErrorDocument, TaskDocument
@@ -30,6 +31,7 @@ class ListQuery(TaskFilter):
         """The same however its values are ordered or repeated: a cursor and a cached page belong to it."""
         values = {name: getattr(self, name) for name in TaskFilter.model_fields}
         values["status"], values["kind"] = sorted(set(self.status)), sorted(set(self.kind))
+        values["error_code"] = sorted(set(self.error_code))
         values["priority"] = sorted(set(self.priority), key=lambda name: Priority[name])
         return Question(tenant_id, TaskFilter.model_construct(**values), self.sort_by, self.sort_order)
 

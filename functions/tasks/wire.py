@@ -10,8 +10,8 @@ from longhaul.http import Caller, Moment, Timestamp
 from longhaul.tasks import progress
 from longhaul.tasks.callbacks import MAX_CALLBACKS, Callback, distinct
 from longhaul.tasks.changes import Wish
+from longhaul.tasks.filtering import PriorityName
 from longhaul.tasks.following import SyncStatus, TaskView
-from longhaul.tasks.listing import PriorityName
 from longhaul.tasks.live import LiveItem
 from longhaul.tasks.model import ACTIONS, Priority, Status, Task, allowed_actions
 from longhaul.tasks.submission import Submission

@@ -12,7 +12,8 @@ from longhaul.errors import AlreadyOpen, Conflict, IllegalTransition, InvalidReq
 from longhaul.idempotency import KeyedRequest, claim
 from longhaul.tasks import listing, purging
 from longhaul.tasks import store as task_store
-from longhaul.tasks.listing import Place, Question, TaskFilter
+from longhaul.tasks.filtering import TaskFilter
+from longhaul.tasks.listing import Place, Question
 from longhaul.tasks.model import Status, Task, allowed_actions
 from longhaul.tasks.submission import Submission, submit
 from videos import files, store

@@ -453,6 +453,12 @@ def test_a_list_shows_why_tasks_failed_and_is_filtered_by_their_end(run: Run, se
     assert (request["ended_after"], request["ended_before"]) == ("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z")
 
 
+def test_a_list_is_filtered_by_error_codes(run: Run, server: Scripted) -> None:
+    server.will(Reply(200, LISTED))
+    assert run("list", "--error-code", "bad_answer", "--error-code", "!gone").exit_code == 0
+    assert server.requests[0].query["error_code"] == "bad_answer,!gone"
+
+
 def test_times_have_their_zone(run: Run, server: Scripted) -> None:
     server.will(Reply(200, task(created_at="2026-10-25T00:30:00Z", deadline="2026-10-25T01:30:00Z")))
     shown = run("show", "t-1").stdout

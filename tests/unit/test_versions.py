@@ -26,8 +26,9 @@ from longhaul.cache import debounce
 from longhaul.http import cursors
 from longhaul.tasks import live
 from longhaul.tasks.bulk import BulkAction
+from longhaul.tasks.filtering import TaskFilter
 from longhaul.tasks.lifecycle import Wakeup
-from longhaul.tasks.listing import Order, Question, Sort, TaskFilter
+from longhaul.tasks.listing import Order, Question, Sort
 from longhaul.tasks.model import Status
 from longhaul.tasks.progress import Sample
 from longhaul.tasks.steps import ProgressEvent
@@ -272,6 +273,9 @@ def test_a_cursor_names_its_list_as_yesterdays_version_did(of: object, digest: s
 def test_a_cursor_outlives_a_filter_that_is_added() -> None:
     """Where the newest filter is not asked for, cursors are what they were before there was one."""
     ended = QUESTION.filter.model_copy(update={"ended_after": datetime(2026, 11, 2, tzinfo=UTC)})
+    failed = QUESTION.filter.model_copy(update={"error_code": ["bad_answer"]})
+    assert "error_code" not in page_answers.text_of(QUESTION)
+    assert "error_code" in page_answers.text_of(replace(QUESTION, filter=failed))
     assert "ended_after" not in page_answers.text_of(QUESTION)
     assert "ended_after" in page_answers.text_of(replace(QUESTION, filter=ended)), (
         "asked for, it is a part of the question"

@@ -32,6 +32,9 @@ def _pages(function: Any) -> Any:
 @click.option("--created-before", type=time_before_now, metavar="WHEN", help="Before then.")
 @click.option("--ended-after", type=time_before_now, metavar="WHEN", help="Ended from then on.")
 @click.option("--ended-before", type=time_before_now, metavar="WHEN", help="Ended before then.")
+@click.option(
+    "--error-code", type=filled, metavar="CODE", multiple=True, help="Only these; !CODE: any other. May repeat."
+)
 @click.option("--title", type=filled, metavar="TEXT", help="Part of the title.")
 @click.option("--sort", "sort_by", type=click.Choice(SORTS), help="[default: created_at]")
 @click.option("--order", "sort_order", type=click.Choice(("asc", "desc")), help="[default: desc]")
@@ -46,6 +49,7 @@ async def list_tasks(
 
     \b
     longhaul list --status FAILED --ended-after 1d
+    longhaul list --error-code bad_answer --all --quiet | longhaul retry -
     longhaul list --all --kind hospital_full_refresh --sort progress --json
     longhaul list --status PENDING --all --quiet | longhaul cancel -
     """

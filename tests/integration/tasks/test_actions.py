@@ -132,7 +132,7 @@ def test_what_is_wrong_is_named_and_nothing_is_begun(database: dict[str, Any], s
 def test_a_dry_run_counts_and_changes_nothing(waiting: Waiting, sql: Sql, sent: Sent) -> None:
     ids = waiting(3)
     waiting(1, priority=3, title="江苏省 100%")
-    waiting(1, status="FAILED", kind="hospital_full_refresh")
+    waiting(1, status="FAILED", kind="hospital_full_refresh", error_code="bad_answer")
     waiting(2, tenant="other")
     now = datetime.now(UTC)
     for wanted, matched in (
@@ -143,6 +143,10 @@ def test_a_dry_run_counts_and_changes_nothing(waiting: Waiting, sql: Sql, sent: 
         ({"kind": ["bulk_action"]}, 0),
         ({"kind": ["no_such"]}, 0),
         ({"title": "100%"}, 1),
+        ({"error_code": ["bad_answer"]}, 1),
+        ({"error_code": ["bad_answer"], "status": ["PENDING"]}, 0),
+        ({"error_code": ["!no_answer"]}, 1),
+        ({"error_code": ["!bad_answer"]}, 0),
         ({"title": "省_"}, 0),
         ({"task_ids": [ids[0], ids[2], "no_such"]}, 2),
         ({"created_after": (now - timedelta(minutes=1)).isoformat()}, 5),

@@ -24,7 +24,8 @@ from longhaul.aws import dynamodb
 from longhaul.http import pages
 from longhaul.http.cursors import InvalidCursor, seal
 from longhaul.tasks import following, listing
-from longhaul.tasks.listing import Order, Place, Question, Sort, TaskFilter
+from longhaul.tasks.filtering import TaskFilter
+from longhaul.tasks.listing import Order, Place, Question, Sort
 from longhaul.tasks.model import Status, Task
 from tasks.page_answers import page_answer, place_of
 from tasks.page_wire import PageQuery
@@ -228,6 +229,56 @@ def test_what_ended_lately_is_found_without_reading_what_ended_before(
         assert reads(session) - before < 200
 
 
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [
+        ("error_code=bad_answer", lambda n: n % 12 == 4),
+        ("error_code=bad_answer,no_answer", lambda n: n % 6 == 4),
+        ("error_code=bad_answer&error_code=gone", lambda n: n % 12 == 4),
+        ("error_code=gone", lambda n: False),
+        ("error_code=!bad_answer", lambda n: n % 12 == 10),
+        ("error_code=!bad_answer,no_answer", lambda n: n % 12 == 10),
+        ("error_code=!bad_answer,!no_answer", lambda n: False),
+        ("error_code=bad_answer,!bad_answer", lambda n: False),
+        ("error_code=bad_answer&status=SUCCEEDED", lambda n: False),
+        ("error_code=bad_answer&ended_after=2026-11-20T08:03:00Z", lambda n: n % 12 == 4 and n // 2 >= 2),
+    ],
+)
+def test_tasks_are_found_by_the_code_of_their_error(
+    api: Api, sql: Sql, query: str, chosen: Callable[[int], bool]
+) -> None:
+    insert(sql, range(36))
+    insert(sql, range(36), "other")
+    end(sql)
+    sql(
+        "UPDATE tasks SET error_code = IF(MOD(SUBSTRING(title, 4), 12) = 4, 'bad_answer', 'no_answer')"
+        " WHERE status = 'FAILED'"
+    )
+    rows = sql("SELECT * FROM tasks WHERE tenant_id = 'acme' ORDER BY id")
+    found = [row for number, row in enumerate(rows) if chosen(number)]
+    for sort, order in (("created_at", "desc"), ("created_at", "asc"), ("updated_at", "desc"), ("progress", "asc")):
+        wanted, asked = by(found, sort, order), f"{query}&sort_by={sort}&sort_order={order}"
+        page = api.get(LIST, f"{asked}&page_size=36")
+        assert (ids(page), page["total"]) == (wanted, len(wanted))
+        assert walk(api, asked, limit=2) == wanted
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
+@pytest.mark.parametrize(("codes", "number"), [(["bad_answer"], 11), (["!bad_answer"], 5), (["gone"], 0)])
+def test_tasks_of_an_error_are_found_without_reading_the_others(sql: Sql, codes: list[str], number: int) -> None:
+    insert(sql, range(2_000))
+    end(sql)
+    sql("UPDATE tasks SET error_code = 'bad_answer' WHERE status = 'FAILED' ORDER BY id LIMIT 11")
+    sql("UPDATE tasks SET error_code = 'no_answer' WHERE status = 'FAILED' ORDER BY id DESC LIMIT 5")
+    sql("ANALYZE TABLE tasks")
+    question = Question("acme", TaskFilter.model_construct(error_code=codes))
+    with longhaul_database.connection() as session:
+        before = reads(session)
+        tasks = listing.list_tasks(session, question, limit=20)
+        assert len(tasks) == listing.count_tasks(session, question) == number
+        assert reads(session) - before < 150
+
+
 @pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
 def test_tasks_of_a_status_are_counted_without_reading_the_others(sql: Sql) -> None:
     # GIVEN 2,000 tasks that ended, of which a few failed
@@ -280,6 +331,7 @@ def test_signs_that_a_pattern_knows_are_signs_like_others_in_a_title(api: Api, s
         ("created_before=2026-11-25T08:00:00+08:00", "query/created_before"),
         ("created_before=0001-01-01T00:00:00%2B14:00", "query/created_before"),
         ("ended_after=yesterday", "query/ended_after"),
+        ("error_code=bad answer", "query/error_code/0"),
         ("ended_before=2026-11-25T08:00:00", "query/ended_before"),
         ("title=", "query/title"),
         (f"title={'x' * 101}", "query/title"),

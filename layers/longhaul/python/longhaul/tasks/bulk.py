@@ -20,9 +20,9 @@ from longhaul.database import Session, queries
 from longhaul.errors import FieldError, InvalidRequest, TaskStopped
 from longhaul.observability import logger
 from longhaul.tasks import lifecycle, progress, store
+from longhaul.tasks.filtering import MAX_ID, PriorityName, TaskFilter
 from longhaul.tasks.kinds import kinds
 from longhaul.tasks.lifecycle import Outcome
-from longhaul.tasks.listing import MAX_ID, PriorityName, TaskFilter
 from longhaul.tasks.model import (
     ACTIONS,
     ACTIVE,

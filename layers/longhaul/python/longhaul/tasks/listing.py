@@ -3,20 +3,17 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing import Any
 
 from longhaul import database
 from longhaul.database import Session, queries
 from longhaul.tasks.changes import missing
+from longhaul.tasks.filtering import BEGINNING, END, MAX_ID, NO_FILTER, TaskFilter
 from longhaul.tasks.model import (
     ACTIVE,
-    TERMINAL,
     EventRow,
-    Priority,
     Status,
     StepRow,
     StepStatus,
@@ -24,19 +21,10 @@ from longhaul.tasks.model import (
     TaskError,
     aware,
 )
-from longhaul.validation import Moment, NotEmpty
 
 _queries = queries.load(__file__)
 
 MAX_ACTIVE = 1_000
-MAX_KINDS = 50  # that a filter names
-
-# The ends of MySQL's times and of ids: no row lies beyond.
-BEGINNING, END = datetime(1000, 1, 1), datetime(9999, 12, 31)
-MAX_ID = 2**63 - 1
-
-type PriorityName = Literal["low", "normal", "high", "urgent"]
-type KindName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class Sort(StrEnum):
@@ -53,80 +41,6 @@ class Order(StrEnum):
     desc = "desc"
 
 
-class TaskFilter(BaseModel):
-    """Tasks that are all of this. What is left out does not matter."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    status: Annotated[list[Status], NotEmpty] = Field(
-        default_factory=list,
-        min_length=1,
-        max_length=len(Status),
-        description="Only these; every status when left out.",
-        examples=[["PENDING", "RUNNING"]],
-    )
-    kind: Annotated[list[KindName], NotEmpty] = Field(
-        default_factory=list,
-        min_length=1,
-        max_length=MAX_KINDS,
-        description="Only these; every kind when left out.",
-        examples=[["hospital_full_refresh"]],
-    )
-    priority: Annotated[list[PriorityName], NotEmpty] = Field(
-        default_factory=list,
-        min_length=1,
-        max_length=len(Priority),
-        description="Only these; every priority when left out.",
-        examples=[["high", "urgent"]],
-    )
-    created_after: Moment | None = Field(
-        None, description="Created at this time or after it (RFC 3339).", examples=["2026-11-01T00:00:00Z"]
-    )
-    created_before: Moment | None = Field(
-        None, description="Created before this time (RFC 3339).", examples=["2036-12-01T00:00:00Z"]
-    )
-    title: str | None = Field(
-        None, min_length=1, max_length=100, description="Text within the title.", examples=["广东"]
-    )
-    ended_after: Moment | None = Field(
-        None, description="Ended at this time or after it (RFC 3339).", examples=["2026-11-01T00:00:00Z"]
-    )
-    ended_before: Moment | None = Field(
-        None, description="Ended before this time (RFC 3339).", examples=["2036-12-01T00:00:00Z"]
-    )
-
-    @property
-    def by_end(self) -> bool:
-        return self.ended_after is not None or self.ended_before is not None
-
-    def parameters(self) -> dict[str, Any]:
-        """The named parameters of every query that selects by a filter.
-
-        `IN ()` is no SQL, so a filter that is off has a value that no row has. What ended before a time was created
-        before it too, which bounds the index.
-        """
-        statuses = sorted({status for status in self.status or Status if not self.by_end or status in TERMINAL})
-        ended_before = _naive(self.ended_before) or END
-        return {
-            "any_status": len(statuses) == len(Status),
-            "statuses": [str(status) for status in statuses] or [""],
-            "any_kind": not self.kind,
-            "kinds": sorted(set(self.kind)) or [""],
-            "any_priority": not self.priority,
-            "priorities": sorted({int(Priority[name]) for name in self.priority}) or [-1],
-            "created_after": _naive(self.created_after) or BEGINNING,
-            "created_before": min(_naive(self.created_before) or END, ended_before),
-            "any_end": not self.by_end,
-            "ended_after": _naive(self.ended_after) or BEGINNING,
-            "ended_before": ended_before,
-            "any_title": self.title is None,
-            "title": f"%{_escaped(self.title or '')}%",
-        }
-
-
-NO_FILTER = TaskFilter.model_validate({})
-
-
 @dataclass(frozen=True)
 class Question:
     """Which tasks, in which order."""
@@ -139,7 +53,8 @@ class Question:
     def names(self) -> dict[str, str]:
         """The names that stand in the query: what it is sorted by, which way, and the index that holds that."""
         # What ended since a time was changed since then too: those rows are few.
-        indexed = Sort.updated_at if self.filter.ended_after else self.sort
+        by_end = Sort.updated_at if self.filter.ended_after else self.sort
+        indexed = "error" if self.filter.error_code else by_end
         return {
             "sort": self.sort,
             "order": self.order,
@@ -235,7 +150,8 @@ def list_tasks(
 def count_tasks(session: Session, question: Question) -> int:
     asked, tenant_id = question.filter, question.tenant_id
     only_status = asked.status and not (asked.kind or asked.priority or asked.title or asked.by_end)
-    index = "tasks_by_tenant_status" if only_status else "tasks_by_updated" if asked.ended_after else "tasks_by_created"
+    by_end = "tasks_by_updated" if asked.ended_after else "tasks_by_created"
+    index = "tasks_by_error" if asked.error_code else "tasks_by_tenant_status" if only_status else by_end
     return int(_queries.count_tasks(session, names={"index": index}, tenant_id=tenant_id, **asked.parameters()))
 
 
@@ -254,15 +170,6 @@ def _before_all(question: Question) -> Place:
     if question.sort in (Sort.created_at, Sort.updated_at):
         return Place(END, MAX_ID) if descending else Place(BEGINNING, 0)
     return Place(127, MAX_ID) if descending else Place(-1, 0)
-
-
-def _naive(moment: datetime | None) -> datetime | None:
-    return moment and moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _escaped(text: str) -> str:
-    """For LIKE with ESCAPE '!', which works in every SQL mode, as a backslash does not."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _of_task(rows: Sequence[Mapping[str, Any]], task_id: str, key: str) -> Iterable[Mapping[str, Any]]:

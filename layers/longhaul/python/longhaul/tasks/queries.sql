@@ -417,6 +417,8 @@ LIMIT :limit;
 -- one tenant's. The index is forced, as at some sizes it would rather sort.
 -- When a task ended is in no index of a tenant's. What ended since a time was changed since then too: those are read
 -- (the index is then tasks_by_updated), and sorted. What ended before a time was created before it too.
+-- By error code the index is tasks_by_error: most tasks have no code and are not read. It has the order of creation for a
+-- single code; anything else is sorted.
 SELECT
     tasks.id, tasks.task_id, tasks.tenant_id, tasks.user_id, tasks.kind, tasks.title, tasks.status, tasks.priority,
     tasks.progress, tasks.steps_done, tasks.stage, tasks.current_step, tasks.statistics, tasks.result, tasks.error_code,
@@ -431,6 +433,8 @@ FROM (
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
       AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+      AND (:any_error OR error_code IN :error_codes)
+      AND (:any_other_error OR error_code NOT IN :other_error_codes)
       AND (:any_title OR title LIKE :title ESCAPE '!')
     ORDER BY id {order}
     LIMIT :limit)
@@ -442,6 +446,8 @@ FROM (
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
       AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+      AND (:any_error OR error_code IN :error_codes)
+      AND (:any_other_error OR error_code NOT IN :other_error_codes)
       AND (:any_title OR title LIKE :title ESCAPE '!')
     ORDER BY {sort} {order}, id {order}
     LIMIT :limit OFFSET :offset)
@@ -460,6 +466,8 @@ WHERE tenant_id = :tenant_id
   AND (:any_kind OR kind IN :kinds)
   AND (:any_priority OR priority IN :priorities)
   AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+  AND (:any_error OR error_code IN :error_codes)
+  AND (:any_other_error OR error_code NOT IN :other_error_codes)
   AND (:any_title OR title LIKE :title ESCAPE '!');
 
 -- name: list_active_tasks
@@ -713,6 +721,8 @@ FROM (
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
       AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+      AND (:any_error OR error_code IN :error_codes)
+      AND (:any_other_error OR error_code NOT IN :other_error_codes)
       AND (:any_title OR title LIKE :title ESCAPE '!')
       AND (:any_id OR task_id IN :task_ids)
     LIMIT :limit
@@ -735,6 +745,8 @@ FROM (
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
       AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+      AND (:any_error OR error_code IN :error_codes)
+      AND (:any_other_error OR error_code NOT IN :other_error_codes)
       AND (:any_title OR title LIKE :title ESCAPE '!')
       AND (:any_id OR task_id IN :task_ids)
 ) AS matching
@@ -757,6 +769,8 @@ WHERE tenant_id = :tenant_id AND id < :before_id
   AND (:any_kind OR kind IN :kinds)
   AND (:any_priority OR priority IN :priorities)
   AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+  AND (:any_error OR error_code IN :error_codes)
+  AND (:any_other_error OR error_code NOT IN :other_error_codes)
   AND (:any_title OR title LIKE :title ESCAPE '!')
   AND (:any_id OR task_id IN :task_ids)
 ORDER BY id
