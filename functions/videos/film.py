@@ -9,10 +9,12 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videos.model import Measures
+from videos.pictures import Picture, encoder, filtered, pictures_of, rate_of, title_card
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -23,54 +25,50 @@ if TYPE_CHECKING:
 
 RATE, LAYOUT, SAMPLES = 48_000, "stereo", "fltp"
 LOUDNESS = "loudnorm=I=-16:TP=-1.5:LRA=11"  # LUFS, as streaming services ask for
+TITLE_SECONDS = 2
 PREVIEW_SECONDS, PREVIEW_WIDTH, THUMBNAIL_WIDTH = 3.0, 320, 640
-ENCODER = {"preset": "veryfast", "crf": "21"}
 AT_THE_FRONT = {"movflags": "faststart"}  # so that a player begins before it has all
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What the pictures of a film have in common; clips that have it may be copied behind each other."""
+class Words:
+    """What is written into a film. `title`: of a card before the first clip. `spoken`: the subtitle of each clip."""
 
-    codec: str
-    width: int
-    height: int
-    rate: Fraction
-    extradata: bytes | None
-
-    @classmethod
-    def of(cls, path: Path) -> "Picture":
-        import av
-
-        with av.open(path) as clip:
-            video = clip.streams.video[0]
-            codec = video.codec_context
-            return cls(codec.name, video.width, video.height, _rate_of(video), codec.extradata)
+    title: str | None = None
+    spoken: Sequence[str] = ()
 
 
 def join(
     clips: Sequence[Path],
     target: Path,
     *,
+    words: Words | None = None,
     sound_is_even: bool = False,
     report: Callable[[float], None] = lambda _: None,
 ) -> Measures:
-    """Write the clips behind each other as one MP4. `sound_is_even`: they are parts of a film that was evened before.
-    `report` is told how far it is, 0 to 1, after each."""
+    """Write the clips behind each other as one MP4. Words are drawn into the pictures, which are encoded anew then.
+
+    `sound_is_even`: they are parts of a film that was evened before. `report` gets the share done, 0 to 1, after each.
+    """
     import av
 
     pictures = [Picture.of(clip) for clip in clips]
-    copied = all(picture == pictures[0] for picture in pictures)
+    copied = words is None and all(picture == pictures[0] for picture in pictures)
+    spoken = words.spoken if words and words.spoken else [""] * len(clips)
     with av.open(target, "w", format="mp4", options=AT_THE_FRONT) as out:
         with av.open(clips[0]) as first:
             template = first.streams.video[0]
-            video = out.add_stream_from_template(template) if copied else _encoder(out, pictures[0])
+            video = out.add_stream_from_template(template) if copied else encoder(out, pictures[0])
         audio = out.add_stream("aac", rate=RATE, layout=LAYOUT)
         start, samples = Fraction(0), 0
-        for number, path in enumerate(clips, 1):
+        if words and words.title:
+            with av.open(clips[0]) as first:
+                start = _write_title(first, out, video, pictures[0], words.title)
+            samples = _write_silence(out, audio, round(start * RATE))
+        for number, (path, text) in enumerate(zip(clips, spoken, strict=True), 1):
             with av.open(path) as clip:
-                lasts = _copy(clip, out, video, start) if copied else _encode(clip, out, video, pictures[0], start)
-            start += lasts
+                write = _copy if copied else partial(_encode, picture=pictures[0], text=text)
+                start += write(clip, out, video, start)
             with av.open(path) as clip:  # again: graph and pictures are read at their own pace, without a queue between
                 samples = _write_sound(clip, out, audio, samples, round(start * RATE), even=not sound_is_even)
             gc.collect()  # a graph holds itself, and 90 MB of sound
@@ -88,13 +86,13 @@ def preview(film: Path, target: Path) -> Measures:
     with av.open(film) as source, av.open(target, "w", format="mp4", options=AT_THE_FRONT) as out:
         video = source.streams.video[0]
         width, height = _fitted(video.width, video.height, PREVIEW_WIDTH)
-        made = _encoder(out, Picture("h264", width, height, _rate_of(video), None))
+        made = encoder(out, Picture("h264", width, height, rate_of(video), None))
         seconds = 0.0
         for frame in source.decode(video):
             if frame.time is not None and frame.time >= PREVIEW_SECONDS:
                 break
             out.mux(made.encode(frame.reformat(width, height, "yuv420p")))
-            seconds = (frame.time or 0.0) + float(1 / _rate_of(video))
+            seconds = (frame.time or 0.0) + float(1 / rate_of(video))
         out.mux(made.encode(None))
     return Measures(target.stat().st_size, seconds, width, height)
 
@@ -111,18 +109,6 @@ def thumbnail(film: Path, target: Path) -> Measures:
         out.mux(made.encode(frame.reformat(width, height, "yuvj420p")))
         out.mux(made.encode(None))
     return Measures(target.stat().st_size, None, width, height)
-
-
-def _rate_of(video: "VideoStream") -> Fraction:
-    """Its pictures a second."""
-    rate = video.average_rate
-    return Fraction(rate.numerator, rate.denominator) if rate else Fraction(24)
-
-
-def _encoder(out: "OutputContainer", picture: Picture) -> "VideoStream":
-    made = out.add_stream("libx264", rate=picture.rate, options=ENCODER)
-    made.width, made.height, made.pix_fmt = picture.width, picture.height, "yuv420p"
-    return made
 
 
 def _copy(clip: "InputContainer", out: "OutputContainer", video: "VideoStream", start: Fraction) -> Fraction:
@@ -144,29 +130,40 @@ def _move(packet: "Packet[Any]", by: int) -> None:
     packet.dts = (packet.dts or 0) + by
 
 
-def _encode(
-    clip: "InputContainer", out: "OutputContainer", video: "VideoStream", picture: Picture, start: Fraction
+def _write_title(
+    clip: "InputContainer", out: "OutputContainer", video: "VideoStream", picture: Picture, title: str
 ) -> Fraction:
-    """Write the clip's pictures anew, in the size and at the rate of the film; the seconds that they last."""
-    from av.filter import Graph
+    """Write the card before the clip that the film begins with; the seconds that it lasts."""
+    frame, count = title_card(clip, picture, title), round(TITLE_SECONDS * picture.rate)
+    for number in range(count):
+        frame.pts, frame.time_base = number, 1 / picture.rate
+        out.mux(video.encode(frame))
+    return count / picture.rate
 
-    source = clip.streams.video[0]
-    graph, shape = Graph(), f"{picture.width}:{picture.height}"
-    chain = [
-        graph.add_buffer(template=source),
-        graph.add("fps", str(picture.rate)),
-        graph.add("scale", f"{shape}:force_original_aspect_ratio=decrease"),
-        graph.add("pad", f"{shape}:(ow-iw)/2:(oh-ih)/2"),
-        graph.add("format", "yuv420p"),
-        graph.add("buffersink"),
-    ]
-    graph.link_nodes(*chain).configure()
+
+def _encode(
+    clip: "InputContainer", out: "OutputContainer", video: "VideoStream", start: Fraction, picture: Picture, text: str
+) -> Fraction:
+    """Write the clip's pictures anew, with this subtitle if there is one; the seconds that they last."""
     first, count = round(start * picture.rate), 0
-    for frame in _filtered(graph, clip.decode(source)):
+    for frame in pictures_of(clip, picture, text):
         frame.pts, frame.time_base = first + count, 1 / picture.rate
         out.mux(video.encode(frame))
         count += 1
     return count / picture.rate
+
+
+def _write_silence(out: "OutputContainer", audio: "AudioStream", samples: int) -> int:
+    """Write so many samples of silence at the film's beginning, and return their number."""
+    from av import AudioFrame
+
+    for begin in range(0, samples, RATE):
+        frame = AudioFrame(SAMPLES, LAYOUT, min(RATE, samples - begin))
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        frame.pts, frame.sample_rate, frame.time_base = begin, RATE, Fraction(1, RATE)
+        out.mux(audio.encode(frame))
+    return samples
 
 
 def _write_sound(
@@ -203,26 +200,7 @@ def _sound(clip: "InputContainer", samples: int, *, even: bool) -> Iterator["Aud
         graph.add("abuffersink"),
     ]
     graph.link_nodes(*chain).configure()
-    yield from _filtered(graph, frames, pushes=bool(clip.streams.audio))
-
-
-def _filtered(graph: Any, frames: Iterator[Any], *, pushes: bool = True) -> Iterator[Any]:
-    """What comes out of the graph for these frames."""
-    import av
-
-    def pull() -> Iterator[Any]:
-        while True:
-            try:
-                yield graph.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-
-    for frame in frames:
-        graph.push(frame)
-        yield from pull()
-    if pushes:
-        graph.push(None)
-    yield from pull()
+    yield from filtered(graph, frames, pushes=bool(clip.streams.audio))
 
 
 def _fitted(width: int, height: int, most: int) -> tuple[int, int]:

@@ -77,7 +77,7 @@ video.approval(
 
 
 def _of_video(task: TaskContext[Video]) -> Subject:
-    return Subject(task.task_id, task.tenant_id, task.params, task.params.style)
+    return Subject(task.task_id, task.tenant_id, task.params, task.params)
 
 
 def _of_scene(task: TaskContext[Remake]) -> Subject:
@@ -89,8 +89,8 @@ def _of_scene(task: TaskContext[Remake]) -> Subject:
         raise NotFound(f"there is no video {asked.video_id}")
     if made.status != Status.SUCCEEDED:
         raise Conflict(f"the video {asked.video_id} is {made.status}: only one that SUCCEEDED is changed")
-    style = stored.read(Video, made.params).style
-    return Subject(asked.video_id, task.tenant_id, asked, style, asked.sequence_number, asked.prompt)
+    wanted = stored.read(Video, made.params)
+    return Subject(asked.video_id, task.tenant_id, asked, wanted, asked.sequence_number, asked.prompt)
 
 
 making.add_stages(video, _of_video, tolerate=lambda params: 1.0 if params.on_missing == "skip" else 0.0)

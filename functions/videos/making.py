@@ -16,7 +16,7 @@ from longhaul.workloads.counting import count_stages
 from longhaul.workloads.stages import Share
 from videos import files, film, jobs, store, writing
 from videos.footage import BadFootage, measure_clip, measure_frame
-from videos.model import Look, Measures, Part, Resource, Scene, Script, Versioned
+from videos.model import Look, Measures, Part, Resource, Scene, Script, Versioned, Video
 from videos.subtitles import webvtt
 
 STEPS, FILMS = "RunVideoStep", "AssembleFilm"  # the functions
@@ -32,12 +32,13 @@ class SceneSkipped(PermanentError):
 
 @dataclass(frozen=True)
 class Subject:
-    """The video that a task works on. `only`: the one scene that is made anew, with another `prompt` if given."""
+    """The video that a task works on, as it was `wanted`. `only`: the one scene that is made anew, with another
+    `prompt` if given."""
 
     video_id: str
     tenant_id: str
     look: Look
-    style: str = ""
+    wanted: Video
     only: int | None = None
     prompt: str | None = None
 
@@ -58,6 +59,9 @@ class Footage:
     def clips(self) -> list[Resource]:
         """Of the scenes that have one, in order."""
         return [self.files[number, Part.clip] for number in self.scenes if (number, Part.clip) in self.files]
+
+    def narration(self, clip: Resource) -> str:
+        return self.scenes[clip.sequence_number].content.narration
 
 
 def add_stages[P: Look](
@@ -110,7 +114,7 @@ def plan_frames(subject: Subject) -> Iterator[Item]:
         return
     there = find_footage(subject.video_id)
     for number, scene in _wanted(there, subject):
-        prompt = writing.picture_prompt(subject.style, there.script, scene)
+        prompt = writing.picture_prompt(subject.wanted.style, there.script, scene)
         version = there.next_version(number, Part.frame)
         yield _item(number, Part.frame, scene, {"prompt": prompt, "version": version})
 
@@ -133,7 +137,7 @@ def plan_clips(task: TaskContext[Any], subject: Subject) -> Iterator[Item]:
     for number, scene in _wanted(there, subject):
         if starts and number not in frames:
             continue
-        prompt = writing.clip_prompt(subject.style, there.script, scene)
+        prompt = writing.clip_prompt(subject.wanted.style, there.script, scene)
         more = {"frame": frames[number]} if starts else {}
         if subject.prompt is not None:
             more["scene_version"] = there.scenes[number].version + 1
@@ -171,10 +175,11 @@ def plan_parts(subject: Subject) -> Iterator[Item]:
 
 def make_part(step: StepContext[Any], subject: Subject) -> dict[str, Any]:
     """A part's key has the film's version and its number in one: parts are no files of a scene."""
-    number, version = step.input["number"], step.input["version"]
+    number, version, keys = (step.input[name] for name in ("number", "version", "keys"))
+    words = _words(subject, find_footage(subject.video_id), keys, begins=number == 1)
     key = files.key_of(subject.tenant_id, subject.video_id, 0, Part.part, 1000 * version + number)
     with files.folder() as folder:
-        film.join(_read(step.input["keys"], folder), folder / "part.mp4", report=step.report)
+        film.join(_read(keys, folder), folder / "part.mp4", words=words, report=step.report)
         files.upload(folder / "part.mp4", key, Part.part)
     return {"key": key}
 
@@ -184,14 +189,14 @@ def make_film(step: StepContext[Any], subject: Subject) -> dict[str, Any]:
     there = find_footage(subject.video_id)
     parts = [one.output["key"] for one in step.outputs(PARTS)]
     keys, version = parts or [clip.object_key for clip in there.clips], there.next_version(0, Part.film)
-    spoken = [
-        (clip.measures.seconds or 0.0, there.scenes[clip.sequence_number].content.narration) for clip in there.clips
-    ]
+    words = None if parts else _words(subject, there, keys)
+    spoken = [(float(film.TITLE_SECONDS), "")] if subject.wanted.title_card else []
+    spoken += [(clip.measures.seconds or 0.0, there.narration(clip)) for clip in there.clips]
     with files.folder() as folder:
         paths = {part: folder / part for part in (Part.film, Part.subtitles, Part.thumbnail, Part.preview)}
         sources = _read(keys, folder)
         measures = {
-            Part.film: film.join(sources, paths[Part.film], sound_is_even=bool(parts), report=step.report),
+            Part.film: film.join(sources, paths[Part.film], words=words, sound_is_even=bool(parts), report=step.report),
             Part.thumbnail: film.thumbnail(paths[Part.film], paths[Part.thumbnail]),
             Part.preview: film.preview(paths[Part.film], paths[Part.preview]),
         }
@@ -201,7 +206,17 @@ def make_film(step: StepContext[Any], subject: Subject) -> dict[str, Any]:
     for resource in made:
         step.save(partial(store.save_resource, video_id=subject.video_id, resource=resource))
     whole = measures[Part.film]
-    return {"seconds": whole.seconds, "bytes": whole.bytes, "scenes": len(spoken), "version": version}
+    return {"seconds": whole.seconds, "bytes": whole.bytes, "scenes": len(there.clips), "version": version}
+
+
+def _words(subject: Subject, there: Footage, keys: list[str], *, begins: bool = True) -> film.Words | None:
+    """What is written into these clips. Where the film has words, parts without any are encoded like the others."""
+    wanted = subject.wanted
+    if not (wanted.title_card or wanted.burn_subtitles):
+        return None
+    clips = {clip.object_key: clip for clip in there.clips}
+    spoken = [there.narration(clips[key]) for key in keys] if wanted.burn_subtitles else []
+    return film.Words(there.script.title if wanted.title_card and begins else None, spoken)
 
 
 def result_of(task: TaskContext[Any], video_id: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from videos.capabilities import (
     ImageModel,
     Resolution,
 )
+from videos.lettering import LANGUAGES
 
 KIND, REMAKE_KIND = "video_generation", "video_scene_regeneration"
 MIN_SECONDS, MAX_SECONDS = 5, 180
@@ -93,6 +94,10 @@ class Video(Look):
     seconds: int = Field(30, strict=True, ge=MIN_SECONDS, le=MAX_SECONDS, description="How long the film is.")
     style: str = Field("", max_length=200, examples=["watercolour"])
     language: str = Field("en", pattern=r"^[a-z]{2}(-[A-Z]{2})?$", description="Of script and subtitles.")
+    burn_subtitles: bool = Field(
+        False, strict=True, description="Whether what is said is also written into the pictures."
+    )
+    title_card: bool = Field(False, strict=True, description="Whether the film begins with its title, for 2 seconds.")
     approve: Literal["none", "script", "storyboard"] = Field(
         "none", description="Where the task waits for a person: resuming it approves."
     )
@@ -104,6 +109,15 @@ class Video(Look):
     def is_about_something(self) -> Self:
         if self.topic is None and self.conversation_id is None:
             raise PydanticCustomError("no_topic", "name a topic or a conversation_id")
+        return self
+
+    @model_validator(mode="after")
+    def can_be_written(self) -> Self:
+        """The font has the letters of what is drawn into the pictures."""
+        if (self.burn_subtitles or self.title_card) and self.language[:2] not in LANGUAGES:
+            name = "burn_subtitles" if self.burn_subtitles else "title_card"
+            known = ", ".join(sorted(LANGUAGES))
+            raise PydanticCustomError("unknown_letters", f"{name} cannot write {self.language}: {known}")
         return self
 
     @property

@@ -24,16 +24,17 @@ PLAYED = """async () => {
 }"""
 
 
-def test_a_film_is_played_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [None, film.Words("The harbour", ["It rises.", "", "潮起潮落。"])])
+def test_a_film_is_played_to_its_end(words: film.Words | None, tmp_path: Path) -> None:
     clips = []
     for number, seconds in enumerate(SECONDS):
         clips.append(tmp_path / f"clip-{number}.mp4")
         clips[-1].write_bytes(footage.clip(f"scene {number}", 160, 90, seconds))
-    film.join(clips, tmp_path / "film.mp4")
+    film.join(clips, tmp_path / "film.mp4", words=words)
     (tmp_path / "page.html").write_text(PAGE)
     with browsing() as page:
         page.goto((tmp_path / "page.html").as_uri())
         duration, reached, width, height = page.evaluate(PLAYED)
-    assert duration == pytest.approx(sum(SECONDS), abs=0.2)
+    assert duration == pytest.approx(sum(SECONDS) + (film.TITLE_SECONDS if words else 0), abs=0.2)
     assert reached == pytest.approx(duration, abs=0.2)
     assert (width, height) == (160, 90)

@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import pytest
+from pydantic import ValidationError
 
 from longhaul import aws, database
 from longhaul.errors import ProviderUnavailable, StepTimeout
@@ -15,8 +16,8 @@ from longhaul.testing import Fail, Kill, Run, Twice
 from longhaul.workloads import running
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import BUCKET, keys, make
-from videos import jobs, store
-from videos.model import Part
+from videos import film, jobs, store
+from videos.model import Part, Video
 from videos.provider import Provider
 
 type Control = Callable[..., None]
@@ -63,6 +64,39 @@ def test_a_storyboard_is_written_eight_scenes_at_a_time_and_a_long_film_is_joine
     assert [key for key in run.outputs if key.startswith("part/")] == ["part/001", "part/002"]
     with av.open(io.BytesIO(film_of(run))) as film:
         assert abs(film.duration / 1_000_000 - 60) < 0.2
+
+
+@pytest.mark.parametrize("scenes", [[2], [10, 1]])  # of each part; the latter film is joined of two
+def test_a_film_may_begin_with_its_title_and_show_what_is_said(
+    scenes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The card counts in its length, and moves the subtitles."""
+    join, words = film.join, []
+
+    def noted(*given: Any, **named: Any) -> Any:
+        words.append(named["words"])
+        return join(*given, **named)
+
+    monkeypatch.setattr(film, "join", noted)
+    said = [f"This is said in scene {number}." for number in range(1, sum(scenes) + 1)]
+    run = make({"seconds": 5 * len(said), "title_card": True, "burn_subtitles": True})
+    assert run.status == "SUCCEEDED"
+    assert run.result is not None
+    assert (run.result["seconds"], run.result["scenes"]) == (5 * len(said) + 2, len(said))
+    parts = [film.Words("Tides", said[: scenes[0]]), *(film.Words(None, said[first:]) for first in scenes[:-1])]
+    assert words == [*parts, *([None] if len(parts) > 1 else [])]
+    with av.open(io.BytesIO(film_of(run))) as made:
+        assert abs(made.duration / 1_000_000 - 5 * len(said) - 2) < 0.2
+    subtitles = aws.client("s3").get_object(Bucket=BUCKET, Key=f"test/{run.task_id}/000/subtitles-1.vtt")["Body"].read()
+    assert b"00:00:07.000 --> 00:00:12.000\nThis is said in scene 2." in subtitles
+
+
+@pytest.mark.parametrize("option", ["title_card", "burn_subtitles"])
+def test_what_the_font_cannot_write_is_refused(option: str) -> None:
+    Video.model_validate({"topic": "tides", "language": "zh-CN", option: True})
+    Video.model_validate({"topic": "tides", "language": "th"})
+    with pytest.raises(ValidationError, match=f"{option} cannot write th"):
+        Video.model_validate({"topic": "tides", "language": "th", option: True})
 
 
 def test_a_model_that_begins_with_the_text_needs_no_frames() -> None:

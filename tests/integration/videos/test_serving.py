@@ -152,7 +152,7 @@ def test_an_edit_that_is_sent_again_is_one_version() -> None:
 
 
 def test_a_scene_is_made_anew_and_each_version_is_kept(dashscope: Control) -> None:
-    run = make({})
+    run = make({"title_card": True})
     again = remade(run, 2, {"prompt": "a lighthouse"})
     assert (again.status, again.error) == ("SUCCEEDED", None)
     assert again.result is not None
@@ -162,7 +162,7 @@ def test_a_scene_is_made_anew_and_each_version_is_kept(dashscope: Control) -> No
     assert (first["version"], len(first["versions"])) == (1, 1)
     assert (second["version"], second["content"]["prompt"], second["edited_by"]) == (2, "a lighthouse", "ada")
     assert [one["version"] for one in second["versions"]] == [2, 1]
-    assert (video["film"]["version"], video["film"]["seconds"], video["cost"]) == (2, 10.0, "9.42")
+    assert (video["film"]["version"], video["film"]["seconds"], video["cost"]) == (2, 12.0, "9.42")
     assert "000/film-1.mp4" in keys()
     assert "000/film-2.mp4" in keys()
 

@@ -19,7 +19,7 @@ import re, sys
 from pathlib import Path
 from videos import film
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
-film.join([folder / "clip.mp4"] * number, folder / f"film-{number}.mp4")
+film.join([folder / "clip.mp4"] * number, folder / f"film-{number}.mp4", words=WORDS)
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
@@ -99,6 +99,65 @@ def test_parts_are_joined_as_one_film(tmp_path: Path) -> None:
     assert streams(tmp_path / "film.mp4") == {"video": pytest.approx(8, abs=0.05), "audio": pytest.approx(8, abs=0.05)}
 
 
+def differences(one: Path, other: Path, at: float) -> tuple[float, float]:
+    """How much two films differ at a time, on average from 0 to 255: in the upper part and in the lower third."""
+
+    def grey(path: Path) -> bytes:
+        with av.open(path) as file:
+            frame = next(frame for frame in file.decode(video=0) if (frame.time or 0) >= at)
+        return bytes(frame.reformat(width=320, height=180, format="gray").planes[0])
+
+    pairs = [abs(a - b) for a, b in zip(grey(one), grey(other), strict=True)]
+    border = len(pairs) * 2 // 3
+    return sum(pairs[:border]) / border, sum(pairs[border:]) / (len(pairs) - border)
+
+
+@pytest.mark.parametrize("size", [(320, 180), (180, 320), (180, 180)])
+def test_subtitles_are_in_the_lower_part_while_they_are_said(size: tuple[int, int], tmp_path: Path) -> None:
+    clips = [clip(tmp_path, name, size=size) for name in ("one", "two")]
+    words = film.Words(spoken=["", "It rises, 潮起潮落。"])
+    film.join(clips, tmp_path / "plain.mp4", words=film.Words())
+    measures = film.join(clips, tmp_path / "film.mp4", words=words)
+    assert measures.seconds == 4.0
+    both = tmp_path / "plain.mp4", tmp_path / "film.mp4"
+    upper, lower = differences(*both, at=3)
+    assert upper < 1
+    assert lower > 3
+    assert max(differences(*both, at=1)) < 1
+
+
+def test_a_long_subtitle_is_shown_in_parts(tmp_path: Path) -> None:
+    source = [clip(tmp_path, "source", size=(320, 180), seconds=4)]
+    for name, end in (("one", "It comes back."), ("other", "IIIIIIIIIIIIII")):
+        film.join(source, tmp_path / f"{name}.mp4", words=film.Words(spoken=["Twice a day the sea leaves. " * 5 + end]))
+    assert differences(tmp_path / "one.mp4", tmp_path / "other.mp4", at=0.5)[1] < 1
+    assert differences(tmp_path / "one.mp4", tmp_path / "other.mp4", at=3.9)[1] > 1
+
+
+def test_a_title_card_is_dark_and_silent_and_part_of_the_length(tmp_path: Path) -> None:
+    source = clip(tmp_path, "one", size=(320, 180), seconds=3)
+    measures = film.join([source], tmp_path / "film.mp4", words=film.Words("The harbour"))
+    assert measures.seconds == film.TITLE_SECONDS + 3
+    assert streams(tmp_path / "film.mp4") == {"video": pytest.approx(5, abs=0.05), "audio": pytest.approx(5, abs=0.05)}
+    assert loudness(tmp_path / "film.mp4", 0, 1.9) < 0.001
+    assert loudness(tmp_path / "film.mp4", 2.5, 4.5) > 0.01
+    film.join([source], tmp_path / "other.mp4", words=film.Words("A quay"))
+    assert max(differences(tmp_path / "film.mp4", tmp_path / "other.mp4", at=3)) < 1
+    assert differences(tmp_path / "film.mp4", tmp_path / "other.mp4", at=1)[0] > 1
+
+
+def test_parts_of_a_film_with_words_are_copied(tmp_path: Path) -> None:
+    """The first has a card and the second has not: they were encoded alike."""
+    parts = []
+    for number, title in enumerate(("The harbour", None)):
+        parts.append(tmp_path / f"part-{number}.mp4")
+        film.join([clip(tmp_path, f"one-{number}")], parts[-1], words=film.Words(title))
+    assert film.join(parts, tmp_path / "film.mp4", sound_is_even=True).seconds == 6.0
+    with av.open(parts[1]) as part, av.open(tmp_path / "film.mp4") as whole:
+        packet = next(bytes(packet) for packet in part.demux(video=0))
+        assert packet in [bytes(packet) for packet in whole.demux(video=0)]
+
+
 def test_a_film_begins_with_what_a_player_needs_first(tmp_path: Path) -> None:
     film.join([clip(tmp_path, "one")], tmp_path / "film.mp4")
     data = (tmp_path / "film.mp4").read_bytes()
@@ -114,11 +173,12 @@ def test_a_film_has_a_picture_and_a_preview(tmp_path: Path) -> None:
     assert streams(tmp_path / "preview") == {"video": pytest.approx(3, abs=0.1)}
 
 
-def test_memory_does_not_grow_with_the_number_of_clips(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["None", "film.Words('The harbour', ['It rises. ' * 30] * number)"])
+def test_memory_does_not_grow_with_the_number_of_clips(words: str, tmp_path: Path) -> None:
     clip(tmp_path, "clip", size=(160, 90), seconds=3)
 
     def peak(number: int) -> float:
-        command = [sys.executable, "-c", ELSEWHERE, str(tmp_path), str(number)]
+        command = [sys.executable, "-c", ELSEWHERE.replace("WORDS", words), str(tmp_path), str(number)]
         return float(
             subprocess.run(
                 command, capture_output=True, check=True, text=True, env={"PYTHONPATH": ":".join(sys.path)}
