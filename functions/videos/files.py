@@ -6,6 +6,7 @@ A file's key is `tenant/task/scene/kind-version.suffix`: a step that runs again 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -70,6 +71,12 @@ def link_to(key: str) -> str:
         "get_object", Params={"Bucket": _bucket(), "Key": key}, ExpiresIn=LINK_SECONDS
     )
     return link
+
+
+@lru_cache(maxsize=4096)
+def known_link(key: str, era: int) -> str:
+    """The link to a key that was made first in this era: signing again for each reader costs more than reading."""
+    return link_to(key)
 
 
 def delete_video(tenant_id: str, video_id: str) -> int:

@@ -1,6 +1,7 @@
 """Serves videos: estimates, lists, one with all that it is made of, edits before an approval, and scenes anew."""
 
 import time
+from functools import partial
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
@@ -29,7 +30,7 @@ from longhaul.http import (
 from longhaul.observability import observed
 from longhaul.tasks.model import Status
 from videos import videos, wire
-from videos.files import LINK_SECONDS, link_to
+from videos.files import LINK_SECONDS, known_link
 from videos.model import MAX_SCENES, Scene, Script, Video
 from videos.wire import (
     DeletedVideo,
@@ -78,14 +79,23 @@ def estimate_video(request: Annotated[Video, Body()]) -> Response[VideoEstimate]
 def list_videos(status: Statuses = None, cursor: PageCursor = None, limit: PageSize = 20) -> Response[VideoPage]:
     question = videos.question_of(caller(app).tenant_id, status or [])
     found = videos.list_videos(question, place_of(question, cursor), limit)
-    page = wire.video_page(found, cursor_of(question, found.following), link_to)
-    return conditional(app, lambda: page, etag=etag_of(wire.video_page(found, page.next_cursor, str), _era()))
+    following, era = cursor_of(question, found.following), _era()
+    return conditional(
+        app,
+        lambda: wire.video_page(found, following, partial(known_link, era=era)),
+        etag=etag_of(wire.video_page(found, following, str), era),
+    )
 
 
 @app.get("/api/v1/videos/<task_id>", **READ, summary="Read a video", openapi_extensions=also(304))
 def get_video(task_id: TaskId) -> Response[VideoView]:
     found = videos.read(task_id, caller(app).tenant_id)
-    return conditional(app, lambda: wire.video_view(found, link_to), etag=etag_of(wire.video_view(found, str), _era()))
+    era = _era()
+    return conditional(
+        app,
+        lambda: wire.video_view(found, partial(known_link, era=era)),
+        etag=etag_of(wire.video_view(found, str), era),
+    )
 
 
 @app.delete(

@@ -1,5 +1,6 @@
 """serve_videos: lists, one video, edits before an approval, scenes anew, deletion."""
 
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from longhaul.testing import Run
 from tests import calling
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import keys, make, write
-from videos import videos
+from videos import files, videos
 from videos.model import Script, Versioned, Video
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -72,6 +73,23 @@ def test_a_video_is_read_with_its_scenes_and_files(statements: list[str]) -> Non
     # AND what is known is not sent again, although its links would differ
     assert ask("GET", f"/{run.task_id}", if_none_match=headers["ETag"])[0] == 304
     assert ask("GET", f"/{run.task_id}", tenant="other")[0] == 404
+
+
+def test_a_link_is_signed_once_for_all_readers_of_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, signed = make({}), []
+    link_to, now = files.link_to, time.time()
+
+    def noted(key: str) -> str:
+        signed.append(key)
+        return link_to(key)
+
+    monkeypatch.setattr(files, "link_to", noted)
+    links = []
+    for at in (0, 1, 300):
+        monkeypatch.setattr(time, "time", lambda at=at: now // 300 * 300 + at)
+        links.append(ask("GET", f"/{run.task_id}")[1]["film"]["url"])
+    assert links[0] == links[1]
+    assert sorted(signed) == sorted(2 * list(dict.fromkeys(signed)))  # each file once in each of the two times
 
 
 def test_videos_are_listed_newest_first_in_two_statements(statements: list[str], dashscope: Control) -> None:
