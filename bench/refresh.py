@@ -37,7 +37,7 @@ class Memory(threading.Thread):
 
     def run(self) -> None:
         while Path(f"/proc/{self._pid}").exists():
-            self.peak = max(self.peak, sum(_pss(pid) for pid in _family(self._pid)) / 1024)
+            self.peak = max(self.peak, sum(set_size(pid) for pid in family(self._pid)) / 1024)
             time.sleep(0.5)
 
 
@@ -154,24 +154,24 @@ def show(figures: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """Return the ids of a process and its descendants."""
-    family = [pid]
+    found = [pid]
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            family += [member for child in children.read_text().split() for member in _family(int(child))]
+            found += [member for child in children.read_text().split() for member in family(int(child))]
         except OSError:
             continue
-    return family
+    return found
 
 
-def _pss(pid: int) -> int:
-    """Return a process's proportional set size in KB; 0 for one that has ended."""
+def set_size(pid: int, kind: str = "Pss") -> int:
+    """Return the KB of a process: proportional, or resident (`Rss`); 0 for one that has ended."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    found = re.search(rf"^{kind}:\s+(\d+) kB", text, re.MULTILINE)
     return int(found[1]) if found else 0
 
 

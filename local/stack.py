@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
+import uvloop
 from aiohttp import web
 
 from local.aws import eventbridge
@@ -214,4 +215,4 @@ def run(options: Options, announce: Callable[[Stack], None]) -> None:
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
     logging.basicConfig(filename=options.logs / "stack.log", level=logging.INFO, format=form, force=True)
     with held:
-        asyncio.run(Stack(options).run(announce))
+        asyncio.run(Stack(options).run(announce), loop_factory=uvloop.new_event_loop)

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from local.runtime.api import Outcome
 from local.runtime.pool import Settings
 from local.runtime.runtime import Runtime
@@ -28,7 +30,7 @@ def run(root: Path, work: Callable[[Runtime], Awaitable[None]], *functions: Func
         finally:
             await runtime.close()
 
-    asyncio.run(go())
+    asyncio.run(go(), loop_factory=uvloop.new_event_loop)  # as a stack's
 
 
 def payload(outcome: Outcome) -> Any:

@@ -9,6 +9,7 @@ moto's own, and a test compares the answers of both ways.
 import base64
 import copy
 import functools
+import itertools
 import json
 import secrets
 import time
@@ -39,6 +40,7 @@ ACTIONS = {
 }
 BINARY = (b'"B"', b'"BS"', b'"BinaryValue"')  # the long way decodes them
 INDEX_NAME = 6  # the place of that parameter behind the hash key, in moto's Table.query
+DELETED = 1_000  # handles of a queue
 LOOK_SECONDS = 1.0  # between two looks of a long poll at a queue: a message becomes visible without a sound
 
 
@@ -151,6 +153,8 @@ def _join_queues() -> None:
 
     def deleted(self: Any, receipt_handle: str) -> None:
         with self._messages_lock:
+            if not isinstance(self.deleted_messages, Recent):
+                self.deleted_messages = Recent.fromkeys(self.deleted_messages)
             delete(self, receipt_handle)
 
     def received(
@@ -172,6 +176,16 @@ def _join_queues() -> None:
     replace(moto.sqs.models.Queue, "attributes", property(lambda queue: QueueAttributes(queue, whole)))
     delete = replace(moto.sqs.models.Queue, "delete_message", deleted)
     receive = replace(moto.sqs.models.SQSBackend, "receive_message", received)
+
+
+class Recent(dict[str, None]):
+    """The handles that were deleted last, so that one is deleted again without an error. moto keeps all for ever: three
+    hundred bytes a message."""
+
+    def update(self, handles: Iterable[str | None]) -> None:  # type: ignore[override] # as of a set
+        super().update(dict.fromkeys(filter(None, handles)))  # a message that nobody had received has None
+        for handle in list(itertools.islice(self, max(0, len(self) - DELETED))):
+            del self[handle]
 
 
 class QueueAttributes(Mapping[str, Any]):

@@ -129,7 +129,10 @@ def main() -> None:
     become(serve(socket.socket(fileno=int(sys.argv[1]))), parent)
 
     from awslambdaric.__main__ import main as run
+    from awslambdaric.lambda_config import LambdaConfigProvider
 
+    # It would start a thread for each event, to heed signals while it waits: nothing here sends one but SIGKILL.
+    LambdaConfigProvider.use_thread_polling = False
     run(sys.argv)
 
 

@@ -23,10 +23,19 @@ FORKING = Path(__file__).with_name("forking.py")
 REPLY_BYTES = 4096
 
 
+class Output(asyncio.StreamReader):
+    """What a process writes. It is closed by who reads it: uvloop does not end while it is open."""
+
+    transport: asyncio.BaseTransport
+
+    def close(self) -> None:
+        self.transport.close()
+
+
 class Child:
     """A process of a function. `returncode` is None while it lives; a negative one is the signal that ended it."""
 
-    def __init__(self, pid: int, stdout: asyncio.StreamReader) -> None:
+    def __init__(self, pid: int, stdout: Output) -> None:
         self.pid = pid
         self.stdout = stdout
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -55,7 +64,7 @@ class Nursery:
         self._forking = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._socket: socket.socket | None = None
-        self._asked: deque[tuple[asyncio.StreamReader, asyncio.Future[Child]]] = deque()
+        self._asked: deque[tuple[Output, asyncio.Future[Child]]] = deque()
         self._children: dict[int, Child] = {}
 
     async def fork(self, handler: str, folder: Path, environment: Mapping[str, str]) -> Child:
@@ -74,7 +83,7 @@ class Nursery:
                 self._process.kill()
             await self._process.wait()
 
-    async def _ask(self, request: bytes, output: int, stdout: asyncio.StreamReader) -> Child:
+    async def _ask(self, request: bytes, output: int, stdout: Output) -> Child:
         """Have a process forked that writes to `output`, which is read from `stdout`."""
         if self._socket is None:
             self._socket = await self._start()
@@ -120,9 +129,12 @@ class Nursery:
             child = self._children[pid] = Child(pid, stdout)
             if asked.done():  # whoever wanted it was cancelled
                 kill_group(pid)
+                stdout.close()
             else:
                 asked.set_result(child)
-        elif not asked.done():
+            return
+        stdout.close()
+        if not asked.done():
             asked.set_exception(OSError(-pid, os.strerror(-pid)))
 
     def _lose(self) -> None:
@@ -131,7 +143,8 @@ class Nursery:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
             self._socket = None
-        for _, asked in self._asked:
+        for stdout, asked in self._asked:
+            stdout.close()
             if not asked.done():
                 asked.set_exception(ConnectionResetError("the process that forks has ended"))
         self._asked.clear()
@@ -140,8 +153,9 @@ class Nursery:
         self._children.clear()
 
 
-async def _stream(output: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader(LINE_BYTES)
+async def _stream(output: int) -> Output:
+    reader = Output(LINE_BYTES)
     pipe = os.fdopen(os.dup(output), "rb", buffering=0)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    loop = asyncio.get_running_loop()
+    reader.transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     return reader

@@ -122,7 +122,10 @@ class Worker:
         self._api.end(self._end)
 
     async def _follow(self, process: Child) -> None:
-        await self._log.follow(process.stdout)
+        try:
+            await self._log.follow(process.stdout)
+        finally:
+            process.stdout.close()
 
     def _end(self, request_id: str) -> Outcome:
         """Return the outcome of what the process did not answer before its end."""

@@ -55,6 +55,8 @@ def parameters(options: Options, issuer: str, arns: Mapping[str, str]) -> dict[s
         "VideoHosts": providers,
         "WebhookLoopback": "true",  # the receivers are here
         # One developer tries and measures things here: the cloud's quotas would be in the way.
+        "RequestsPerSecond": "10000",
+        "RequestBurst": "5000",
         "WritesPerMinute": "60000",
         "BulkPerMinute": "6000",
         "WaitsPerTenant": str(WAITS_PER_TENANT),

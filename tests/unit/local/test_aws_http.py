@@ -1,5 +1,6 @@
 """The local AWS over HTTP: connections are kept, and no number of slow requests keeps another waiting."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,21 +9,25 @@ from typing import Any
 import pytest
 import urllib3
 
+from local.aws import http
 from local.aws.http import SPARE_THREADS, AwsServer
 
 SLOW = 5 * SPARE_THREADS
 
 
 class Application:
-    """/slow answers once `done` is set; `clients` are the addresses that requests came from."""
+    """/slow answers once `done` is set; `clients` are the addresses that requests came from, `threads` what
+    answered them."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
         self.arrived = threading.Semaphore(0)
         self.clients: list[str] = []
+        self.threads: list[int] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         self.clients.append(environ["REMOTE_PORT"])
+        self.threads.append(threading.get_ident())
         if environ["PATH_INFO"] == "/slow":
             self.arrived.release()
             assert self.done.wait(120)
@@ -64,3 +69,43 @@ def test_requests_that_take_long_keep_no_other_waiting(url: str, application: Ap
         finally:
             application.done.set()
         assert all(request.result().status == 200 for request in slow)
+
+
+def test_the_next_request_of_a_connection_is_answered_by_the_same_thread(
+    monkeypatch: pytest.MonkeyPatch, url: str, application: Application
+) -> None:
+    monkeypatch.setattr(http, "LINGER_MS", 60_000)  # however busy this machine is
+    with urllib3.PoolManager(retries=False) as pool:
+        for _ in range(4):
+            assert pool.request("GET", f"{url}/").data == b"GET"
+    assert len(set(application.threads)) == 1
+
+
+def test_a_connection_is_kept_beyond_its_thread(
+    monkeypatch: pytest.MonkeyPatch, url: str, application: Application
+) -> None:
+    monkeypatch.setattr(http, "LINGER_MS", 0)
+    with urllib3.PoolManager(retries=False) as pool:
+        for _ in range(2 * SPARE_THREADS):
+            assert pool.request("GET", f"{url}/").data == b"GET"
+    assert len(set(application.clients)) == 1
+    assert len(set(application.threads)) > 1
+
+
+def test_a_client_that_waits_to_send_its_body_is_told_to_go_on(url: str) -> None:
+    address = url.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=30) as client:
+        client.sendall(b"PUT / HTTP/1.1\r\nHost: aws\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 Continue")
+        client.sendall(b"body")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_a_response_is_one_packet() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        writer = http.Whole(ours)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        writer.write(b"{}")
+        writer.flush()
+        assert theirs.recv(1000) == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -47,6 +47,14 @@ def test_an_answer_and_the_environment_a_function_sees(tmp_path: Path, monkeypat
     assert all("Memory Size: 300 MB" in line and "Duration: " in line for line in reports)
 
 
+def test_the_runtime_client_starts_no_thread_for_an_event(tmp_path: Path) -> None:
+    async def work(runtime: Runtime) -> None:
+        names = [payload(await runtime.invoke("Pooled", b"{}")) for _ in range(3)]
+        assert names == ["ThreadPoolExecutor-0_0", "ThreadPoolExecutor-1_0", "ThreadPoolExecutor-2_0"]
+
+    run(tmp_path, work, Function("Pooled", "app.pooled"))
+
+
 def test_an_exception_has_the_shape_that_a_state_machine_matches(tmp_path: Path) -> None:
     async def work(runtime: Runtime) -> None:
         outcome = await runtime.invoke("Fail", b'{"what": "luck"}')

@@ -233,6 +233,18 @@ def test_who_sends_and_deletes_at_once_loses_no_message_and_none_comes_twice(cal
     assert sorted(seen, key=int) == [str(index) for index in range(number)]
 
 
+def test_of_deleted_messages_the_last_are_remembered(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortcut, "DELETED", 2)
+    url, handles = queue(call, SHORT, "short-memory"), []
+    for index in range(5):
+        call(SHORT, "sqs", "SendMessage", {"QueueUrl": url, "MessageBody": str(index)})
+        (message,) = call(SHORT, "sqs", "ReceiveMessage", {"QueueUrl": url})[1]["Messages"]
+        handles.append(message["ReceiptHandle"])
+        assert call(SHORT, "sqs", "DeleteMessage", {"QueueUrl": url, "ReceiptHandle": handles[-1]})[0] == 200
+    again = [call(SHORT, "sqs", "DeleteMessage", {"QueueUrl": url, "ReceiptHandle": handle})[0] for handle in handles]
+    assert again == [400, 400, 400, 200, 200]
+
+
 def queue(call: Call, region: str, name: str, **attributes: str) -> str:
     url: str = call(region, "sqs", "CreateQueue", {"QueueName": name, "Attributes": attributes})[1]["QueueUrl"]
     return url

@@ -1,7 +1,9 @@
 """Functions that behave as a test of the runtime wants them to."""
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -51,3 +53,9 @@ def hold(event, context):
     while not Path(event["until"]).exists():
         time.sleep(0.01)
     return event["until"]
+
+
+def pooled(event, context):
+    """Return the name of a pool's thread, which counts the pools of this process."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: threading.current_thread().name).result()
