@@ -135,7 +135,7 @@ template: .venv/.ready ## Write template.yaml anew from deployment/, functions/*
 	@$(RUN) -m deployment
 	@echo "Wrote template.yaml"
 
-bench: .venv/.ready $(if $(filter workloads video_agent,$(NAME)),.venv-bench/.ready) ## Measure, and write .bench/NAME.json (NAME=refresh, which is the default; ARGS="--full"; KEEP=1 writes bench/results/NAME.json)
+bench: .venv/.ready $(if $(filter workloads video_agent handlers,$(NAME)),.venv-bench/.ready) ## Measure, and write .bench/NAME.json (NAME=refresh, which is the default; ARGS="--full"; KEEP=1 writes bench/results/NAME.json)
 	@KEEP="$(KEEP)" exec $(RUN) -m bench.$(or $(NAME),refresh) $(ARGS)
 
 deploy: build ## Deploy to AWS, migrate the database and upload the console (ENV=staging; asks for the parameters the first time; CI=true asks nothing)

@@ -8,10 +8,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.handler_parts import Context, event_of
+from bench.handler_parts import Context, action_of, event_of
 
-SERVICES = ("dynamodb", "sqs", "stepfunctions")
 SCOPES = "tasks:read tasks:write ops"
+
+
+def request_event(
+    tenant: str, method: str, path: str, *, query: str = "", body: Any = None, **headers: str
+) -> dict[str, Any]:
+    """Return API Gateway's event of this request."""
+    event = event_of(body, tenant) | {"rawPath": path, "rawQueryString": query}
+    event["queryStringParameters"] = dict(pair.split("=") for pair in query.split("&")) if query else None
+    event["requestContext"]["http"] |= {"method": method, "path": path}
+    event["requestContext"]["authorizer"]["jwt"]["claims"]["scope"] = SCOPES
+    event["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
+    event["body"] = None if body is None else json.dumps(body)
+    return event
 
 
 @dataclass
@@ -28,39 +40,34 @@ class Counting:
     ran: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from longhaul import aws, database
+        from botocore.httpsession import URLLib3Session
 
-        run, since = database.Session.run, [0.0]
+        from longhaul import database
+
+        run = database.Session.run
 
         def counting(session: Any, name: str, sql: str, parameters: Any) -> Any:
             self.statements += 1
             self.ran.setdefault(name, (sql, parameters))
             return run(session, name, sql, parameters)
 
-        def begin(model: Any, **_: Any) -> None:
-            self.aws_calls[model.name] += 1
-            since[0] = time.perf_counter()
-
-        def end(**_: Any) -> None:
-            self.aws_ms += (time.perf_counter() - since[0]) * 1000
+        def send(session: Any, request: Any) -> Any:
+            self.aws_calls[action_of(request)] += 1
+            started = time.perf_counter()
+            try:
+                return sent(session, request)
+            finally:
+                self.aws_ms += (time.perf_counter() - started) * 1000
 
         database.Session.run = counting  # type: ignore[assignment,method-assign]
-        for service in SERVICES:
-            events = aws.client(service).meta.events  # type: ignore[call-overload] # one of the services that it has
-            events.register("provide-client-params.*", begin)
-            events.register("after-call.*", end)
-            events.register("after-call-error.*", end)
+        sent = URLLib3Session.send
+        URLLib3Session.send = send  # type: ignore[method-assign,assignment]
 
     def call(
         self, function: Any, method: str, path: str, *, query: str = "", body: Any = None, **headers: str
     ) -> tuple[dict[str, Any], float]:
         """Call a function (a module). Returns its response and its milliseconds; the counts are this call's."""
-        event = event_of(body, self.tenant) | {"rawPath": path, "rawQueryString": query}
-        event["queryStringParameters"] = dict(pair.split("=") for pair in query.split("&")) if query else None
-        event["requestContext"]["http"] |= {"method": method, "path": path}
-        event["requestContext"]["authorizer"]["jwt"]["claims"]["scope"] = SCOPES
-        event["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
-        event["body"] = None if body is None else json.dumps(body)
+        event = request_event(self.tenant, method, path, query=query, body=body, **headers)
         self.statements, self.aws_ms = 0, 0.0
         self.aws_calls.clear()
         started = time.perf_counter()

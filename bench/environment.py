@@ -34,6 +34,7 @@ SETTINGS = {
     "OUTBOUND_PROTOCOL": "http",
     "OUTBOUND_INSTANCE_ID": "bench",
     "OUTBOUND_SECRET_ARN": "unused",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
     "POWERTOOLS_SERVICE_NAME": "longhaul",
     "POWERTOOLS_METRICS_NAMESPACE": "Longhaul",
     "POWERTOOLS_LOG_LEVEL": "ERROR",

@@ -61,13 +61,13 @@ class Stopwatch:
         self._lap()
         self._running.pop()
 
-    def watch(self, owner: object, name: str, part: str) -> None:
-        """Count the time of this function or method for `part`."""
+    def watch(self, owner: object, name: str, part: str | Callable[..., str]) -> None:
+        """Count the time of this function or method for `part`, which may depend on what it is called with."""
         watched = getattr(owner, name)
 
         @functools.wraps(watched)
         def timed(*args: Any, **kwargs: Any) -> Any:
-            self.enter(part)
+            self.enter(part(*args, **kwargs) if callable(part) else part)
             try:
                 return watched(*args, **kwargs)
             finally:
@@ -84,6 +84,12 @@ class Stopwatch:
         self._since = worked, passed
 
 
+def action_of(request: Any) -> str:
+    """Return the action that a request to an AWS service asks for; empty where no header says it."""
+    target = request.headers.get("X-Amz-Target", b"")
+    return (target if isinstance(target, str) else target.decode()).rpartition(".")[2]
+
+
 class Context(LambdaContext):
     """The context that Lambda passes with an event."""
 
@@ -96,18 +102,16 @@ class Context(LambdaContext):
 
 def watched_handler() -> Callable[[dict[str, Any]], Call]:
     """Return `query_page`'s handler, measured: it returns the cost of each call."""
+    from botocore.httpsession import URLLib3Session
+
     from calls import page_store, pages, query_page, wire
-    from longhaul import aws, cache, database
+    from longhaul import cache, database
     from longhaul.http.app import Api
     from longhaul.http.exchange import RequestValidation
 
     watch = Stopwatch()
     watch.watch(database.Session, "run", SQL)
-    for service in ("dynamodb", "sqs"):
-        events = aws.client(service).meta.events
-        events.register("provide-client-params.*", lambda model, **_: watch.enter(f"{AWS}:{model.name}"))
-        events.register("after-call.*", lambda **_: watch.leave())
-        events.register("after-call-error.*", lambda **_: watch.leave())
+    watch.watch(URLLib3Session, "send", lambda _, request: f"{AWS}:{action_of(request)}")
     watch.watch(RequestValidation, "handler", "parse, validate")
     watch.watch(pages, "read", "page")
     watch.watch(page_store, "list_page", "rows to calls")

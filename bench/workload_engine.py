@@ -66,7 +66,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._counting = Counting(TENANT)
-        self._trips = _count_round_trips()
+        self._trips = count_round_trips()
 
     def run(self, kind: str, items: int) -> dict[str, Cost]:
         """Run one task. Returns the cost of each part, and of the `whole`, by step; `batches` of the running part."""
@@ -146,7 +146,7 @@ def _received(sqs: Any, url: str) -> list[str]:
     return bodies
 
 
-def _count_round_trips() -> Counter[str]:
+def count_round_trips() -> Counter[str]:
     """Count from now on each command that is sent to the database: statements, BEGIN, COMMIT, pings."""
     from pymysql import connections
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -20,7 +20,8 @@ from calls.freshness import Age
 from calls.messages import wake_recordings
 from calls.model import KIND, JobStatus, WrongKind, block_of
 from calls.page_store import Call
-from longhaul import aws, cache, database
+from longhaul import cache, database
+from longhaul.aws import links
 from longhaul.cache import Namespace, Tier
 from longhaul.cache.debounce import Mark
 from longhaul.errors import NotFound
@@ -124,8 +125,7 @@ def link_for(url: str) -> str:
     if not url.startswith("s3://"):
         return url
     bucket, _, key = url.removeprefix("s3://").partition("/")
-    params: dict[str, Any] = {"Bucket": bucket, "Key": key}
-    return aws.client("s3").generate_presigned_url("get_object", Params=params, ExpiresIn=LINK_SECONDS)
+    return links.signed(bucket, key, seconds=LINK_SECONDS)
 
 
 def _load(span: Span, tenant_id: str) -> Content:

@@ -9,16 +9,15 @@ from collections.abc import Callable
 
 from diagnosis import budget, extraction, store
 from diagnosis.extraction import Reading
-from diagnosis.model import FETCHING, BudgetReached, Cell, Diagnosis, Extraction, ModelLeftAlone, Sum
+from diagnosis.model import FETCHING, NOTHING, BudgetReached, Cell, Diagnosis, Extraction, ModelLeftAlone, Sum
 from diagnosis.planning import CellStep
-from diagnosis.store import StoredCell
+from diagnosis.store import Work
 from longhaul import database, llm, stored
 from longhaul.errors import LonghaulError, NotFound
 from longhaul.llm import Model, Reply, prompts
 from longhaul.observability import logger
 from longhaul.tasks import lifecycle, steps
-from longhaul.tasks import store as task_store
-from longhaul.tasks.model import Task, TaskError
+from longhaul.tasks.model import TaskError
 from longhaul.tasks.steps import PlannedStep, step
 
 ADVICE = "raise the budget and resume, or resume as it is and the rest is skipped"
@@ -31,54 +30,66 @@ def ask(request: CellStep) -> None:
 
     Raises as `llm.chat` and `llm.consult`: the workflow records a permanent error. TaskStopped.
     """
-    task, params, cell = _find(request)
+    work, params, cell = _find(request)
     try:
         with step(request.task_id, request.attempt, key=cell.key, level=FETCHING, label=cell.label) as run:
             if not run.done:
-                _complete(request.task_id, params, cell)
+                _complete(request.task_id, params, cell, work)
                 run.complete({}, units=1)
     except BudgetReached as reached:
         if _is_caller_notified(request.task_id):
             _skip(request, cell, reached)
         else:
-            _pause(request, task, reached)
+            _pause(request, work, reached)
     except ModelLeftAlone as reason:
         _skip(request, cell, reason)
 
 
-def _complete(task_id: str, params: Diagnosis, cell: Cell) -> None:
+def _complete(task_id: str, params: Diagnosis, cell: Cell, work: Work) -> None:
     """Gets what the cell lacks: its answer, the reading of that, or both."""
-    stored_cell = _stored(task_id, cell)
-    if stored_cell is not None and stored_cell.extraction is not None:
+    if work.is_read:
         return
     model = llm.model_named(cell.model)
     if (until := llm.open_until(model)) is not None:
         raise ModelLeftAlone(f"{cell.model} keeps failing and is left alone until {until:%H:%M:%S} UTC")
-    answer = stored_cell.answer if stored_cell else None
+    if work.is_reserved and work.budget.unlimited:
+        with database.connection() as session:
+            store.settle_lost(session, task_id, cell.key)
+    answer, is_reserved = work.answer, False
     if answer is None:
-        answer = _answer(task_id, params, cell, model)
-    _read(task_id, params, cell, model, answer)
+        answer = _answer(task_id, params, cell, model, limited=not work.budget.unlimited)
+        is_reserved = True
+    _read(task_id, params, cell, model, answer, reserve=not (is_reserved or work.budget.unlimited))
 
 
-def _answer(task_id: str, params: Diagnosis, cell: Cell, model: Model) -> str:
+def _answer(task_id: str, params: Diagnosis, cell: Cell, model: Model, *, limited: bool) -> str:
+    """The answer that is stored now. Where the budget has a limit, the worst case of its reading is reserved."""
     prompt, max_tokens = budget.question_prompt(params, cell), budget.MAX_ANSWER_TOKENS
-    worst = budget.worst_question(model, prompt)
-    reply = _paid(task_id, cell, worst, lambda: llm.chat(model, prompt, max_tokens=max_tokens))
+    if limited:
+        budget.reserve(task_id, cell.key, budget.worst_question(model, prompt))
+    reply = _paid(task_id, cell, lambda: llm.chat(model, prompt, max_tokens=max_tokens))
+    next_one = _worst_reading(params, model, reply.answer) if limited else NOTHING
     with database.connection() as session:
-        store.settle(session, task_id, cell.key, reply.usage, answer=reply.answer)
-        stored_cell = store.fetch_cell(session, task_id, cell.key)
-    # A twin may have stored its own answer first: then that one is read.
-    return stored_cell.answer if stored_cell and stored_cell.answer else reply.answer
+        is_new = store.settle(session, task_id, cell.key, reply.usage, answer=reply.answer, reserving=next_one)
+        # A twin may have stored its own answer first: then that one is read.
+        stored_cell = None if is_new or limited else store.fetch_cell(session, task_id, cell.key)
+    first = budget.check(task_id, cell.key, next_one) if limited else stored_cell and stored_cell.answer
+    if limited and first and first != reply.answer:
+        with database.connection() as session:
+            store.settle(session, task_id, cell.key, None, reserving=_worst_reading(params, model, first))
+        budget.check(task_id, cell.key, _worst_reading(params, model, first))
+    return first or reply.answer
 
 
-def _read(task_id: str, params: Diagnosis, cell: Cell, model: Model, answer: str) -> Extraction:
+def _read(task_id: str, params: Diagnosis, cell: Cell, model: Model, answer: str, *, reserve: bool) -> Extraction:
     prompt, system, max_tokens = extraction.prompt_for(params, answer), _prompts.system(), budget.MAX_READING_TOKENS
-    worst = budget.worst_reading(model, prompt)
+    if reserve:
+        budget.reserve(task_id, cell.key, budget.worst_reading(model, prompt))
 
     def consult() -> Reply[Reading]:
         return llm.consult(model, prompt, Reading, system=system, max_tokens=max_tokens)
 
-    reply = _paid(task_id, cell, worst, consult)
+    reply = _paid(task_id, cell, consult)
     extracted = extraction.checked(params, answer, reply.answer)
     if extracted.disputed:
         logger.warning("the text decides who is named", extra={"task_id": task_id, "cell": cell.key})
@@ -87,9 +98,12 @@ def _read(task_id: str, params: Diagnosis, cell: Cell, model: Model, answer: str
     return extracted
 
 
-def _paid[A](task_id: str, cell: Cell, worst: Sum, send: Callable[[], Reply[A]]) -> Reply[A]:
-    """The reply, with its worst case reserved before. A failure's usage is settled at once."""
-    budget.reserve(task_id, cell.key, worst)
+def _worst_reading(params: Diagnosis, model: Model, answer: str) -> Sum:
+    return budget.worst_reading(model, extraction.prompt_for(params, answer))
+
+
+def _paid[A](task_id: str, cell: Cell, send: Callable[[], Reply[A]]) -> Reply[A]:
+    """The reply. A failure's usage is settled at once, and what was reserved for it is free."""
     try:
         return send()
     except LonghaulError as error:
@@ -103,10 +117,10 @@ def _skip(request: CellStep, cell: Cell, reason: LonghaulError) -> None:
     steps.fail_step(request.task_id, request.attempt, planned, TaskError(reason.code, str(reason)))
 
 
-def _pause(request: CellStep, task: Task, reached: BudgetReached) -> None:
+def _pause(request: CellStep, work: Work, reached: BudgetReached) -> None:
     """The task pauses and says why. Resumed without a higher budget, it skips the cells that the budget forbids."""
     steps.check_running(request.task_id, request.attempt)
-    lifecycle.pause(request.task_id, task.tenant_id, reason=TaskError(reached.code, f"{reached}; {ADVICE}"))
+    lifecycle.pause(request.task_id, work.tenant_id, reason=TaskError(reached.code, f"{reached}; {ADVICE}"))
     with database.connection() as session:
         store.mark_caller_notified(session, request.task_id)
 
@@ -117,16 +131,11 @@ def _is_caller_notified(task_id: str) -> bool:
     return row is not None and row.caller_notified
 
 
-def _stored(task_id: str, cell: Cell) -> StoredCell | None:
+def _find(request: CellStep) -> tuple[Work, Diagnosis, Cell]:
     with database.connection() as session:
-        return store.fetch_cell(session, task_id, cell.key)
-
-
-def _find(request: CellStep) -> tuple[Task, Diagnosis, Cell]:
-    with database.connection() as session:
-        task = task_store.fetch(session, request.task_id)
-    params = stored.read(Diagnosis, task.params) if task else None
+        work = store.fetch_work(session, request.task_id, request.key)
+    params = stored.read(Diagnosis, work.params) if work else None
     cell = params.cell(request.key) if params else None
-    if task is None or params is None or cell is None:
+    if work is None or params is None or cell is None:
         raise NotFound(f"there is no cell {request.key} of a task {request.task_id}")
-    return task, params, cell
+    return work, params, cell

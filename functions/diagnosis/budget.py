@@ -1,8 +1,9 @@
 """The budget of a diagnosis. Each request's worst case is reserved before it is sent, and settled after.
 
-Whoever reserves holds the diagnosis's row meanwhile, so that requests sent at once cannot pass the budget together.
-Without a budget nothing is reserved. A worker that was killed leaves its reservation to the next run of its cell, which
-counts it as spent: the request may have been answered.
+A reservation is committed before it is held against the budget with all others, so of requests sent at once the last
+sees the rest, and they cannot pass the budget together. Two may refuse each other, and are tried again. No row is
+locked. Without a budget nothing is reserved. A worker that was killed leaves its reservation to the next run of its
+cell, which counts it as spent: the request may have been answered.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from decimal import Decimal
 from diagnosis import extraction, store
 from diagnosis.extraction import Reading
 from diagnosis.model import NOTHING, BudgetReached, Cell, Diagnosis, Sum
+from diagnosis.store import Standing
 from longhaul import database, llm
-from longhaul.database import Session
-from longhaul.errors import ProviderThrottled
+from longhaul.errors import LonghaulError, ProviderThrottled
 from longhaul.llm import prompts
 from longhaul.settings import Model
 
@@ -44,30 +45,39 @@ class Estimate:
 
 
 def reserve(task_id: str, key: str, worst: Sum) -> None:
-    """Reserves a request's worst case. Raises
+    """Reserves a request's worst case, and checks it. Raises as `check`."""
+    with database.connection() as session:
+        store.reserve(session, task_id, key, worst)
+    check(task_id, key, worst)
+
+
+def check(task_id: str, key: str, worst: Sum) -> str | None:
+    """Holds what the cell has just reserved against the budget, and takes it back when it is too much.
+
+    Returns the cell's stored answer. Raises
 
     - BudgetReached: the request could pass what is left.
     - ProviderThrottled: so it could, but other requests under way, reserved at their worst, may leave enough.
     """
-
-    def write(tx: Session) -> Exception | None:
-        budget = store.lock_budget(tx, task_id)
-        store.settle_lost(tx, task_id, key)
-        if budget.unlimited:
-            return None
-        costs = store.sum_costs(tx, task_id)
-        if budget.allows(costs.spent + costs.reserved + worst):
-            store.reserve(tx, task_id, key, worst)
-            return None
-        if costs.reserved.tokens and budget.allows(costs.spent + worst):
-            return ProviderThrottled("other requests hold what is left of the budget", retry_after=WAIT_SECONDS)
-        return BudgetReached(
-            f"the next request may take {worst.tokens} tokens and cost {worst.cost:.4f};"
-            f" {costs.spent.tokens} tokens and {costs.spent.cost:.4f} are spent"
-        )
-
-    if (refusal := database.run_transaction(write)) is not None:
+    with database.connection() as session:
+        standing = store.fetch_standing(session, task_id, key)
+        if (refusal := _refusal(standing, worst)) is not None:
+            store.withdraw(session, task_id, key, worst)
+    if refusal is not None:
         raise refusal
+    return standing.answer
+
+
+def _refusal(standing: Standing, worst: Sum) -> LonghaulError | None:
+    budget, spent, reserved = standing.budget, standing.costs.spent, standing.costs.reserved
+    if budget.allows(spent + reserved):
+        return None
+    if reserved.tokens > worst.tokens and budget.allows(spent + worst):
+        return ProviderThrottled("other requests hold what is left of the budget", retry_after=WAIT_SECONDS)
+    return BudgetReached(
+        f"the next request may take {worst.tokens} tokens and cost {worst.cost:.4f};"
+        f" {spent.tokens} tokens and {spent.cost:.4f} are spent"
+    )
 
 
 def question_prompt(params: Diagnosis, cell: Cell) -> str:

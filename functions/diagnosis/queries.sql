@@ -20,8 +20,28 @@ VALUES (:task_id, :max_cost, :max_tokens, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE
     max_cost = VALUES(max_cost), max_tokens = VALUES(max_tokens), told = 0, updated_at = VALUES(updated_at);
 
--- name: lock_budget^
-SELECT max_cost, max_tokens FROM diagnoses WHERE task_id = :task_id FOR UPDATE;
+-- name: fetch_work^
+-- What asking a cell needs to know: its task, the budget, and what is stored of the cell already.
+SELECT
+    tasks.tenant_id, tasks.params, diagnoses.max_cost, diagnoses.max_tokens, cells.answer, cells.extraction,
+    COALESCE(cells.reserved_tokens, 0) AS reserved_tokens
+FROM tasks
+LEFT JOIN diagnoses ON diagnoses.task_id = tasks.task_id
+LEFT JOIN diagnosis_cells AS cells ON cells.task_id = tasks.task_id AND cells.cell_key = :cell_key
+WHERE tasks.task_id = :task_id;
+
+-- name: fetch_standing^
+-- The budget beside its costs, and the answer of one cell.
+SELECT
+    (SELECT max_cost FROM diagnoses WHERE diagnoses.task_id = :task_id) AS max_cost,
+    (SELECT max_tokens FROM diagnoses WHERE diagnoses.task_id = :task_id) AS max_tokens,
+    (SELECT own.answer FROM diagnosis_cells AS own WHERE own.task_id = :task_id AND own.cell_key = :cell_key) AS answer,
+    COALESCE(SUM(cost), 0) AS cost,
+    COALESCE(SUM(prompt_tokens + completion_tokens), 0) AS tokens,
+    COALESCE(SUM(reserved_cost), 0) AS reserved_cost,
+    COALESCE(SUM(reserved_tokens), 0) AS reserved_tokens
+FROM diagnosis_cells
+WHERE task_id = :task_id;
 
 -- name: fetch_diagnosis^
 SELECT max_cost, max_tokens, told, report, updated_at FROM diagnoses WHERE task_id = :task_id;
@@ -45,18 +65,28 @@ SET cost = cost + reserved_cost, prompt_tokens = prompt_tokens + reserved_tokens
 WHERE task_id = :task_id AND cell_key = :cell_key AND reserved_tokens > 0;
 
 -- name: reserve!
+-- What was reserved before and never settled counts as spent.
 INSERT INTO diagnosis_cells (task_id, cell_key, asked_by, reserved_cost, reserved_tokens)
 VALUES (:task_id, :cell_key, :task_id, :cost, :tokens)
-ON DUPLICATE KEY UPDATE reserved_cost = VALUES(reserved_cost), reserved_tokens = VALUES(reserved_tokens);
+ON DUPLICATE KEY UPDATE
+    cost = diagnosis_cells.cost + diagnosis_cells.reserved_cost,
+    prompt_tokens = diagnosis_cells.prompt_tokens + diagnosis_cells.reserved_tokens,
+    reserved_cost = VALUES(reserved_cost),
+    reserved_tokens = VALUES(reserved_tokens);
+
+-- name: withdraw!
+UPDATE diagnosis_cells SET reserved_cost = 0, reserved_tokens = 0
+WHERE task_id = :task_id AND cell_key = :cell_key AND reserved_tokens = :tokens;
 
 -- name: settle!
--- Adds a request's usage, and stores its answer or extraction, if any. The first that is stored stays.
+-- Adds a request's usage, and stores its answer or extraction, if any. The first that is stored stays. What was reserved
+-- for it is free; what the cell's next request may take is reserved.
 INSERT INTO diagnosis_cells (
     task_id, cell_key, asked_by, answer, extraction, requests, prompt_tokens, completion_tokens, cost, seconds,
-    answered_at
+    reserved_cost, reserved_tokens, answered_at
 ) VALUES (
     :task_id, :cell_key, :task_id, :answer, :extraction, :requests, :prompt_tokens, :completion_tokens, :cost, :seconds,
-    IF(:answer IS NULL, NULL, UTC_TIMESTAMP(6))
+    :reserved_cost, :reserved_tokens, IF(:answer IS NULL, NULL, UTC_TIMESTAMP(6))
 )
 ON DUPLICATE KEY UPDATE
     answer = COALESCE(diagnosis_cells.answer, VALUES(answer)),
@@ -67,8 +97,8 @@ ON DUPLICATE KEY UPDATE
     cost = diagnosis_cells.cost + VALUES(cost),
     seconds = diagnosis_cells.seconds + VALUES(seconds),
     answered_at = COALESCE(diagnosis_cells.answered_at, VALUES(answered_at)),
-    reserved_cost = 0,
-    reserved_tokens = 0;
+    reserved_cost = VALUES(reserved_cost),
+    reserved_tokens = VALUES(reserved_tokens);
 
 -- name: fetch_cell^
 SELECT * FROM diagnosis_cells WHERE task_id = :task_id AND cell_key = :cell_key;

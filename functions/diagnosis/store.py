@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from diagnosis.model import SKIPPED, Budget, CellState, Extraction, Sum
+from diagnosis.model import NOTHING, SKIPPED, Budget, CellState, Extraction, Sum
 from longhaul.database import Session, queries
 from longhaul.database.chunks import chunks
 from longhaul.tasks.model import StepStatus, aware
@@ -24,6 +24,27 @@ class Costs:
 
     spent: Sum
     reserved: Sum
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The budget beside its costs, and the stored answer of a cell."""
+
+    budget: Budget
+    costs: Costs
+    answer: str | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What asking a cell needs. `is_read`: its answer has been read. `is_reserved`: something never settled is."""
+
+    tenant_id: str
+    params: dict[str, Any]
+    budget: Budget
+    answer: str | None
+    is_read: bool
+    is_reserved: bool
 
 
 @dataclass(frozen=True)
@@ -83,9 +104,24 @@ def change_budget(session: Session, task_id: str, budget: Budget) -> None:
     _queries.change_budget(session, task_id=task_id, max_cost=budget.max_cost, max_tokens=budget.max_tokens)
 
 
-def lock_budget(tx: Session, task_id: str) -> Budget:
-    """The budget, from which nobody else can spend until the transaction ends."""
-    return _budget(_queries.lock_budget(tx, task_id=task_id))
+def fetch_work(session: Session, task_id: str, key: str) -> Work | None:
+    """None without such a task."""
+    row = _queries.fetch_work(session, task_id=task_id, cell_key=key)
+    if row is None:
+        return None
+    return Work(
+        tenant_id=row["tenant_id"],
+        params=json.loads(row["params"]),
+        budget=_budget(row),
+        answer=row["answer"],
+        is_read=row["extraction"] is not None,
+        is_reserved=bool(row["reserved_tokens"]),
+    )
+
+
+def fetch_standing(session: Session, task_id: str, key: str) -> Standing:
+    row = _queries.fetch_standing(session, task_id=task_id, cell_key=key)
+    return Standing(_budget(row), _costs(row), row["answer"])
 
 
 def fetch(session: Session, task_id: str) -> DiagnosisRow | None:
@@ -102,7 +138,10 @@ def mark_caller_notified(session: Session, task_id: str) -> None:
 
 
 def sum_costs(session: Session, task_id: str) -> Costs:
-    row = _queries.sum_costs(session, task_id=task_id)
+    return _costs(_queries.sum_costs(session, task_id=task_id))
+
+
+def _costs(row: dict[str, Any]) -> Costs:
     reserved = Sum(int(row["reserved_tokens"]), Decimal(row["reserved_cost"]))
     return Costs(Sum(int(row["tokens"]), Decimal(row["cost"])), reserved)
 
@@ -113,7 +152,13 @@ def settle_lost(tx: Session, task_id: str, key: str) -> None:
 
 
 def reserve(tx: Session, task_id: str, key: str, worst: Sum) -> None:
+    """What the cell had reserved and never settled counts as spent."""
     _queries.reserve(tx, task_id=task_id, cell_key=key, cost=worst.cost, tokens=worst.tokens)
+
+
+def withdraw(session: Session, task_id: str, key: str, worst: Sum) -> None:
+    """Takes this reservation back, for a request that is not sent."""
+    _queries.withdraw(session, task_id=task_id, cell_key=key, tokens=worst.tokens)
 
 
 def settle(
@@ -124,9 +169,14 @@ def settle(
     *,
     answer: str | None = None,
     extraction: Extraction | None = None,
-) -> None:
-    """Adds a request's usage (None: it was not sent), and stores its answer or extraction unless there is one."""
-    _queries.settle(
+    reserving: Sum = NOTHING,
+) -> bool:
+    """Adds a request's usage (None: it was not sent), and stores its answer or extraction unless there is one.
+
+    In the same statement it reserves what the next request may take. Whether the cell was new.
+    """
+    inserted = 1  # 2 is a row that was there: https://dev.mysql.com/doc/refman/8.0/en/insert-on-duplicate.html
+    changed = _queries.settle(
         session,
         task_id=task_id,
         cell_key=key,
@@ -137,7 +187,10 @@ def settle(
         completion_tokens=usage.completion_tokens if usage else 0,
         cost=usage.cost if usage else Decimal(0),
         seconds=usage.seconds if usage else 0.0,
+        reserved_cost=reserving.cost,
+        reserved_tokens=reserving.tokens,
     )
+    return bool(changed == inserted)
 
 
 def fetch_cell(session: Session, task_id: str, key: str) -> StoredCell | None:

@@ -3,3 +3,5 @@
 mail queue -> collect_notices -> a row for each recipient -> send_mail -> SES
 serve_recipients: who is told; and the pages behind the links of a mail
 """
+
+from longhaul import imports as imports  # before all else: a cold start imports less

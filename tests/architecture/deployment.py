@@ -31,7 +31,11 @@ _READ = re.compile(r"""headers(?:\.get\(|\[)"([a-z-]+)"|"([a-z-]+)" (?:not )?in 
 def environments(repository: Repository) -> list[str]:
     """A function's own variables in the template are those of the settings models that its module requires."""
     everywhere = repository.template.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
-    found = [f"Globals give every function {name}" for name in everywhere if not name.startswith("POWERTOOLS_")]
+    found = [
+        f"Globals give every function {name}"
+        for name in everywhere
+        if not name.startswith(("POWERTOOLS_", "PYDANTIC_"))
+    ]
     modules = {f"{module.name}.handler": module for module in repository.functions}
     for name, properties in repository.function_resources().items():
         if module := modules.get(properties["Handler"]):

@@ -1,4 +1,4 @@
-"""Every Handler imports with its template's environment alone, without boto3 and without a connection."""
+"""Every Handler imports with its template's environment alone, without a connection and what no cold start needs."""
 
 import json
 import re
@@ -17,9 +17,23 @@ import importlib, json, os, socket, sys, traceback
 def refuse(*args, **kwargs):
     raise SystemExit("connects to something when it is imported")
 
+class Budget:
+    # refuses what no cold start needs, and says which modules brought it
+    unwanted = set()
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.unwanted:
+            frame, chain = sys._getframe(), []
+            while frame:
+                if frame.f_code.co_name == "<module>" and frame.f_globals["__name__"] != "__main__":
+                    chain.insert(0, frame.f_globals["__name__"])
+                frame = frame.f_back
+            raise SystemExit(f"imports {name} (" + " -> ".join([*chain, name]) + ")")
+
 def probe(function):
     socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
     os.chdir(function["folder"])
+    Budget.unwanted = Budget.unwanted - set(function["needed"])
     os.environ.clear()
     os.environ.update(function["environment"])
     sys.path[:0] = function["path"]
@@ -27,8 +41,6 @@ def probe(function):
     handler = getattr(importlib.import_module(module), name, None)
     if not callable(handler):
         raise SystemExit(f"{module} has no {name}")
-    if early := sorted({"boto3", "botocore.client", "local", "tests"} & sys.modules.keys()):
-        raise SystemExit("imports " + ", ".join(early))
 
 def told(function):
     read, write = os.pipe()
@@ -44,12 +56,37 @@ def told(function):
     _, status = os.waitpid(child, 0)
     return problem or ("it died" if status else "")
 
-functions, shared = json.load(sys.stdin)
+functions, kernel, shared, unwanted = json.load(sys.stdin)
+Budget.unwanted = set(unwanted)
+sys.meta_path.insert(0, Budget())
+sys.path[:0] = kernel
 for name in shared:
     importlib.import_module(name)
 print(json.dumps({name: told(function) for name, function in functions.items()}))
 """
-SHARED = ["aws_lambda_powertools.event_handler.openapi.params", "pymysql", "aiosql"]
+SHARED = ["longhaul.imports", "aws_lambda_powertools.event_handler.openapi.params", "pymysql", "aiosql"]
+
+# What costs more than most functions' own code and is needed by none of them before its first call, if at all: AWS's
+# clients with the service models, the HTTP client, what Powertools' packages import for others, what PyMySQL encrypts
+# passwords with when there is no TLS, the parsers of e-mail and of addresses; and what is not deployed.
+UNWANTED = [
+    "asyncio",
+    "aws_lambda_powertools.event_handler.appsync",
+    "aws_lambda_powertools.event_handler.bedrock_agent",
+    "aws_lambda_powertools.utilities.batch",
+    "aws_lambda_powertools.utilities.data_classes.code_pipeline_job_event",
+    "aws_lambda_powertools.utilities.parser",
+    "boto3",
+    "botocore.client",
+    "cryptography.hazmat.backends",
+    "cryptography.hazmat.primitives",
+    "local",
+    "multiprocessing",
+    "phonenumbers",
+    "tests",
+    "yoyo",
+]
+NEEDED = {"Migrate": ["yoyo"]}  # what one function alone is there for
 
 
 def problems(repository: Repository, built: Path | None = None) -> dict[str, str]:
@@ -60,9 +97,10 @@ def problems(repository: Repository, built: Path | None = None) -> dict[str, str
     resources = repository.function_resources()
     functions = {name: _function(repository, name, built) for name in resources}
     options, path = (["-S"], str((built / "VendorLayer/python").absolute())) if built else ([], "")
+    given = [functions, [str(_kernel(repository, built))], SHARED if len(functions) > 1 else [], UNWANTED]
     done = subprocess.run(
         [sys.executable, "-W", "error", *options, "-c", PROBE],
-        input=json.dumps([functions, SHARED if len(functions) > 1 else []]),
+        input=json.dumps(given),
         env={"PYTHONPATH": path},
         cwd=repository.root,
         capture_output=True,
@@ -78,15 +116,19 @@ def problems(repository: Repository, built: Path | None = None) -> dict[str, str
 
 def _function(repository: Repository, logical_id: str, built: Path | None) -> dict[str, Any]:
     code = built / logical_id if built else repository.root / "functions"
-    kernel = built / "LonghaulLayer/python" if built else repository.root / KERNEL
     own = [layer for layer in repository.layers(logical_id) if layer not in ("LonghaulLayer", "VendorLayer")]
     layers = [str((built / layer / "python").absolute()) for layer in own] if built else []
     return {
         "handler": repository.function_resources()[logical_id]["Handler"],
         "environment": environment(repository, logical_id),
+        "needed": NEEDED.get(logical_id, []),
         "folder": str(code.absolute()),
-        "path": [str(code.absolute()), str(kernel.absolute()), *layers],
+        "path": [str(code.absolute()), str(_kernel(repository, built)), *layers],
     }
+
+
+def _kernel(repository: Repository, built: Path | None) -> Path:
+    return (built / "LonghaulLayer/python" if built else repository.root / KERNEL).absolute()
 
 
 def environment(repository: Repository, logical_id: str) -> dict[str, str]:

@@ -17,7 +17,8 @@ MODULE = "def handler(event, context):\n    return {}\n"
 
 BAD = [
     ("import no_such_module\n", "No module named 'no_such_module'"),
-    ("import boto3\n", "imports boto3"),
+    ("import boto3\n", "imports boto3 (calls.query_page -> boto3)"),
+    ("import concurrent.futures, asyncio.events\n", "imports asyncio (calls.query_page -> asyncio)"),
     ("import socket\nsocket.create_connection(('127.0.0.1', 9))\n", "connects to something"),
     ("from longhaul import settings\nsettings.require(settings.Live)\n", "LIVE_TABLE: Field required"),
     ("def main(): ...\ndel handler\n", "calls.query_page has no handler"),

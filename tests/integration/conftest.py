@@ -93,6 +93,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         server.stdin.close()
 
 
+@pytest.fixture
+def on_boto3(environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every call of AWS is boto3's, whose answers can be made up."""
+    monkeypatch.setenv("AWS_TRANSPORT", "boto3")
+    aws._client.cache_clear()
+    yield
+    aws._client.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[str]:
     """The URL of a moto server; nothing leaves the machine."""

@@ -262,6 +262,7 @@ def test_no_table_is_a_miss(scope: str, monkeypatch: pytest.MonkeyPatch, warning
     assert warnings == ["cache not read"]
 
 
+@pytest.mark.usefixtures("on_boto3")
 def test_unprocessed_keys_are_asked_for_again(scope: str) -> None:
     generation = {"pk": {"S": f"@{scope}"}}
     same = {"generation": {"N": "7"}, "expires_at": {"N": str(int(NOW) + 60)}}
@@ -286,6 +287,7 @@ def test_unprocessed_keys_are_asked_for_again(scope: str) -> None:
     assert answer == cache.Cached("it", hit=True)
 
 
+@pytest.mark.usefixtures("on_boto3")
 def test_keys_left_out_twice_are_a_miss_that_stores_nothing(scope: str, warnings: list[str]) -> None:
     generation = {"pk": {"S": f"@{scope}"}}
     with Stubber(aws.client("dynamodb")) as stub:

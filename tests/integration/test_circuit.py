@@ -22,6 +22,7 @@ from longhaul.aws import circuit
 from longhaul.aws.circuit import OPEN_SECONDS, READ_SECONDS, Circuit
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from longhaul.observability import metrics
+from tests.requesting import sent_requests
 
 ANSWER = 5
 # Another execution environment: it calls once, and prints the outcome.
@@ -210,18 +211,12 @@ def test_another_provider_has_another_circuit(guard: Circuit, provider: Provider
 
 
 def test_closed_it_reads_once_in_a_while_and_writes_nothing(guard: Circuit, provider: Provider, clock: Clock) -> None:
-    requests: list[str] = []
-    aws.client("dynamodb").meta.events.register(
-        "before-send.dynamodb",
-        lambda request, **_: requests.append(request.headers["X-Amz-Target"].decode()),
-        unique_id="count",
-    )
-    for _ in range(2):
-        for _ in range(20):
-            guard.call(provider)
-        clock.pass_by(READ_SECONDS)
-    aws.client("dynamodb").meta.events.unregister("before-send.dynamodb", unique_id="count")
-    assert requests == 2 * ["DynamoDB_20120810.GetItem"]
+    with sent_requests("dynamodb") as requests:
+        for _ in range(2):
+            for _ in range(20):
+                guard.call(provider)
+            clock.pass_by(READ_SECONDS)
+    assert [request.action for request in requests] == 2 * ["GetItem"]
 
 
 @pytest.fixture
@@ -248,6 +243,7 @@ def test_dynamodb_away_lets_every_call_through(
     assert guard.call(provider) == ANSWER
 
 
+@pytest.mark.usefixtures("on_boto3")
 def test_dynamodb_away_when_a_caller_is_elected(
     guard: Circuit, provider: Provider, clock: Clock, warnings: list[str]
 ) -> None:

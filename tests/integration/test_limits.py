@@ -17,6 +17,7 @@ from longhaul.http.limits import Policy, Standing, take
 from longhaul.observability import metrics
 from tests.calling import Context, sample
 from tests.integration.conftest import make_table
+from tests.requesting import Sent, sent_requests
 
 TABLE = "limits-under-test"
 NOW = 1_700_577_052.0
@@ -66,12 +67,15 @@ def tenant() -> str:
 
 
 @pytest.fixture
-def writes() -> list[bool]:
-    """Whether each write to DynamoDB since now did what it was to do."""
-    seen: list[bool] = []
-    events = aws.client("dynamodb").meta.events
-    events.register("after-call.dynamodb.UpdateItem", lambda parsed, **_: seen.append("Error" not in parsed))
-    return seen
+def writes() -> Iterator[list[Sent]]:
+    """Each write to DynamoDB since now."""
+    with sent_requests("dynamodb") as sent:
+        yield sent
+
+
+def done(writes: list[Sent]) -> list[bool]:
+    """Whether each did what it was to do."""
+    return [write.status == 200 for write in writes]
 
 
 app = make_app()
@@ -159,32 +163,32 @@ def test_it_is_a_token_bucket_whoever_asks(tenant: str) -> None:
     assert answers == {True, False}
 
 
-def test_a_request_costs_one_write(tenant: str, writes: list[bool]) -> None:
+def test_a_request_costs_one_write(tenant: str, writes: list[Sent]) -> None:
     # GIVEN an idle tenant, then a busy one, then one that comes back
     policy = Policy("write", 60)
     for second in (0, 0, 0, 0.5, 30, 200, 200):
         ask(policy, tenant, second)
 
     # THEN each costs one write
-    assert writes == [True] * 7
+    assert done(writes) == [True] * 7
 
     # AND in an environment that does not know how busy the tenant is: one more, once
     forget()
     for _ in range(3):
         ask(policy, tenant, 200)
-    assert writes[7:] == [False, True, True, True]
+    assert done(writes[7:]) == [False, True, True, True]
 
 
-def test_a_flood_costs_nothing_once_it_is_known(tenant: str, writes: list[bool]) -> None:
+def test_a_flood_costs_nothing_once_it_is_known(tenant: str, writes: list[Sent]) -> None:
     policy = Policy("write", 2)
     assert [ask(policy, tenant).allowed for _ in range(50)] == [True, True] + [False] * 48
-    assert writes == [True, True]
+    assert done(writes) == [True, True]
     forget()
     assert [ask(policy, tenant).allowed for _ in range(50)] == [False] * 50
-    assert writes[2:] == [False]
+    assert done(writes[2:]) == [False]
 
 
-def test_what_was_idle_for_one_environment_may_be_full_by_another(tenant: str, writes: list[bool]) -> None:
+def test_what_was_idle_for_one_environment_may_be_full_by_another(tenant: str, writes: list[Sent]) -> None:
     # GIVEN an environment that knows the tenant from a while ago, while another has used up its quota since
     policy = Policy("write", 2)
     ask(policy, tenant)
@@ -195,10 +199,10 @@ def test_what_was_idle_for_one_environment_may_be_full_by_another(tenant: str, w
 
     # THEN it learns of it by the write that fails, and a guess the other way is mended too
     assert not ask(policy, tenant, 100).allowed
-    assert writes[3:] == [False]
+    assert done(writes[3:]) == [False]
     limits._Memory.arrivals[f"~write:{tenant}"] = int((NOW + 210) * 1_000_000)
     assert ask(policy, tenant, 200).allowed
-    assert writes[4:] == [False, True]
+    assert done(writes[4:]) == [False, True]
 
 
 def test_however_many_ask_at_once_no_more_than_the_quota_go_on(tenant: str) -> None:
@@ -293,19 +297,19 @@ def test_classes_and_tenants_have_quotas_of_their_own(tenant: str) -> None:
     assert theirs("DELETE", "/things")[1] == {"RateLimit-Policy": '"bulk";q=1;w=60', "RateLimit": '"bulk";r=0;t=60'}
 
 
-def test_who_may_not_ask_spends_nothing(tenant: str, writes: list[bool]) -> None:
+def test_who_may_not_ask_spends_nothing(tenant: str, writes: list[Sent]) -> None:
     assert Caller(tenant, scope="things:read")("POST", "/things")[:2] == (403, {})
     assert Caller("")("POST", "/things")[:2] == (401, {})
-    assert writes == []
+    assert done(writes) == []
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/things"), ("POST", "/questions"), ("GET", "/open")])
 def test_reads_are_free_unless_limited(
-    tenant: str, writes: list[bool], monkeypatch: pytest.MonkeyPatch, method: str, path: str
+    tenant: str, writes: list[Sent], monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
     api = Caller(tenant)
     assert [api(method, path)[:2] for _ in range(5)] == [(200, {})] * 5
-    assert writes == []
+    assert done(writes) == []
 
     monkeypatch.setenv("READS_PER_MINUTE", "2")
     settings.of.cache_clear()

@@ -188,6 +188,7 @@ def test_a_hiccup_of_dynamodbs_lets_nobody_through(name: str, monkeypatch: pytes
             hold(name, 1)
 
 
+@pytest.mark.usefixtures("on_boto3")
 def test_a_table_too_busy_to_say_is_one_that_is_full(name: str) -> None:
     with Stubber(aws.client("dynamodb")) as stub:
         for _ in range(20):

@@ -12,7 +12,7 @@ from calls import conversation_analysis, pages, provider_wait, recordings, synci
 from calls.messages import AnalyseMessage, RecordingsMessage
 from calls.model import WrongKind
 from calls.wire import CallItem, PageAnswer, PageQuery, span_of, write_page
-from longhaul import aws, cache, database, settings
+from longhaul import cache, database, settings
 from longhaul.errors import NotFound
 from longhaul.http import waiting
 from longhaul.http.cursors import InvalidCursor, seal
@@ -21,6 +21,7 @@ from longhaul.tasks.submission import Submission
 from tests.calling import call, sample
 from tests.integration.calls.campaigning import TENANT, Sql, assigned, submitted, synced
 from tests.integration.calls.conftest import StandIn
+from tests.requesting import Sent, sent_requests
 from tests.submitting import submit
 
 type Answer = dict[str, Any]
@@ -60,19 +61,10 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def requests() -> Iterator[list[str]]:
-    """The requests that are sent to AWS, as `dynamodb.BatchGetItem`."""
-    seen: list[str] = []
-
-    def noted(model: Any, **_: Any) -> None:
-        seen.append(f"{model.service_model.service_name}.{model.name}")
-
-    clients = [aws.client("dynamodb"), aws.client("sqs")]
-    for client in clients:
-        client.meta.events.register("before-call", noted)
-    yield seen
-    for client in clients:
-        client.meta.events.unregister("before-call", noted)
+def requests() -> Iterator[list[Sent]]:
+    """The requests that are sent to AWS."""
+    with sent_requests("sqs", "dynamodb") as sent:
+        yield sent
 
 
 def test_a_page_is_the_rows_with_their_follow_ups(outbound: StandIn, model: StandIn, sql: Sql) -> None:
@@ -153,7 +145,7 @@ def test_cursors_that_are_refused(outbound: StandIn) -> None:
     assert query(task, cursor=cursor, page_size=2)["page"] == 2
 
 
-def test_what_a_page_costs(outbound: StandIn, statements: list[str], requests: list[str]) -> None:
+def test_what_a_page_costs(outbound: StandIn, statements: list[str], requests: list[Sent]) -> None:
     task = synced(30)
     cache.invalidate(f"calls:{task.task_id}")
 
@@ -162,14 +154,14 @@ def test_what_a_page_costs(outbound: StandIn, statements: list[str], requests: l
     requests.clear()
     assert query(task)["cache"] == "miss"
     assert statements == ["fetch_page_head", "list_page"]
-    assert requests == ["dynamodb.BatchGetItem", "dynamodb.PutItem"]
+    assert [request.action for request in requests] == ["BatchGetItem", "PutItem"]
 
     # WHEN it is, THEN it costs one read of DynamoDB and nothing else
     statements.clear()
     requests.clear()
     assert query(task)["cache"] == "hit"
     assert statements == []
-    assert requests == ["dynamodb.BatchGetItem"]
+    assert [request.action for request in requests] == ["BatchGetItem"]
 
     # WHEN something on it changes, THEN it is not served again
     cache.invalidate(f"calls:{task.task_id}")

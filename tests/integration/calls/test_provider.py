@@ -22,6 +22,7 @@ from longhaul import aws, settings
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from longhaul.observability import logger
 from tests.integration.calls.conftest import KEYS, StandIn, secret_of_the_provider
+from tests.requesting import sent_requests
 
 PHONE = "13800138{:03d}"
 
@@ -429,13 +430,10 @@ def test_five_failures_in_a_row_open_the_circuit(stand_in: StandIn, group: str) 
 
 
 def test_a_refusal_is_an_answer_and_opens_no_circuit(stand_in: StandIn) -> None:
-    reads: list[str] = []
-    events = aws.client("secretsmanager").meta.events
-    events.register("before-send.secretsmanager", lambda request, **_: reads.append(request.url), unique_id="reads")
-    for _ in range(6):
-        with pytest.raises(BadAnswer, match="NotExist"):
-            provider().count_jobs("no-such-group")
-    events.unregister("before-send.secretsmanager", unique_id="reads")
+    with sent_requests("secretsmanager") as reads:
+        for _ in range(6):
+            with pytest.raises(BadAnswer, match="NotExist"):
+                provider().count_jobs("no-such-group")
     assert stand_in.calls("DescribeJobGroup")["count"] == 6
     assert len(reads) == 1, "the key is not in question"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul.errors import AlreadyOpen, KeyReused
 from longhaul.tasks import lifecycle, submission
@@ -20,6 +19,7 @@ from longhaul.tasks.model import Task, TaskError
 from longhaul.tasks.submission import Submission
 from tests.calling import ask, at_once, call, records
 from tests.integration.roles.conftest import PARAMS
+from tests.requesting import sent_requests
 from tests.submitting import submit
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -211,18 +211,15 @@ def test_a_submit_is_two_statements_and_few_requests_and_one_that_joins_fewer(
     monkeypatch.setattr(
         longhaul_database.Session, "run", lambda self, name, *rest: ran.append(name) or run(self, name, *rest)
     )
-    asked: list[str] = []
-    for service in ("sqs", "dynamodb"):
-        events = aws.client(service).meta.events
-        events.register("before-call", lambda model, **_: asked.append(model.name), unique_id="count")
 
     # WHEN a role is asked for, and asked for again
-    ask("serve_tasks", "POST", TASKS, BODY)
+    with sent_requests("sqs", "dynamodb") as sent:
+        ask("serve_tasks", "POST", TASKS, BODY)
     first, ran[:] = list(ran), []
-    requests, asked[:] = list(asked), []
-    ask("serve_tasks", "POST", TASKS, BODY)
-    for service in ("sqs", "dynamodb"):
-        aws.client(service).meta.events.unregister("before-call", unique_id="count")
+    requests = [request.action for request in sent]
+    with sent_requests("sqs", "dynamodb") as sent:
+        ask("serve_tasks", "POST", TASKS, BODY)
+    asked = [request.action for request in sent]
 
     # THEN it is an insert, its count and two reads; the quota, two scopes forgotten and a message, or the quota alone
     assert (first, requests) == (INSERTED, ["UpdateItem", "BatchWriteItem", "SendMessageBatch"])

@@ -10,7 +10,6 @@ import boto3
 import pymysql
 import pytest
 
-from longhaul import aws
 from longhaul import database as longhaul_database
 from longhaul.database import Session
 from longhaul.errors import DatabaseUnavailable
@@ -19,6 +18,7 @@ from longhaul.tasks.batches import Change, change_many, submit_many
 from longhaul.tasks.changes import Wish
 from longhaul.tasks.submission import Submission
 from tests.calling import ask, at_once, call, sample
+from tests.requesting import sent_requests
 
 type Sql = Callable[..., list[dict[str, Any]]]
 type Sent = Callable[[str], list[dict[str, Any]]]
@@ -63,16 +63,9 @@ def ran(database: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Ran:
 def counted_requests() -> Iterator[list[str]]:
     """The operations that AWS was asked for."""
     asked: list[str] = []
-    clients = [aws.client("sqs"), aws.client("dynamodb")]
-
-    def note(model: Any, **_: Any) -> None:
-        asked.append(model.name)
-
-    for client in clients:
-        client.meta.events.register("before-call", note, unique_id="count")
-    yield asked
-    for client in clients:
-        client.meta.events.unregister("before-call", unique_id="count")
+    with sent_requests("sqs", "dynamodb") as sent:
+        yield asked
+    asked += [request.action for request in sent]
 
 
 def test_a_hundred_tasks_are_four_inserts_two_reads_and_one_message(

@@ -70,8 +70,22 @@ def client(service: str) -> Any:
     return _client(service)
 
 
+def whole_client(service: str) -> Any:
+    """As `client`, and boto3's in any case: for what catches a client's own exceptions."""
+    made = _client(service)
+    return made.whole if hasattr(type(made), "whole") else made
+
+
 @cache
 def _client(service: str) -> Any:
+    from longhaul.aws import lean
+
+    connect, read, retries = _TIMEOUTS.get(service, _OTHERS)
+    made = lean.client(service, (connect, read), retries, lambda: _boto3_client(service))
+    return made or _boto3_client(service)
+
+
+def _boto3_client(service: str) -> Any:
     import boto3
     from botocore.config import Config
 

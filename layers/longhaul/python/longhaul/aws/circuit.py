@@ -102,7 +102,7 @@ def _store(table: str) -> Any:
 
     # Its other writes that fail Powertools only logs, to a logger that discards everything.
     logging.getLogger("aws_lambda_powertools.utilities.circuit_breaker").addHandler(logger.handlers[0])
-    client = aws.client("dynamodb")
+    client = aws.whole_client("dynamodb")  # Powertools catches its own exceptions
     return Store(table, key_attr="circuit", expiry_attr="expires_at", boto3_client=client)
 
 
