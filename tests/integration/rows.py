@@ -183,6 +183,8 @@ SAMPLES: dict[str, Any] = {
     "tenant_ids": ["tenant-7", "tenant-8"],
     "title": "广东省刷新",
     "token": "0123456789abcdef",
+    "reserved_cost": "0.0042",
+    "reserved_tokens": 100,
     "tokens": 100,
     "tone": "亲切",
     "traceparent": None,
