@@ -146,6 +146,47 @@ def test_who_looks_finds_why_a_task_failed_and_retries_what_did(
     expect(page.locator("g.bar", has_text="item ")).to_have_count(5)
 
 
+def test_tasks_are_found_by_the_code_of_their_error(observer: Observer, console: Console, page: Page) -> None:
+    # GIVEN a task that failed, and another that failed for another reason
+    for title in ("two are bad", "one is odd"):
+        observer.ended(submit(observer, title, items=5, bad=[1, 3]))
+    code = observer.sql("SELECT error_code FROM tasks WHERE title = 'two are bad'")[0]["error_code"]
+    observer.sql("UPDATE tasks SET error_code = 'odd' WHERE title = 'one is odd'")
+    console.sign_in("tasks")
+
+    # WHEN a code is chosen of those that are offered
+    page.locator(".filters summary").click()
+    chips = page.get_by_role("group", name="Error code")
+    chips.get_by_role("button", name="odd").click()
+
+    # THEN the list, the address, the command and the bulk filter have it
+    rows = page.locator(".space .row")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("one is odd")
+    assert "error_code=odd" in page.url
+    page.get_by_role("button", name="As a command").click()
+    expect(page.get_by_role("dialog")).to_contain_text("longhaul list --all --error-code odd")
+    expect(page.get_by_role("dialog")).to_contain_text("error_code=odd")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Act on all that match").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("dl")).to_contain_text("error_code")
+    expect(dialog).to_contain_text("1 task would be changed.")
+    page.keyboard.press("Escape")
+
+    # AND pressed again it means all other codes; another code may be typed
+    chips.get_by_role("button", name="odd").click()
+    expect(rows).to_contain_text("two are bad")
+    page.get_by_role("textbox", name="Another code").fill("gone")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(rows).to_have_count(0)
+    chips.get_by_role("button", name="gone").click()
+    chips.get_by_role("button", name="not gone").click()
+    chips.get_by_role("button", name="not odd").click()
+    expect(rows).to_have_count(2)
+    expect(chips).to_contain_text(code)
+
+
 def test_a_task_is_paused_with_a_way_back_renamed_and_cancelled_by_name(
     observer: Observer, console: Console, page: Page
 ) -> None:

@@ -17,6 +17,18 @@ test('a value that is left out means all others', () => {
   expect(read('kind=!roles').kind).toEqual(['calls', 'diagnosis']);
 });
 
+test('an error code is asked for, or left out, as the API has it', () => {
+  const filter = read('error_code=bad_answer,!gone,<b>');
+  expect(filter.error_code).toEqual(['bad_answer', '!gone']);
+  expect(isEmpty(filter)).toBe(false);
+  expect(apiQuery(filter).error_code).toEqual(['bad_answer', '!gone']);
+  expect(bulkFilter(filter)).toEqual({error_code: ['bad_answer', '!gone']});
+  expect(command(filter)).toBe("longhaul list --all --error-code bad_answer --error-code '!gone'");
+  expect(curl(filter, 'https://a.example')).toContain('error_code=bad_answer%2C%21gone');
+  const task = {status: 'FAILED', kind: 'calls', title: 'a', created_at: '2026-12-01T00:00:00Z'};
+  expect(matches(filter, task)).toBeUndefined();
+});
+
 test('frozen, a filter means the same tomorrow', () => {
   const now = Date.parse('2026-12-02T00:00:00Z');
   expect(frozen(read('created_after=24h'), now).created_after).toBe('2026-12-01T00:00:00.000Z');

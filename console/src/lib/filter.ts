@@ -18,6 +18,8 @@ export interface Filter {
   status: Status[];
   kind: string[];
   priority: Priority[];
+  /** `!code`: any other code. */
+  error_code: string[];
   title: string;
   created_after: string;
   created_before: string;
@@ -26,6 +28,9 @@ export interface Filter {
   sort: Sort;
   order: 'asc' | 'desc';
 }
+
+/** What the API takes as an error code. */
+export const CODE = /^!?[A-Za-z0-9_.:\-]{1,64}$/;
 
 /** Read the address. `!FAILED` leaves a value out: what is meant then is all others. */
 export function fromQuery(query: URLSearchParams, kinds: string[]): Filter {
@@ -44,6 +49,7 @@ export function fromQuery(query: URLSearchParams, kinds: string[]): Filter {
     status: list('status', STATUSES).filter((value) => STATUSES.includes(value)),
     kind: list('kind', kinds),
     priority: list('priority', PRIORITIES).filter((value) => PRIORITIES.includes(value)),
+    error_code: (query.get('error_code') ?? '').split(',').filter((code) => CODE.test(code)).slice(0, 50),
     title: (query.get('title') ?? '').slice(0, 100),
     created_after: time('created_after'),
     created_before: time('created_before'),
@@ -94,7 +100,7 @@ export function matches(
     if (!task.priority) return undefined;
     if (!filter.priority.includes(task.priority as Priority)) return false;
   }
-  if (filter.ended_after || filter.ended_before) return undefined;
+  if (filter.error_code.length || filter.ended_after || filter.ended_before) return undefined;
   if (task.created_at) {
     const made = Date.parse(task.created_at);
     if (filter.created_after && made < Date.parse(filter.created_after)) return false;
@@ -111,6 +117,7 @@ export function command(filter: Filter): string {
   for (const status of filter.status) words.push('--status', status);
   for (const kind of filter.kind) words.push('--kind', quoted(kind));
   for (const priority of filter.priority) words.push('--priority', priority);
+  for (const code of filter.error_code) words.push('--error-code', quoted(code));
   if (filter.title) words.push('--title', quoted(filter.title));
   for (const name of TIMES) if (filter[name]) words.push(`--${name.replace('_', '-')}`, quoted(filter[name]));
   if (filter.sort !== 'created_at') words.push('--sort', filter.sort);
