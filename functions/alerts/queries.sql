@@ -75,19 +75,22 @@ LIMIT :limit;
 
 -- name: list_spending
 -- What is spent of their budgets by the tasks of a status that are to end first: those that keep their money in
--- task_spending, by their parameter `max_cost`, and diagnoses, whose budget may be changed.
+-- task_spending, by their parameter `max_cost` or what their callers have changed it to, and diagnoses.
 SELECT tasks.tenant_id, tasks.task_id, tasks.kind, tasks.title, money.spent, money.budget
 FROM (
     SELECT
         nearest.id, task_spending.spent,
-        CAST(JSON_UNQUOTE(JSON_EXTRACT(own.params, '$.max_cost')) AS DECIMAL(20, 10)) AS budget
+        IF(
+            task_spending.budget_changed = 1, task_spending.max_cost,
+            CAST(JSON_UNQUOTE(JSON_EXTRACT(own.params, '$.max_cost')) AS DECIMAL(20, 10))
+        ) AS budget
     FROM (
         SELECT id FROM tasks FORCE INDEX (tasks_by_deadline)
         WHERE status = :status ORDER BY deadline, id LIMIT :looked_at
     ) AS nearest
     JOIN tasks AS own ON own.id = nearest.id
     JOIN task_spending ON task_spending.task_id = own.task_id
-    WHERE JSON_EXTRACT(own.params, '$.max_cost') IS NOT NULL
+    WHERE task_spending.max_cost IS NOT NULL OR JSON_EXTRACT(own.params, '$.max_cost') IS NOT NULL
     UNION ALL
     SELECT
         nearest.id,
@@ -112,10 +115,15 @@ SELECT tasks.tenant_id, tasks.task_id, tasks.kind, tasks.title, money.spent, mon
 FROM (
     SELECT
         own.id, task_spending.spent,
-        CAST(JSON_UNQUOTE(JSON_EXTRACT(own.params, '$.max_cost')) AS DECIMAL(20, 10)) AS budget
+        IF(
+            task_spending.budget_changed = 1, task_spending.max_cost,
+            CAST(JSON_UNQUOTE(JSON_EXTRACT(own.params, '$.max_cost')) AS DECIMAL(20, 10))
+        ) AS budget
     FROM tasks AS own
     JOIN task_spending ON task_spending.task_id = own.task_id
-    WHERE own.task_id IN :task_ids AND JSON_EXTRACT(own.params, '$.max_cost') IS NOT NULL
+    WHERE
+        own.task_id IN :task_ids
+        AND (task_spending.max_cost IS NOT NULL OR JSON_EXTRACT(own.params, '$.max_cost') IS NOT NULL)
     UNION ALL
     SELECT
         own.id,

@@ -8,7 +8,17 @@ from longhaul import settings
 from longhaul.observability import observed
 from longhaul.workloads.running import Batch, run_batch
 
-settings.require(settings.Database, settings.Kinds, settings.ProgressQueue, settings.Models, settings.Breaker)
+settings.require(
+    settings.Database,
+    settings.Kinds,
+    settings.ProgressQueue,
+    settings.Models,
+    settings.Breaker,
+    settings.Cache,
+    settings.Live,
+    settings.DispatchQueue,
+    settings.NoticesQueue,
+)
 
 
 @observed

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 RATE, LAYOUT, SAMPLES = 48_000, "stereo", "fltp"
-LOUDNESS = "loudnorm=I=-16:TP=-1.5:LRA=11"  # LUFS, as streaming services ask for
+LOUDNESS, PEAK = -16.0, -1.5  # LUFS and dBTP, as streaming services ask for
+SILENCE = -60.0  # LUFS: what is softer is noise, and stays as it is
 TITLE_SECONDS = 2
 PREVIEW_SECONDS, PREVIEW_WIDTH, THUMBNAIL_WIDTH = 3.0, 320, 640
 AT_THE_FRONT = {"movflags": "faststart"}  # so that a player begins before it has all
@@ -69,8 +70,9 @@ def join(
             with av.open(path) as clip:
                 write = _copy if copied else partial(_encode, picture=pictures[0], text=text)
                 start += write(clip, out, video, start)
+            louder = 0.0 if sound_is_even else _gain(path)
             with av.open(path) as clip:  # again: graph and pictures are read at their own pace, without a queue between
-                samples = _write_sound(clip, out, audio, samples, round(start * RATE), even=not sound_is_even)
+                samples = _write_sound(clip, out, audio, samples, round(start * RATE), louder)
             gc.collect()  # a graph holds itself, and 90 MB of sound
             report(number / len(clips))
         if not copied:
@@ -167,18 +169,37 @@ def _write_silence(out: "OutputContainer", audio: "AudioStream", samples: int) -
 
 
 def _write_sound(
-    clip: "InputContainer", out: "OutputContainer", audio: "AudioStream", begin: int, end: int, *, even: bool
+    clip: "InputContainer", out: "OutputContainer", audio: "AudioStream", begin: int, end: int, louder: float
 ) -> int:
-    """Write the clip's sound as the samples from `begin` to `end`: evened, and cut or filled with silence."""
+    """Write the clip's sound as the samples from `begin` to `end`: louder by that, and cut or filled with silence."""
     wanted = end - begin
-    for frame in _sound(clip, wanted, even=even):
+    for frame in _sound(clip, wanted, louder):
         frame.pts, frame.time_base = begin, Fraction(1, RATE)
         begin += frame.samples
         out.mux(audio.encode(frame))
     return begin
 
 
-def _sound(clip: "InputContainer", samples: int, *, even: bool) -> Iterator["AudioFrame"]:
+def _gain(path: Path) -> float:
+    """By how many dB the clip's sound is to be louder. Measured over all of it, as EBU R 128 does, and applied as one
+    gain: a filter that evens in one pass has to guess what is still to come, and changes what is soft within a clip."""
+    import av
+    from av.filter import Graph
+
+    with av.open(path) as clip:
+        if not clip.streams.audio:
+            return 0.0
+        graph, loudness = Graph(), SILENCE
+        source = graph.add_abuffer(template=clip.streams.audio[0])
+        graph.link_nodes(
+            source, graph.add("ebur128", "metadata=1:framelog=quiet"), graph.add("abuffersink")
+        ).configure()
+        for frame in _filtered(graph, clip.decode(clip.streams.audio[0])):
+            loudness = float(frame.metadata.get("lavfi.r128.I", loudness))  # of all until here; the last one counts
+    return LOUDNESS - loudness if loudness > SILENCE else 0.0
+
+
+def _sound(clip: "InputContainer", samples: int, louder: float) -> Iterator["AudioFrame"]:
     from av.filter import Graph
 
     graph = Graph()
@@ -188,8 +209,8 @@ def _sound(clip: "InputContainer", samples: int, *, even: bool) -> Iterator["Aud
     else:
         source = graph.add("anullsrc", f"channel_layout={LAYOUT}:sample_rate={RATE}")
         frames = iter(())
-    name, _, options = LOUDNESS.partition("=")
-    evened = [graph.add(name, options)] if even and clip.streams.audio else []
+    limit = f"limit={10 ** (PEAK / 20):.4f}:level=disabled"
+    evened = [graph.add("volume", f"{louder:.3f}dB"), graph.add("alimiter", limit)] if louder else []
     chain = [
         source,
         *evened,

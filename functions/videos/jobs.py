@@ -22,6 +22,7 @@ from longhaul.database import Session
 from longhaul.errors import LonghaulError, ProviderThrottled, ProviderUnavailable, StepTimeout, TransientError
 from longhaul.observability import logger
 from longhaul.workloads import Later, StepContext
+from longhaul.workloads.budgets import BudgetReached
 from videos import store
 from videos.model import Look
 from videos.provider import REFUSES, ContentRefused, Job, provider
@@ -120,6 +121,9 @@ def _held(step: StepContext[Any], order: Order, now: str) -> str:
         if waited > PATIENCE:
             raise
         raise Later(MAX_LOOK_SECONDS) from None
+    except BudgetReached:
+        step.forget("waits")  # the task pauses: the time until it is resumed is none that it waits
+        raise
     step.forget("waits")
     return now
 

@@ -24,6 +24,7 @@ video: Workload[Video] = Workload(
     in_flight=5,
     seconds_allowed=WEEK,
     budget=lambda params: params.max_cost,
+    over_budget="pause",
 )
 remake: Workload[Remake] = Workload(
     REMAKE_KIND,
@@ -31,6 +32,7 @@ remake: Workload[Remake] = Workload(
     title=lambda params: f"Scene {params.sequence_number} of {params.video_id}",
     seconds_allowed=86_400,
     budget=lambda params: params.max_cost,
+    over_budget="pause",
     open_key=lambda params: params.video_id,
 )
 

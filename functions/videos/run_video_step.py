@@ -14,6 +14,10 @@ settings.require(
     settings.ProgressQueue,
     settings.Models,
     settings.Breaker,
+    settings.Cache,
+    settings.Live,
+    settings.DispatchQueue,
+    settings.NoticesQueue,
     settings.Dashscope,
     settings.Videos,
 )

@@ -29,9 +29,10 @@ from longhaul.http import (
 )
 from longhaul.observability import observed
 from longhaul.tasks.model import Status
-from videos import videos, wire
+from videos import money_wire, videos, wire
 from videos.files import LINK_SECONDS, known_link
 from videos.model import MAX_SCENES, Scene, Script, Video
+from videos.money_wire import SpendingView, VideoBudget, VideoEstimate
 from videos.wire import (
     DeletedVideo,
     RemakeRequest,
@@ -40,7 +41,6 @@ from videos.wire import (
     ScriptView,
     StoryboardEdit,
     StoryboardView,
-    VideoEstimate,
     VideoPage,
     VideoView,
     cursor_of,
@@ -72,7 +72,7 @@ SceneNumber = Annotated[int, Path(ge=1, le=MAX_SCENES, description="A scene's pl
 
 @app.post("/api/v1/videos/estimate", **READ, summary="Estimate a video")
 def estimate_video(request: Annotated[Video, Body()]) -> Response[VideoEstimate]:
-    return respond(wire.estimate(request))
+    return respond(money_wire.estimate(request))
 
 
 @app.get("/api/v1/videos", **READ, summary="List videos, the newest first", openapi_extensions=also(304))
@@ -96,6 +96,15 @@ def get_video(task_id: TaskId) -> Response[VideoView]:
         lambda: wire.video_view(found, partial(known_link, era=era)),
         etag=etag_of(wire.video_view(found, str), era),
     )
+
+
+@app.patch("/api/v1/videos/<task_id>", **WRITE, summary="Change the budget of a video, or of a scene made anew")
+def change_video(
+    task_id: TaskId, given: Annotated[VideoBudget, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[SpendingView]:
+    request = keyed_request(app, idempotency_key, given)
+    spending = videos.change_budget(task_id, given.max_cost, request=request)
+    return respond(money_wire.spending_view(spending), headers=replay_headers(request.replayed))
 
 
 @app.delete(

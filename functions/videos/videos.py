@@ -16,8 +16,10 @@ from longhaul.tasks.filtering import TaskFilter
 from longhaul.tasks.listing import Place, Question
 from longhaul.tasks.model import Status, Task, allowed_actions
 from longhaul.tasks.submission import Submission, submit
+from longhaul.workloads import budgets
+from longhaul.workloads.budgets import Spending
 from videos import files, store
-from videos.model import KIND, REMAKE_KIND, Part, Resource, Scene, Script, Versioned, Video
+from videos.model import KIND, REMAKE_KIND, Part, Remake, Resource, Scene, Script, Versioned, Video
 
 AWAITS = "awaiting_approval"
 
@@ -34,6 +36,7 @@ class ReadVideo:
     script: Versioned[Script] | None
     scenes: dict[int, Versioned[Scene]]
     resources: list[Resource]
+    spending: Spending
 
     @property
     def cost(self) -> Decimal:
@@ -88,7 +91,26 @@ def read(task_id: str, tenant_id: str) -> ReadVideo:
             store.fetch_script(session, task_id),
             store.list_scenes(session, task_id),
             store.list_resources(session, task_id),
+            budgets.find(session, task_id, params.max_cost),
         )
+
+
+def change_budget(task_id: str, max_cost: Decimal | None, *, request: KeyedRequest) -> Spending:
+    """Change what a video, or a scene made anew, may cost; its spending. One that is paused must be resumed.
+
+    A request that was carried out before changes nothing. Raises IllegalTransition, KeyReused.
+    """
+
+    def write(tx: Session) -> Spending:
+        task = task_store.fetch_for_tenant(tx, task_id, request.tenant_id)
+        if task is None or task.kind not in (KIND, REMAKE_KIND):
+            raise NotFound(f"there is no video {task_id}")
+        if claim(tx, request):
+            budgets.change(tx, task, max_cost)
+        params = stored.read(Video if task.kind == KIND else Remake, task.params)
+        return budgets.find(tx, task_id, params.max_cost)
+
+    return database.run_transaction(write)
 
 
 def read_script(task_id: str, tenant_id: str) -> Versioned[Script]:

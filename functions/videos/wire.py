@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field
 
 from longhaul.http import Timestamp
 from longhaul.http.cursors import cursor_after, key_of
@@ -13,9 +11,8 @@ from longhaul.tasks.listing import Place, Question
 from longhaul.tasks.model import Status
 from longhaul.validation import Cost
 from videos.model import CONTENT_TYPES, Part, Resource, Scene, Script, Versioned, Video
+from videos.money_wire import Price, SpendingView, spending_view
 from videos.videos import ReadVideo, VideoSlice
-
-Price = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:.2f}", return_type=str)]
 
 EXAMPLE_ID = "video_generation_20261130_143052_1a2b3c4d"
 
@@ -24,16 +21,6 @@ type Linker = Callable[[str], str]
 
 class _View(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class VideoEstimate(_View):
-    """What a video would cost: its frames and clips. The language model's share is small, and not in it."""
-
-    scenes: int = Field(examples=[6])
-    seconds: int = Field(description="Of the film, in whole scenes.", examples=[30])
-    cost: Price = Field(description="In yuan.", examples=["18.84"])
-    cost_of_a_scene: Price = Field(examples=["3.14"])
-    within_budget: bool = Field(description="Whether max_cost allows it; true without one.")
 
 
 class FileView(_View):
@@ -83,6 +70,7 @@ class VideoView(_View):
     waits_for: str | None = Field(description="What a person is asked, of a task that waits for an approval.")
     params: Video
     cost: Price = Field(description="What its frames and clips have cost, in yuan.", examples=["18.84"])
+    spending: SpendingView
     script: ScriptView | None
     scenes: list[SceneView]
     film: FileView | None
@@ -194,16 +182,6 @@ class DeletedVideo(_View):
     files: int = Field(examples=[16])
 
 
-def estimate(video: Video) -> VideoEstimate:
-    return VideoEstimate(
-        scenes=video.scenes,
-        seconds=video.scenes * video.scene_seconds,
-        cost=video.cost,
-        cost_of_a_scene=video.scene_price,
-        within_budget=video.max_cost is None or video.cost <= video.max_cost,
-    )
-
-
 def script_view(script: Versioned[Script]) -> ScriptView:
     return ScriptView.model_validate(vars(script))
 
@@ -244,6 +222,7 @@ def video_view(read: ReadVideo, link: Linker) -> VideoView:
         waits_for=read.waits_for,
         params=read.params,
         cost=read.cost,
+        spending=spending_view(read.spending),
         script=script_view(read.script) if read.script else None,
         scenes=[_scene_view(number, scene, by_scene.get(number, []), link) for number, scene in read.scenes.items()],
         created_at=read.task.created_at,

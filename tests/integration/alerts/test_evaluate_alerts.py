@@ -516,6 +516,11 @@ def test_what_is_spent_of_a_budget_also_while_the_task_is_paused(
     [alert] = api.get(ALERTS)["items"]
     assert (alert["rule"], alert["task_id"], alert["value"]) == ("budget", task.task_id, pytest.approx(0.84))
 
+    # AND of a budget that was raised since, or taken away
+    for max_cost, changes in (("10", {"resolved": 1}), ("2.2", {"firing": 1}), ("NULL", {"resolved": 1})):
+        sql(f"UPDATE task_spending SET budget_changed = 1, max_cost = {max_cost}")
+        assert evaluate()["changes"] == changes
+
     # AND of a diagnosis
     sql("DELETE FROM task_spending")
     sql(
@@ -526,7 +531,7 @@ def test_what_is_spent_of_a_budget_also_while_the_task_is_paused(
         "INSERT INTO diagnosis_cells (task_id, cell_key, asked_by, cost) VALUES (%s, 'q', %s, 0.96)",
         *[task.task_id] * 2,
     )
-    assert evaluate()["changes"] == {"escalated": 1}
+    assert evaluate()["changes"] == {"firing": 1}
 
 
 @pytest.mark.parametrize("of_diagnosis", [False, True])

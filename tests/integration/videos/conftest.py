@@ -1,7 +1,9 @@
 """What a test of videos finds ready: DashScope's stand-in, whose jobs take no time, and an empty bucket."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -9,8 +11,10 @@ import pytest
 
 from longhaul import aws, settings, testing
 from longhaul.tasks.kinds import kinds
+from longhaul.testing import Run
 from tests.chatting import API_KEY, StandIn
 from videos import provider
+from videos.capabilities import DEFAULT_CLIP_MODEL, DEFAULT_IMAGE_MODEL
 from videos.model import Scene, Script
 
 BUCKET = "videos-of-the-tests"
@@ -62,7 +66,7 @@ def write(prompt: str) -> dict[str, Any]:
     return {"scenes": [scene.model_dump() for scene in scenes]}
 
 
-def make(params: dict[str, Any], **more: Any) -> testing.Run:
+def make(params: dict[str, Any], **more: Any) -> Run:
     """A video is made, as far as it goes."""
     from videos.kinds import video
 
@@ -73,3 +77,23 @@ def keys() -> list[str]:
     """The keys of the bucket, without tenant and task."""
     found = aws.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
     return sorted(one["Key"].split("/", 2)[2] for one in found)
+
+
+def film_of(run: Run, version: int = 1) -> bytes:
+    key = f"test/{run.task_id}/000/film-{version}.mp4"
+    return aws.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def failures(run: Run) -> dict[str, str]:
+    """The codes of items that failed, by their keys."""
+    return {row.key: row.error.code for row in run.results if row.error}
+
+
+def created() -> Counter[tuple[str, str | None]]:
+    """What the provider was asked for, by model and prompt, and how often."""
+    now, asked = datetime.now(UTC), provider.provider()
+    return Counter(
+        (model, asked.read(job_id).prompt)
+        for model in (DEFAULT_IMAGE_MODEL, DEFAULT_CLIP_MODEL)
+        for job_id in asked.list_jobs(model, now - timedelta(hours=1), now + timedelta(minutes=1))
+    )

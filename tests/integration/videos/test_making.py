@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from longhaul import aws, database
 from longhaul.errors import ProviderUnavailable, StepTimeout
-from longhaul.testing import Fail, Kill, Run, Twice
+from longhaul.testing import Fail, Kill, Twice
 from longhaul.workloads import running
 from tests.chatting import StandIn
-from tests.integration.videos.conftest import BUCKET, keys, make
+from tests.integration.videos.conftest import BUCKET, failures, film_of, keys, make
 from videos import film, jobs, store
 from videos.model import Part, Video
 from videos.provider import Provider
@@ -25,19 +25,9 @@ FILM = ["000/film-1.mp4", "000/preview-1.mp4", "000/subtitles-1.vtt", "000/thumb
 SCENE_COST = Decimal("0.14") + 5 * Decimal("0.60")
 
 
-def film_of(run: Run, version: int = 1) -> bytes:
-    key = f"test/{run.task_id}/000/film-{version}.mp4"
-    return aws.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
-
-
 def creates(stand_in: StandIn) -> int:
     """How many jobs were asked for."""
     return int(stand_in.calls(ask="video", key="create")["count"])
-
-
-def failures(run: Run) -> dict[str, str]:
-    """The codes of items that failed, by their keys."""
-    return {row.key: row.error.code for row in run.results if row.error}
 
 
 def test_a_video_is_made_from_topic_to_film(model: StandIn) -> None:
@@ -295,9 +285,14 @@ def test_a_film_without_a_scene_is_none(dashscope: Control) -> None:
     assert "nothing to join" in run.error.message
 
 
-def test_a_budget_that_is_reached_half_way_is_never_passed(model: StandIn) -> None:
+def test_a_budget_that_is_reached_half_way_pauses_the_task_and_is_never_passed(model: StandIn) -> None:
     run = make({"seconds": 15, "max_cost": "7.00", "on_missing": "skip"})
-    assert run.status == "SUCCEEDED"
+    assert run.error is not None
+    assert (run.status, run.error.code) == ("PAUSED", "budget_reached")
+    assert "raise the budget and resume" in run.error.message
+    assert failures(run) == {}
+    # WHEN it is resumed as it is, THEN what the budget does not allow fails, and the film goes without it
+    assert run.resume().status == "SUCCEEDED"
     assert run.result is not None
     assert set(failures(run).values()) == {"budget_reached"}
     assert run.result["scenes"] == 2

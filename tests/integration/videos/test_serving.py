@@ -61,7 +61,7 @@ def test_a_video_is_read_with_its_scenes_and_files(statements: list[str]) -> Non
     statements.clear()
     status, video, headers = ask("GET", f"/{run.task_id}")
     assert (status, video["status"], video["cost"]) == (200, "SUCCEEDED", "6.28")
-    assert len(statements) == 4
+    assert len(statements) == 5
     assert video["script"]["content"]["title"] == "Tides"
     assert [one["content"]["title"] for one in video["scenes"]] == ["Scene 1", "Scene 2"]
     assert (video["film"]["seconds"], video["scenes"][0]["clip"]["width"]) == (10.0, 160)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from av.filter import Graph
 
 from local.providers.dashscope import footage
 from videos import film
@@ -52,6 +53,47 @@ def loudness(path: Path, begin: float, end: float) -> float:
     return peak
 
 
+def toned(folder: Path, name: str, volume: str) -> Path:
+    """A clip of 8 seconds whose tone is so loud; `volume` may be an expression of the time."""
+    path = folder / f"{name}.mp4"
+    graph = Graph()
+    graph.link_nodes(
+        graph.add("sine", "frequency=997:sample_rate=48000:duration=8"),
+        graph.add("volume", f"volume='8*{volume}':eval=frame"),
+        graph.add("aformat", "sample_fmts=fltp:channel_layouts=stereo"),
+        graph.add("abuffersink"),
+    ).configure()
+    with av.open(path, "w") as out:
+        video = out.add_stream("libx264", rate=12)
+        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
+        audio = out.add_stream("aac", rate=48_000, layout="stereo")
+        for number in range(96):
+            frame = av.VideoFrame(160, 90, "yuv420p")
+            frame.pts = number
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        for sound in footage._pulled(graph):
+            out.mux(audio.encode(sound))
+        out.mux(audio.encode(None))
+    return path
+
+
+def integrated(path: Path, begin: float, end: float) -> float:
+    """The loudness of the sound between two times, in LUFS."""
+    graph, measured = Graph(), -70.0
+    with av.open(path) as file:
+        source = graph.add_abuffer(template=file.streams.audio[0])
+        sink = graph.add("abuffersink")
+        graph.link_nodes(source, graph.add("ebur128", "metadata=1:framelog=quiet"), sink).configure()
+        for frame in file.decode(audio=0):
+            if begin <= (frame.time or 0) < end:
+                graph.push(frame)
+        graph.push(None)
+        for frame in footage._pulled(graph):
+            measured = float(frame.metadata.get("lavfi.r128.I", measured))
+    return measured
+
+
 def test_clips_of_one_kind_are_copied_and_last_as_long_together(tmp_path: Path) -> None:
     clips = [clip(tmp_path, name) for name in ("one", "two", "three")]
     reported: list[float] = []
@@ -88,6 +130,30 @@ def test_sound_is_evened_and_silence_fills_what_has_none(tmp_path: Path) -> None
     assert before > 6
     assert after < 2
     assert loudness(tmp_path / "film.mp4", 11, 14) < 0.001
+
+
+def test_clips_of_different_loudness_are_equally_loud_and_keep_what_is_soft_in_them(tmp_path: Path) -> None:
+    # GIVEN a clip that is soft, one that is loud, and one whose second half is softer by 12 dB
+    clips = [toned(tmp_path, name, volume) for name, volume in (("soft", "0.02"), ("loud", "0.9"))]
+    clips.append(toned(tmp_path, "fading", "if(lt(t,4),0.4,0.1)"))
+    assert abs(integrated(clips[0], 0, 8) - integrated(clips[1], 0, 8)) > 20
+    film.join(clips, tmp_path / "film.mp4")
+    # THEN each is as loud as a service asks for, and none is clipped
+    whole = tmp_path / "film.mp4"
+    assert [integrated(whole, 8 * n, 8 * n + 8) for n in range(3)] == [pytest.approx(film.LOUDNESS, abs=0.7)] * 3
+    assert loudness(whole, 0, 24) < 1
+    # AND within the third nothing was evened
+    assert integrated(whole, 16.5, 19.5) - integrated(whole, 20.5, 23.5) == pytest.approx(12, abs=0.7)
+
+
+def test_what_is_made_louder_is_not_clipped(tmp_path: Path) -> None:
+    film.join([toned(tmp_path, "clicks", "if(lt(mod(t,4),0.02),0.9,0.02)")], tmp_path / "film.mp4")
+    assert 0.6 < loudness(tmp_path / "film.mp4", 0, 8) < 0.95
+
+
+def test_what_is_all_but_silent_is_not_made_loud(tmp_path: Path) -> None:
+    film.join([toned(tmp_path, "hiss", "0.0004")], tmp_path / "film.mp4")
+    assert loudness(tmp_path / "film.mp4", 0, 8) < 0.001
 
 
 def test_parts_are_joined_as_one_film(tmp_path: Path) -> None:

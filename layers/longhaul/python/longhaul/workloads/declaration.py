@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from pydantic import BaseModel
 
@@ -42,7 +42,9 @@ class Workload[P: BaseModel]:
     FAILS and names them.
     These three are the stages' defaults. `max_concurrent` tasks run at once; `seconds_allowed`: by when a task has to
     end after its first start, with all its waiting. `budget`: what a task's requests to language models may cost at
-    most, in the currency of their prices; a step that would pass it fails. `open_key` as in `Kind`.
+    most, in the currency of their prices, until its caller changes that (`budgets.change`). `over_budget`: a step that
+    would pass it fails, or pauses the task first, and fails when its caller resumes it as it is. `open_key` as in
+    `Kind`.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Workload[P: BaseModel]:
         max_queued: int = 1000,
         seconds_allowed: int = 7200,
         budget: Callable[[P], Decimal | None] = lambda _: None,
+        over_budget: Literal["fail", "pause"] = "fail",
         open_key: Callable[[P], str | None] | None = None,
     ) -> None:
         check(1 <= len(name) <= 64 and name.replace("_", "").isalnum(), f"{name!r} is no name of a kind")
@@ -66,6 +69,7 @@ class Workload[P: BaseModel]:
         self.stages: list[Stage[P] | Approval] = []
         self.make_result: Result[P] | None = None
         self.budget = budget
+        self.over_budget = over_budget
         self._title = title or name.replace("_", " ").capitalize()
         self._defaults: dict[str, Any] = {"in_flight": in_flight, "batch": batch, "tolerate": tolerate}
         self._limits: dict[str, Any] = {

@@ -15,15 +15,15 @@ from longhaul import database, settings, stored
 from longhaul.aws.workflows import Attempt
 from longhaul.database import Session
 from longhaul.errors import PermanentError, TaskStopped, TooManyFailures
-from longhaul.tasks import lifecycle
 from longhaul.tasks import store as task_store
-from longhaul.tasks.model import Status, Task, TaskError, Transition
+from longhaul.tasks.model import Status, Task, TaskError
 from longhaul.tasks.steps import PlannedStep, Step, step
 from longhaul.workloads import store
 from longhaul.workloads.contexts import TaskContext
 from longhaul.workloads.counting import StageCount, count_stages
 from longhaul.workloads.declaration import Workload, workload_named
 from longhaul.workloads.documents import MAX_BYTES, as_json
+from longhaul.workloads.pausing import pause_unless
 from longhaul.workloads.stages import APPROVAL, Approval, Item, Stage
 
 MAX_ITEMS = 100_000  # of a task
@@ -217,20 +217,6 @@ def _approve(task: Task, approval: Approval) -> None:
     run.begin()
     if run.done:
         return
-    paused = database.run_transaction(lambda tx: _pause(tx, task, planned))
-    if paused:
-        lifecycle.after_change([paused])
-        raise TaskStopped(f"{task.task_id} awaits an approval: {approval.question}")
-    run.complete({"approved": True})
-
-
-def _pause(tx: Session, task: Task, planned: PlannedStep) -> Task | None:
-    """The task, paused for this approval in this transaction; None when it was before, and somebody resumed it."""
-    if not store.ask_approval(tx, task.task_id, planned.key):
-        return None
-    locked = task_store.lock(tx, task.task_id, task.tenant_id)
-    if locked is None or locked.status != Status.RUNNING or locked.attempt != task.attempt:
-        raise TaskStopped
     reason = TaskError("awaiting_approval", f"{planned.label} (resume the task to approve, cancel it to refuse)")
-    lifecycle.move_all(tx, Transition.PAUSE, [locked], reason)
-    return task_store.fetch(tx, task.task_id)
+    pause_unless(task, reason, lambda tx: not store.ask_approval(tx, task.task_id, planned.key))
+    run.complete({"approved": True})

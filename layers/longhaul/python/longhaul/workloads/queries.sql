@@ -196,10 +196,18 @@ SELECT event FROM task_events WHERE task_id = :task_id AND event IN ('resumed', 
 
 -- name: lock_spending^
 -- The task's money, nobody else's until the transaction ends.
-SELECT spent, reserved FROM task_spending WHERE task_id = :task_id FOR UPDATE;
+SELECT spent, reserved, max_cost, budget_changed FROM task_spending WHERE task_id = :task_id FOR UPDATE;
 
 -- name: fetch_spending^
-SELECT spent, tokens FROM task_spending WHERE task_id = :task_id;
+SELECT spent, reserved, tokens, max_cost, budget_changed FROM task_spending WHERE task_id = :task_id;
+
+-- name: change_budget!
+-- Whoever changes it knows what is spent: once it is reached again, the task pauses again.
+INSERT INTO task_spending (task_id, max_cost, budget_changed) VALUES (:task_id, :max_cost, 1)
+ON DUPLICATE KEY UPDATE max_cost = VALUES(max_cost), budget_changed = 1, told = 0;
+
+-- name: mark_told!
+UPDATE task_spending SET told = 1 WHERE task_id = :task_id AND told = 0;
 
 -- name: fetch_reserved$
 SELECT reserved FROM step_spending WHERE task_id = :task_id AND step_key = :step_key;

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from functools import lru_cache
 from types import FrameType
 from typing import Any, Literal, NamedTuple
@@ -27,7 +26,8 @@ from longhaul.errors import LonghaulError, PermanentError, StepTimeout, TaskStop
 from longhaul.observability import logger
 from longhaul.tasks import steps
 from longhaul.tasks.model import StepStatus, Task, TaskError
-from longhaul.workloads import planning, store
+from longhaul.workloads import budgets, planning, store
+from longhaul.workloads.budgets import BudgetReached
 from longhaul.workloads.contexts import Callback, StepContext, StepRun, Waiting
 from longhaul.workloads.declaration import Workload
 from longhaul.workloads.documents import document
@@ -118,7 +118,7 @@ def _run_all(task: Task, workload: Workload[Any], stage: Stage[Any], items: list
         elif number and lifetime.seconds_left() < stage.timeout + SPARE_SECONDS:
             waits.append(_Wait(0.0))
             break
-        elif wait := _run_item(task, params, workload.budget(params), stage, item):
+        elif wait := _run_item(task, params, workload, stage, item):
             waits.append(wait)
         else:
             ended.append(item)
@@ -139,7 +139,7 @@ def _outcome(waits: list[_Wait], until: int) -> Outcome:
     return Outcome(next="callback" if by_callback else "wait", wait=max(1, math.ceil(seconds)), until=until)
 
 
-def _run_item(task: Task, params: Any, budget: Decimal | None, stage: Stage[Any], item: OpenItem) -> _Wait | None:
+def _run_item(task: Task, params: Any, workload: Workload[Any], stage: Stage[Any], item: OpenItem) -> _Wait | None:
     """Run one item; None when it has ended, or another has it. Raises TaskStopped."""
     if item.died and item.tries > stage.retries:
         _fail(task, item, WorkerDied(f"its worker died, at the last of {item.tries} tries"))
@@ -149,7 +149,7 @@ def _run_item(task: Task, params: Any, budget: Decimal | None, stage: Stage[Any]
             planning.find(Attempt(task_id=task.task_id, attempt=task.attempt))  # raises TaskStopped
             return None
     tries = item.tries + 1
-    run = StepRun(item, tries, budget)
+    run = StepRun(item, tries, workload.budget(params))
     try:
         with _limited(stage.timeout):
             output = stage.run(StepContext(task, params, run))
@@ -160,6 +160,8 @@ def _run_item(task: Task, params: Any, budget: Decimal | None, stage: Stage[Any]
     except TaskStopped:
         raise
     except Exception as error:  # whatever the step raises is its item's end, or its next try
+        if isinstance(error, BudgetReached) and workload.over_budget == "pause":
+            budgets.pause(task, error)
         return _fail_or_delay(task, stage, item, tries, error)
     return None
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from longhaul import database, llm
 from longhaul.database import Session, queries
-from longhaul.errors import LonghaulError, PermanentError, ProviderThrottled, StepTimeout
+from longhaul.errors import LonghaulError, ProviderThrottled, StepTimeout
+from longhaul.workloads.budgets import BudgetReached
 
 _queries = queries.load(__file__)
 
@@ -20,14 +21,9 @@ WAIT_SECONDS = 5.0  # for other requests' reservations
 NOTHING = Decimal(0)
 
 
-class BudgetReached(PermanentError):
-    """The task's budget does not allow another request."""
-
-    code = "budget_reached"
-
-
 class Purse:
-    """The task's money, as one of its steps spends it. `budget`: what the task may cost, None without limit."""
+    """The task's money, as one of its steps spends it. `budget`: what the task may cost, None without limit, unless its
+    caller has changed that."""
 
     def __init__(self, task_id: str, step_key: str, budget: Decimal | None) -> None:
         self._task_id = task_id
@@ -63,7 +59,7 @@ class Purse:
         database.run_transaction(lambda tx: self.settle_job(tx, NOTHING))
 
     def _reserve(self, worst: Decimal, *, keep: bool) -> Decimal:
-        if self._budget is None:
+        if self._budget is None and not self._was_limited():
             return NOTHING
         refusal = database.run_transaction(lambda tx: self._try_to_reserve(tx, worst, keep))
         if refusal is not None:
@@ -71,20 +67,26 @@ class Purse:
         return worst
 
     def _try_to_reserve(self, tx: Session, worst: Decimal, keep: bool) -> Exception | None:
-        budget = self._budget or NOTHING
         self._spend(tx, NOTHING, NOTHING, 0)
         sums = _queries.lock_spending(tx, task_id=self._task_id)
+        budget = sums["max_cost"] if sums["budget_changed"] else self._budget
         held = self._held(tx)
         if keep and held:
             return None
         spent, reserved = sums["spent"] + held, sums["reserved"] - held
-        if spent + reserved + worst <= budget:
+        if budget is None or spent + reserved + worst <= budget:
             self._spend(tx, held, worst - held, 0)
             self._spend_of_step(tx, held, worst, 0)
             return None
         if reserved and spent + worst <= budget:
             return ProviderThrottled("other requests hold what is left of the budget", retry_after=WAIT_SECONDS)
         return BudgetReached(f"the next request may cost {worst:.4f}; {spent:.4f} of {budget:.4f} are spent")
+
+    def _was_limited(self) -> bool:
+        """Whether the task, submitted without a budget, was given one."""
+        with database.connection() as session:
+            row = _queries.fetch_spending(session, task_id=self._task_id)
+        return row is not None and row["max_cost"] is not None
 
     def _settle(self, tx: Session, reserved: Decimal, cost: Decimal, tokens: int) -> None:
         self._spend(tx, cost, -reserved, tokens)
