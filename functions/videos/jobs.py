@@ -10,7 +10,8 @@ A job that failed costs nothing and is forgotten, so that the next try creates a
 know any more may have been paid for, and counts as that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,6 +35,8 @@ NOTHING = Decimal(0)
 CLOCKS_DIFFER = timedelta(minutes=2)
 CREATE_LASTS = timedelta(minutes=1)  # more than the time after which a create is given up
 PATIENCE = timedelta(hours=1)  # for other steps' jobs
+AWAY = timedelta(hours=12)  # of the provider: half the time for which it keeps its jobs
+MAX_AWAY_SECONDS = 60.0  # until it is asked again
 UNCLEAR_SECONDS = 30.0  # until the provider's list shows what an unclear create has made
 
 
@@ -66,6 +69,11 @@ def link_of(step: StepContext[Any], order: Order) -> str:
     Raises Later while it is under way, and while other steps hold what is left of the budget; ContentRefused,
     JobFailed; BudgetReached; as the provider does.
     """
+    with patience(step):
+        return _link_of(step, order)
+
+
+def _link_of(step: StepContext[Any], order: Order) -> str:
     now = datetime.now(UTC).isoformat()
     since = step.once("creating", lambda: _held(step, order, now))
     began = datetime.fromisoformat(since)
@@ -80,6 +88,33 @@ def link_of(step: StepContext[Any], order: Order) -> str:
     if job.code in REFUSES:
         raise ContentRefused(f"{job.code}: {job.message or 'no reason was given'}"[:500])
     raise JobFailed(f"the job is {job.status}: {job.code or 'no code'}: {job.message or 'no reason was given'}"[:500])
+
+
+@contextmanager
+def patience(step: StepContext[Any]) -> Iterator[None]:
+    """In the block a provider that is away is waited for, which uses up no try: an outage may last for hours.
+
+    Raises Later; after AWAY, what the block raises.
+    """
+    try:
+        yield
+    except ProviderUnavailable as error:
+        waited = _waited(step, "away")
+        if waited > AWAY:
+            raise
+        logger.warning("the provider is away", extra={"task_id": step.task_id, "step": step.key, "reason": str(error)})
+        pause = min(MAX_AWAY_SECONDS, max(MIN_LOOK_SECONDS, waited.total_seconds()))
+        raise Later(max(pause, error.retry_after or 0)) from error
+    except Later:
+        step.forget("away")  # it answers
+        raise
+    step.forget("away")
+
+
+def _waited(step: StepContext[Any], name: str) -> timedelta:
+    """Since the step first asked by this name."""
+    now = datetime.now(UTC)
+    return now - datetime.fromisoformat(step.once(name, now.isoformat))
 
 
 def forget(step: StepContext[Any]) -> None:
@@ -117,8 +152,7 @@ def _held(step: StepContext[Any], order: Order, now: str) -> str:
     try:
         step.purse.hold(order.price)
     except ProviderThrottled:
-        waited = datetime.fromisoformat(now) - datetime.fromisoformat(step.once("waits", lambda: now))
-        if waited > PATIENCE:
+        if _waited(step, "waits") > PATIENCE:
             raise
         raise Later(MAX_LOOK_SECONDS) from None
     except BudgetReached:
@@ -152,15 +186,17 @@ def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: boo
 def _found(step: StepContext[Any], order: Order, since: datetime) -> str | None:
     """The job that an earlier try has created without learning of it. Raises Later while that cannot be told.
 
-    The provider's list has no prompts: each job that no step knows is looked at, and what it was asked for is compared.
+    The provider's list has times, but no prompts: each job that no step has is looked at, the one that was made closest
+    to our create first, and what it was asked for is compared. A job is one step's, whoever finds it.
     """
     with database.connection() as session:
         if own := store.find_open_job(session, step.task_id, step.key):
             return own
     until = min(datetime.now(UTC), since + CREATE_LASTS)
     listed = provider().list_jobs(order.model, since - CLOCKS_DIFFER, until + CLOCKS_DIFFER)
+    listed.sort(key=lambda job: abs((job.created_at or until) - since))
     with database.connection() as session:
-        unknown = store.unknown_jobs(session, listed)
+        unknown = store.unknown_jobs(session, [job.job_id for job in listed])
     unsure = False
     for job_id in unknown:
         job = _look(job_id, since, wait=False)

@@ -258,7 +258,8 @@ def _fetched(
 ) -> Measures:
     """Download and check. What is of no use is forgotten, so that a retry of the task has another made."""
     try:
-        files.fetch(link, kind, path)
+        with jobs.patience(step):
+            files.fetch(link, kind, path)
         return measure(path)
     except (BadAnswer, BadFootage):
         jobs.forget(step)

@@ -9,7 +9,8 @@ https://help.aliyun.com/model-studio/developer-reference/manage-asynchronous-tas
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Literal
 
@@ -66,8 +67,17 @@ class _Output(BaseModel):
     message: str | None = None
 
 
+@dataclass(frozen=True)
+class ListedJob:
+    """A job as the provider lists it. `created_at` is by our clock, to about a second; None where it is not told."""
+
+    job_id: str
+    created_at: datetime | None
+
+
 class _Listed(BaseModel):
     task_id: str
+    gmt_create: int | None = None  # in milliseconds
 
 
 class _Page(BaseModel):
@@ -109,9 +119,9 @@ class Provider:
             return False
         return True
 
-    def list_jobs(self, model: str, since: datetime, until: datetime) -> list[str]:
-        """The ids of the account's jobs with this model that were created then. Raises as `read`."""
-        found: list[str] = []
+    def list_jobs(self, model: str, since: datetime, until: datetime) -> list[ListedJob]:
+        """The account's jobs with this model that were created then. Raises as `read`."""
+        found: list[ListedJob] = []
         for page in range(1, MAX_PAGES + 1):
             query = {
                 "start_time": _stamp(since),
@@ -120,8 +130,9 @@ class Provider:
                 "page_no": str(page),
                 "page_size": str(PAGE_SIZE),
             }
-            listed = _parsed(_Page, self._ask("GET", TASKS, query).data)
-            found += [job.task_id for job in listed.data]
+            answer = self._ask("GET", TASKS, query)
+            listed, ahead = _parsed(_Page, answer.data), _ahead(answer)
+            found += [ListedJob(job.task_id, _moment(job.gmt_create, ahead)) for job in listed.data]
             if page >= listed.total_page:
                 break
         return found
@@ -187,6 +198,20 @@ def _parsed[M: BaseModel](model: type[M], data: bytes) -> M:
         return model.model_validate_json(data)
     except ValidationError as error:
         raise ProviderUnavailable(f"DashScope's answer cannot be read: {error.errors()[0]['msg']}") from error
+
+
+def _ahead(answer: urllib3.BaseHTTPResponse) -> timedelta | None:
+    """By how much the provider's clock is ahead of ours, to a second; None when the answer has no date."""
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]) - datetime.now(UTC)
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _moment(milliseconds: int | None, ahead: timedelta | None) -> datetime | None:
+    if milliseconds is None or ahead is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1_000, UTC) - ahead
 
 
 def _stamp(moment: datetime) -> str:

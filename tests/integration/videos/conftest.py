@@ -93,7 +93,7 @@ def created() -> Counter[tuple[str, str | None]]:
     """What the provider was asked for, by model and prompt, and how often."""
     now, asked = datetime.now(UTC), provider.provider()
     return Counter(
-        (model, asked.read(job_id).prompt)
+        (model, asked.read(job.job_id).prompt)
         for model in (DEFAULT_IMAGE_MODEL, DEFAULT_CLIP_MODEL)
-        for job_id in asked.list_jobs(model, now - timedelta(hours=1), now + timedelta(minutes=1))
+        for job in asked.list_jobs(model, now - timedelta(hours=1), now + timedelta(minutes=1))
     )

@@ -16,9 +16,8 @@ from longhaul.testing import Fail, Kill, Twice
 from longhaul.workloads import running
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import BUCKET, failures, film_of, keys, make
-from videos import film, jobs, store
 from videos.model import Part, Video
-from videos.provider import Provider
+from videos.provider import ListedJob, Provider
 
 type Control = Callable[..., None]
 FILM = ["000/film-1.mp4", "000/preview-1.mp4", "000/subtitles-1.vtt", "000/thumbnail-1.jpg"]
@@ -129,7 +128,7 @@ def test_a_search_for_a_lost_job_is_of_the_time_of_the_last_create(
 ) -> None:
     searches: list[tuple[datetime, datetime]] = []
 
-    def none(self: Provider, model: str, since: datetime, until: datetime) -> list[str]:
+    def none(self: Provider, model: str, since: datetime, until: datetime) -> list[ListedJob]:
         searches.append((since, until))
         return []
 
@@ -310,6 +309,7 @@ def lose_the_first_clip(monkeypatch: pytest.MonkeyPatch) -> None:
         return create(self, path, body)
 
     monkeypatch.setattr(Provider, "create", lost)
+    monkeypatch.setattr(jobs, "AWAY", -timedelta(seconds=1))
 
 
 def test_while_other_jobs_hold_the_budget_a_step_waits_and_uses_up_no_try(

@@ -78,7 +78,8 @@ def test_jobs_take_their_time_are_listed_and_only_cancelled_while_they_wait(
     plan(stand_in)
     done = provider.create(VIDEO_PATH, CLIP)
     now = datetime.now(UTC)
-    assert provider.list_jobs("t2i", now - timedelta(minutes=1), now + timedelta(minutes=1)) == [waiting]
+    [listed] = provider.list_jobs("t2i", now - timedelta(minutes=1), now + timedelta(minutes=1))
+    assert listed.job_id == waiting
     assert provider.list_jobs("t2i", now - timedelta(hours=2), now - timedelta(hours=1)) == []
     assert provider.read(waiting).status == "PENDING"
     assert (provider.cancel(waiting), provider.cancel(waiting), provider.cancel(done)) == (True, False, False)
@@ -102,8 +103,8 @@ def test_a_lost_answer_leaves_a_job(provider: Provider, stand_in: StandIn) -> No
     with pytest.raises(ProviderUnavailable):
         provider.create(IMAGE_PATH, IMAGE)
     now = datetime.now(UTC)
-    (job_id,) = provider.list_jobs("t2i", now - timedelta(minutes=1), now + timedelta(minutes=1))
-    assert provider.read(job_id).prompt == "a pier"
+    (job,) = provider.list_jobs("t2i", now - timedelta(minutes=1), now + timedelta(minutes=1))
+    assert provider.read(job.job_id).prompt == "a pier"
 
 
 def test_the_same_prompt_has_the_same_footage() -> None:

@@ -1,0 +1,272 @@
+"""What goes wrong while a video is made: in each stage, at the provider, in S3, and while somebody decides."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from longhaul import aws, database, settings
+from longhaul.errors import IllegalTransition, ProviderUnavailable
+from longhaul.tasks import lifecycle
+from longhaul.testing import Kill, Killed
+from longhaul.workloads import running
+from tests.chatting import StandIn
+from tests.integration.videos.conftest import created, failures, keys, make
+from tests.integration.videos.test_serving import ask, scene
+from videos import files, jobs, provider, store
+from videos.model import Part
+from videos.provider import ListedJob, Provider
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+type Control = Callable[..., None]
+STAGES = ["script", "scenes/009", "frame/002", "clip/011", "part/001", "part/002", "film"]
+CLOSED = "http://127.0.0.1:1"  # nothing listens there
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_whichever_stages_worker_is_killed_each_scene_is_paid_for_once(when: Any) -> None:
+    run = make({"seconds": 55}, faults=[Kill(key, when) for key in STAGES])
+    assert (run.status, failures(run)) == ("SUCCEEDED", {})
+    assert run.result is not None
+    assert run.result["scenes"] == 11
+    assert len(created()) == 22
+    assert set(created().values()) == {1}
+
+
+@pytest.mark.parametrize("kind", [Part.frame, Part.clip, Part.part, Part.film])
+def test_a_worker_that_dies_with_its_file_stored_and_no_row_written_leaves_no_second_file(
+    kind: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, dies = files.upload, iter([True])
+
+    def deadly(path: Path, key: str, of: Part) -> None:
+        upload(path, key, of)
+        if of == kind and next(dies, False):
+            raise Killed
+
+    monkeypatch.setattr(files, "upload", deadly)
+    run = make({"seconds": 55})
+    assert run.status == "SUCCEEDED"
+    assert next(dies, None) is None
+    assert set(created().values()) == {1}
+    assert not [key for key in keys() if "-2." in key]
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_worker_that_dies_between_the_create_and_its_answer_pays_once(
+    at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, numbers = Provider.create, iter(range(1, 100))
+
+    def deadly(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        job_id = create(self, path, body)
+        if next(numbers) == at:
+            raise Killed
+        return job_id
+
+    monkeypatch.setattr(Provider, "create", deadly)
+    assert make({}).status == "SUCCEEDED"
+    assert len(created()) == 4
+    assert set(created().values()) == {1}
+
+
+def test_a_video_is_approved_and_cancelled_at_the_same_time() -> None:
+    # GIVEN a storyboard that waits for its approval
+    run = make({"approve": "storyboard"})
+    ready, refused = threading.Barrier(2), list[str]()
+
+    def decide(how: Callable[[str, str], object]) -> None:
+        ready.wait()
+        try:
+            how(run.task_id, "test")
+        except IllegalTransition as error:
+            refused.append(error.code)
+        finally:
+            database.close()
+
+    # WHEN one approves while another cancels
+    threads = [threading.Thread(target=decide, args=(how,)) for how in (lifecycle.resume, lifecycle.cancel)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    # THEN it is cancelled, whoever was first; a late approval or edit is refused, and nothing is paid for
+    assert refused in ([], ["illegal_transition"])
+    assert run.go_on().status == "CANCELLED"
+    with pytest.raises(IllegalTransition):
+        lifecycle.resume(run.task_id, "test")
+    status, body, _ = ask("PUT", f"/{run.task_id}/storyboard", {"scenes": [scene(1), scene(2)]})
+    assert (status, body["code"]) == (409, "illegal_transition")
+    assert not created()
+
+
+@contextmanager
+def waiting(does: Callable[[float], None]) -> Iterator[None]:
+    """`does` is called with the seconds of each wait of a step that uses up no try."""
+    delay = running._delay
+
+    def noted(task: Any, item: Any, tries: int, seconds: float, error: Exception | None) -> None:
+        delay(task, item, tries, seconds, error)
+        if error is None:
+            does(seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "_delay", noted)
+        yield
+
+
+@pytest.mark.parametrize("from_the", ["first frame", "first clip"])
+def test_a_provider_that_is_away_for_an_hour_is_waited_for(
+    from_the: str, model: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a provider that nobody reaches; the seconds that steps wait are those that pass
+    passed, clock = [0.0], datetime
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return clock.now(tz) + timedelta(seconds=passed[0])
+
+    def reach(address: str) -> None:
+        monkeypatch.setenv("DASHSCOPE_ENDPOINT", address)
+        settings.of.cache_clear()
+        provider.provider.cache_clear()
+
+    def wait(seconds: float) -> None:
+        passed[0] += seconds
+        if passed[0] > 3_600:
+            passed[0] = 0.0
+            reach(model.url)
+            monkeypatch.setattr(jobs, "datetime", clock)
+
+    create = Provider.create
+
+    def gone(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        if "img_url" in body["input"]:
+            monkeypatch.setattr(Provider, "create", create)
+            reach(CLOSED)
+            return create(provider.provider(), path, body)
+        return create(self, path, body)
+
+    if from_the == "first frame":
+        reach(CLOSED)
+    else:
+        monkeypatch.setattr(Provider, "create", gone)
+    monkeypatch.setattr(jobs, "datetime", Clock)
+    with waiting(wait):
+        run = make({})
+    # THEN no step has used up its tries, and nothing is paid for twice
+    assert (run.status, failures(run)) == ("SUCCEEDED", {})
+    assert jobs.datetime is clock
+    assert len(created()) == 4
+    assert set(created().values()) == {1}
+
+
+def test_a_provider_that_stays_away_fails_its_step_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "AWAY", -timedelta(seconds=1))
+    monkeypatch.setenv("DASHSCOPE_ENDPOINT", CLOSED)
+    settings.of.cache_clear()
+    provider.provider.cache_clear()
+    run = make({"model": "wan2.6-t2v"})
+    assert run.status == "FAILED"
+    assert set(failures(run).values()) == {"provider_unavailable"}
+
+
+def test_s3_that_is_away_costs_tries_and_no_second_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN S3 at an address where nothing listens, from the first clip's end on
+    s3, upload, refused = aws.client("s3"), files.upload, list[str]()
+    gone = boto3.client("s3", endpoint_url=CLOSED, config=Config(retries={"max_attempts": 1}))
+
+    def away(path: Path, key: str, kind: Part) -> None:
+        if kind == Part.clip and len(refused) < 5:
+            refused.append(key)
+            with monkeypatch.context() as patch:
+                patch.setattr(aws, "client", lambda _: gone)
+                upload(path, key, kind)
+        else:
+            upload(path, key, kind)
+
+    monkeypatch.setattr(files, "upload", away)
+    run = make({})
+    assert (run.status, failures(run), len(refused)) == ("SUCCEEDED", {}, 5)
+    assert set(created().values()) == {1}
+    assert s3 is aws.client("s3")
+
+
+def test_two_scenes_that_ask_for_the_same_and_lose_both_answers_have_a_job_each(
+    monkeypatch: pytest.MonkeyPatch, sql: Any
+) -> None:
+    # GIVEN two videos of a tenant with the same prompts; both answers for their first frames are lost. The one's search
+    # finds both jobs, and the other's first, by its time in the provider's list
+    create, list_jobs, lost = Provider.create, Provider.list_jobs, list[str]()
+
+    def loses(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        if lost:
+            return create(self, path, body)
+        lost.append(create(self, path, body))  # the other's
+        lost.append(create(self, path, body))
+        raise ProviderUnavailable
+
+    def timed(self: Provider, model: str, since: datetime, until: datetime) -> list[ListedJob]:
+        now = datetime.now(UTC)
+        earlier = {lost[0]: now - timedelta(seconds=60)} if lost else {}
+        return [ListedJob(job.job_id, earlier.get(job.job_id, now)) for job in list_jobs(self, model, since, until)]
+
+    monkeypatch.setattr(Provider, "create", loses)
+    monkeypatch.setattr(Provider, "list_jobs", timed)
+    first = make({})
+
+    # WHEN the other looks for its own
+    def unsent(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        monkeypatch.setattr(Provider, "create", create)
+        raise ProviderUnavailable
+
+    monkeypatch.setattr(Provider, "create", unsent)
+    second = make({})
+
+    # THEN each has the one that was made when it asked, and no third was paid for
+    assert (first.status, second.status) == ("SUCCEEDED", "SUCCEEDED")
+    owners = {row["job_id"]: _text(row["task_id"]) for row in sql("SELECT job_id, task_id FROM video_jobs")}
+    assert [owners[job_id] for job_id in lost] == [second.task_id, first.task_id]
+    assert len(owners) == 8
+    assert set(created().values()) == {2}
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def test_a_job_is_claimed_once_however_many_find_it_at_once(sql: Any) -> None:
+    run, ready, claimed = make({"approve": "script"}), threading.Barrier(8), list[bool]()
+
+    def claim(number: int) -> None:
+        ready.wait()
+        with database.connection() as session:
+            claimed.append(store.claim_job(session, "job-1", run.task_id, f"frame/{number:03d}"))
+        database.close()
+
+    threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == [False] * 7 + [True]
+    assert sql("SELECT COUNT(*) AS n FROM video_jobs") == [{"n": 1}]
+
+
+def test_the_list_says_by_our_clock_when_a_job_was_made() -> None:
+    body = {"model": "wan2.2-t2i-flash", "input": {"prompt": "a pier"}, "parameters": {"size": "1280*720"}}
+    job_id = provider.provider().create("/api/v1/services/aigc/text2image/image-synthesis", body)
+    now = datetime.now(UTC)
+    [listed] = provider.provider().list_jobs("wan2.2-t2i-flash", now - timedelta(minutes=1), now)
+    assert listed.job_id == job_id
+    assert listed.created_at is not None
+    assert abs(listed.created_at - now) < timedelta(seconds=3)
