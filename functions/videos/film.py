@@ -194,7 +194,7 @@ def _gain(path: Path) -> float:
         graph.link_nodes(
             source, graph.add("ebur128", "metadata=1:framelog=quiet"), graph.add("abuffersink")
         ).configure()
-        for frame in _filtered(graph, clip.decode(clip.streams.audio[0])):
+        for frame in filtered(graph, clip.decode(clip.streams.audio[0])):
             loudness = float(frame.metadata.get("lavfi.r128.I", loudness))  # of all until here; the last one counts
     return LOUDNESS - loudness if loudness > SILENCE else 0.0
 

@@ -16,6 +16,7 @@ from longhaul.testing import Fail, Kill, Twice
 from longhaul.workloads import running
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import BUCKET, failures, film_of, keys, make
+from videos import film, jobs, store
 from videos.model import Part, Video
 from videos.provider import ListedJob, Provider
 
