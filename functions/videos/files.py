@@ -20,6 +20,8 @@ PIECE_BYTES = 1024 * 1024
 MAX_BYTES = {Part.frame: 30 * 1024 * 1024, Part.clip: 300 * 1024 * 1024}
 MAX_SECONDS = 300.0
 DELETED_AT_ONCE = 1_000  # S3's most
+LISTED_AT_ONCE = 1_000  # as above
+PLACE = "swept-until"  # an object of the bucket's own, beside all videos
 
 
 def key_of(tenant_id: str, video_id: str, sequence_number: int, kind: Part, version: int) -> str:
@@ -89,7 +91,7 @@ def list_keys(prefix: str = "", after: str = "") -> Iterator[tuple[list[str], st
     s3, start = aws.client("s3"), after
     try:
         while True:
-            page = s3.list_objects_v2(Bucket=_bucket(), Prefix=prefix, StartAfter=start)
+            page = s3.list_objects_v2(Bucket=_bucket(), Prefix=prefix, StartAfter=start, MaxKeys=LISTED_AT_ONCE)
             keys = [found["Key"] for found in page.get("Contents", [])]
             if keys:
                 start = keys[-1]
@@ -98,6 +100,24 @@ def list_keys(prefix: str = "", after: str = "") -> Iterator[tuple[list[str], st
                 return
     except aws.errors() as error:
         raise AwsUnavailable("the bucket of videos cannot be listed") from error
+
+
+def find_place() -> str:
+    """The key that the sweep of this bucket has come to; empty at its beginning."""
+    try:
+        place: str = aws.client("s3").get_object(Bucket=_bucket(), Key=PLACE)["Body"].read().decode()
+    except aws.client("s3").exceptions.NoSuchKey:
+        return ""
+    except aws.errors() as error:
+        raise AwsUnavailable("the place of the sweep cannot be read") from error
+    return place
+
+
+def save_place(key: str) -> None:
+    try:
+        aws.client("s3").put_object(Bucket=_bucket(), Key=PLACE, Body=key.encode())
+    except aws.errors() as error:
+        raise AwsUnavailable("the place of the sweep cannot be stored") from error
 
 
 def delete(keys: list[str]) -> int:

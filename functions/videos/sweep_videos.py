@@ -1,4 +1,4 @@
-"""Cancels jobs that nobody waits for any more, each minute; and deletes files that are nobody's, once a day."""
+"""Cancels jobs that nobody waits for any more, each minute; and deletes files that are nobody's, once an hour."""
 
 from typing import Any
 

@@ -76,7 +76,7 @@ def make(params: dict[str, Any], **more: Any) -> Run:
 def keys() -> list[str]:
     """The keys of the bucket, without tenant and task."""
     found = aws.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
-    return sorted(one["Key"].split("/", 2)[2] for one in found)
+    return sorted(one["Key"].split("/", 2)[2] for one in found if one["Key"].count("/") > 1)
 
 
 def film_of(run: Run, version: int = 1) -> bytes:

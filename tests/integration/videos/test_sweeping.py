@@ -122,3 +122,27 @@ def test_a_file_that_s3_does_not_delete_is_not_counted_as_deleted(monkeypatch: p
     monkeypatch.setattr(aws.client("s3"), "delete_objects", lambda **_: refused)
     with pytest.raises(AwsUnavailable, match="1 files cannot be deleted: InternalError"):
         files.delete(["a", "b"])
+
+
+def test_the_sweep_of_files_goes_on_where_it_was_and_begins_anew_behind_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(files, "LISTED_AT_ONCE", 2)
+    monkeypatch.setattr(sweeping, "PAGES", 1)
+    s3 = boto3.client("s3")
+
+    def leave(*numbers: int) -> None:
+        for number in numbers:
+            s3.put_object(Bucket=BUCKET, Key=files.key_of("test", "gone", number, Part.clip, 1), Body=b"late")
+
+    # GIVEN five files that are nobody's, of which a sweep looks at two
+    leave(1, 2, 3, 4, 5)
+    assert sweeping.delete_orphans() == 2
+    # WHEN others come before the place where it was, THEN it goes on behind that place
+    leave(1, 2)
+    assert keys() == [f"{number:03d}/clip-1.mp4" for number in (1, 2, 3, 4, 5)]
+    assert [sweeping.delete_orphans() for _ in range(2)] == [2, 1]
+    assert keys() == ["001/clip-1.mp4", "002/clip-1.mp4"]
+    # AND the next one begins anew: at the place itself, which lies in the bucket before them
+    assert [sweeping.delete_orphans() for _ in range(2)] == [1, 1]
+    assert keys() == []
