@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from local.demo.roles import MATERIAL, OWN_TASK, PARAMS
 from local.options import ROOT
 from local.running import RunningStack
 from tests.browsing import BROWSER, Console, browsing
@@ -433,32 +434,74 @@ def test_workloads_have_views_of_their_own(observer: Observer, console: Console,
     expect(page.locator("p.state")).to_contain_text(re.compile(r"[1-9]\d* of [1-9]\d* hospitals"))
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: `make console-check` installs it")
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_has_a_serious_finding_of_axe(observer: Observer, console: Console, page: Page, theme: str) -> None:
-    task_id = submit(observer, "two are bad", items=5, bad=[1, 3])
+def test_a_page_is_printed_without_what_is_pressed_and_whole(observer: Observer, console: Console, page: Page) -> None:
+    task_id = submit(observer, "printed", items=40, bad=[1, 3])
     observer.ended(task_id)
-    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    console.sign_in(path_of(task_id, "results"))
+    page.get_by_label("Theme").select_option("dark")
+    expect(page.locator("#panel tbody tr")).to_have_count(38)
+    page.emulate_media(media="print")
+
+    # THEN nothing but the page is on the paper, black on white
+    expect(page.locator("nav")).to_be_hidden()
+    expect(page.get_by_role("button")).to_have_count(0)
+    colours = page.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+    assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+
+    # AND nothing is cut: no part of it would have to be scrolled
+    page.set_viewport_size({"width": 700, "height": 900})  # of A4 between its margins
+    cut = """[...document.querySelectorAll('main *')].filter((node) => node.scrollWidth > node.clientWidth + 1
+        && getComputedStyle(node).overflowX !== 'visible').map((node) => node.outerHTML.slice(0, 120))"""
+    assert page.evaluate(cut) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: `make console-check` installs it")
+def test_no_page_has_a_serious_finding_of_axe(
+    observer: Observer, console: Console, page: Page, stack: RunningStack
+) -> None:
+    """Each page is looked at in two looks, so that each has both languages and both themes."""
+    task_id = submit(observer, "two are bad", items=5, bad=[1, 3])
+    campaign = observer.call([{"leads_id": f"L-{n}", "phone": f"1380013800{n}", "name": "王女士"} for n in range(2)])
+    params = {"brand": "晨光口腔", "questions": ["种植牙哪家好？"], "models": ["deepseek", "nobody"]}
+    diagnosis = str(observer.post("/api/v1/tasks", {"kind": "brand_diagnosis", "params": params})["task_id"])
+    for kind, body in MATERIAL.items():
+        assert observer.request("PUT", f"/api/v1/role-tasks/{OWN_TASK}/{kind}", json=body).status == 200
+    role = str(observer.post("/api/v1/tasks", {"kind": "role_creation", "params": PARAMS})["task_id"])
+    refresh = observer.submit("澳门")
+    hook = observer.request("POST", "/api/v1/webhooks", json={"url": f"{stack.provider_url}/receiver/axe"})
+    for one in (task_id, campaign, diagnosis, role, refresh):
+        observer.ended(one)
+    [made] = observer.get("/api/v1/roles")["items"]
     console.sign_in()
-    expect(page.locator(".space .row")).to_have_count(1)
-    found = axe(page, "tasks")
+    expect(page.locator(".space .row").first).to_be_visible()
+    found = []
     for path, shown in (
+        ("tasks", ".space .row"),
         (path_of(task_id), "svg"),
         (path_of(task_id, "errors"), "article"),
         (path_of(task_id, "results"), "#panel tr"),
         (path_of(task_id, "history"), ".events li"),
         (path_of(task_id, "data"), ".tree"),
+        (path_of(campaign, "results"), "details.call"),
+        (path_of(diagnosis, "results"), "table.grid"),
         ("submit?kind=call_campaign", "form"),
         ("queues", "td"),
         ("charts?window=1h", "canvas"),
         ("webhooks", "p"),
+        (f"webhooks/{quote(hook.json()['webhook_id'])}", "p"),
         ("alerts", "td"),
         ("hospitals", "p"),
-        ("roles", "p"),
+        ("hospitals?province=820000", "td"),
+        ("roles", "td"),
+        (f"roles/{quote(made['role_id'])}", ".answer"),
     ):
         console.open(path)
-        expect(page.locator(f"main {shown}").first).to_be_visible()
-        found += axe(page, path)
+        for language, theme in (("en", "light"), ("zh", "dark")):
+            page.locator(".choices select").nth(0).select_option(language)
+            page.locator(".choices select").nth(1).select_option(theme)
+            expect(page.locator(f"main {shown}").first).to_be_visible()
+            found += axe(page, f"{path} {language} {theme}")
     assert found == []
 
 

@@ -3,6 +3,7 @@
 
 import type {Schemas} from './api';
 import {ask, client} from './api';
+import {pause} from './pause';
 
 export type LiveState = 'connecting' | 'live' | 'offline';
 
@@ -27,7 +28,6 @@ export interface Notice {
 type Listener = (notice: Notice) => void;
 
 const PING_MS = 5 * 60_000;
-const MAX_PAUSE_MS = 30_000;
 
 /** Whether the notice is newer than what was heard of its task; remembers it then. */
 export class Newest {
@@ -41,11 +41,6 @@ export class Newest {
     if (this.#heard.size > 20_000) this.#heard.delete(this.#heard.keys().next().value as string);
     return true;
   }
-}
-
-/** Wait so long before the next try: a random part of a time that doubles. */
-export function pause(tries: number, random = Math.random()): number {
-  return Math.min(MAX_PAUSE_MS, 1000 * 2 ** Math.min(tries, 10)) * (0.5 + random / 2);
 }
 
 class Live {

@@ -1,12 +1,12 @@
 import {beforeAll, expect, test, vi} from 'vitest';
+import {pause} from './pause';
 
 // The module opens nothing when it is loaded; of a browser it only wants the names.
 vi.stubGlobal('navigator', {language: 'en', onLine: true});
 vi.stubGlobal('addEventListener', () => undefined);
 
 let Newest: typeof import('./live.svelte').Newest;
-let pause: typeof import('./live.svelte').pause;
-beforeAll(async () => ({Newest, pause} = await import('./live.svelte')));
+beforeAll(async () => ({Newest} = await import('./live.svelte')));
 
 test('an older notice of a task is not shown over a newer one', () => {
   const newest = new Newest();

@@ -16,6 +16,7 @@ export const messages = {
   'theme.light': ['Light', '浅色'],
   'theme.dark': ['Dark', '深色'],
 
+  'signin.away': ['Signing in did not work. The console tries again at {time}.', '登录没有成功。控制台将在 {time} 重试。'],
   'signing.in': ['Signing in …', '正在登录……'],
   'signin.what': ['See, understand and steer your long tasks.', '查看、理解并操控您的长任务。'],
   'signin.button': ['Sign in', '登录'],
@@ -184,7 +185,7 @@ export const messages = {
   'step.error': ['Error', '错误'],
   'steps.none': ['No step has been planned yet.', '尚未规划步骤。'],
   'steps.failed': ['The steps could not be read.', '无法读取步骤。'],
-  'steps.more': ['Load 10,000 more steps', '再加载 10,000 个步骤'],
+  'steps.more': ['Load all steps', '加载全部步骤'],
   'errors.noStep': ['No step has failed: the error above is the task’s own.', '没有失败的步骤：上方错误属于任务本身。'],
   'errors.none': ['No step has failed.', '没有失败的步骤。'],
   'errors.cut': ['Only the first {n} failed steps are grouped here; there are more.', '此处仅汇总前 {n} 个失败步骤，后面还有。'],

@@ -2,6 +2,7 @@
 
 import {answered, ApiError, ask, client, type Step, type Task, type TaskEvent} from './api';
 import {live, type Notice} from './live.svelte';
+import {timesOf} from './timeline';
 
 const SOON_MS = 700;
 const POLL_MS = 5000;
@@ -18,6 +19,7 @@ export class OneTask {
   steps: Step[] = $state.raw([]);
   /** Where the steps go on that were not read yet. */
   moreSteps: string | null = $state(null);
+  readsOn = $state(false);
   stepsState: 'loading' | 'ready' | 'failed' = $state('loading');
   failed: Step[] = $state.raw([]);
   moreFailed = $state(false);
@@ -28,6 +30,7 @@ export class OneTask {
   #wanted = FIRST_STEPS;
   #busy = false;
   #again = false;
+  #over = false;
   readonly #id: string;
 
   constructor(id: string) {
@@ -39,6 +42,7 @@ export class OneTask {
     this.#ends = [live.onNotice((notice) => this.#hear(notice)), live.onReset(() => this.#soon())];
     this.#poll = window.setInterval(() => live.state !== 'live' && this.#soon(), POLL_MS);
     return () => {
+      this.#over = true;
       clearTimeout(this.#timer);
       clearInterval(this.#poll);
       for (const end of this.#ends) end();
@@ -77,9 +81,20 @@ export class OneTask {
     this.#soon();
   }
 
+  /** Read on to the last step. What is read anew later, is read as far. */
   async loadMoreSteps(): Promise<void> {
-    this.#wanted += FIRST_STEPS;
-    await this.#readSteps();
+    if (this.readsOn) return;
+    this.readsOn = true;
+    try {
+      while (this.moreSteps && !this.#over) {
+        this.#wanted = this.steps.length + FIRST_STEPS;
+        await this.#readSteps(this.moreSteps);
+      }
+    } catch (error) {
+      this.error = error;
+    } finally {
+      this.readsOn = false;
+    }
   }
 
   #hear(notice: Notice): void {
@@ -104,18 +119,20 @@ export class OneTask {
     this.moreEvents = Boolean(page.next_cursor);
   }
 
-  async #readSteps(): Promise<void> {
+  /** Read the steps anew, or those that come after what was read. */
+  async #readSteps(from: string | null = null): Promise<void> {
     try {
-      const steps: Step[] = [];
-      let cursor: string | null | undefined;
+      const steps: Step[] = from ? [...this.steps] : [];
+      let cursor = from;
       do {
         const query = {limit: STEPS, ...(cursor ? {cursor} : {})};
         const page = await ask(client().GET('/api/v1/tasks/{task_id}/steps', {params: {path: {task_id: this.#id}, query}}));
+        for (const step of page.items) timesOf(step); // a page at a time: all at once would hold up a frame
         steps.push(...page.items);
-        cursor = page.next_cursor;
+        cursor = page.next_cursor ?? null;
       } while (cursor && steps.length < this.#wanted);
       this.steps = steps;
-      this.moreSteps = cursor ?? null;
+      this.moreSteps = cursor;
       this.stepsState = 'ready';
     } catch (error) {
       this.stepsState = this.steps.length ? 'ready' : 'failed';

@@ -2,6 +2,7 @@
 // that is loaded anew asks the issuer, whose own session answers without a click.
 
 import {BASE, config, loadConfig} from './config';
+import {pause} from './pause';
 import {challengeOf, claimsOf, randomText} from './pkce';
 
 type State = 'starting' | 'signed-out' | 'leaving' | 'ready' | 'failed';
@@ -31,6 +32,8 @@ export class IssuerAway extends Error {}
 class Session {
   state: State = $state('starting');
   problem = $state('');
+  /** When the issuer that did not answer is asked again. */
+  againAt = $state(0);
   user = $state('');
   tenant = $state('');
   scopes: string[] = $state([]);
@@ -38,6 +41,8 @@ class Session {
   #access = '';
   #refresh = '';
   #expires = 0;
+  #tries = 0;
+  #why: unknown;
   #renewing: Promise<void> | undefined;
   #endpoints: Endpoints | undefined;
 
@@ -54,9 +59,13 @@ class Session {
       else if (sessionStorage.getItem(KNOWN)) await this.signIn('none');
       else this.state = 'signed-out';
     } catch (error) {
-      this.state = 'failed';
-      this.problem = String(error instanceof Error ? error.message : error);
+      this.#tryLater(error, () => this.start());
     }
+  }
+
+  /** Sign in by a press. What is tried again by itself needs no second one. */
+  async press(): Promise<void> {
+    await this.signIn().catch((error: unknown) => this.#tryLater(error, () => this.press()));
   }
 
   /** Leave for the issuer. With `none` it asks nothing: it answers at once, signed in or not. */
@@ -93,13 +102,16 @@ class Session {
 
   /** Return a token that is valid for a while yet. Throws when there is none; IssuerAway when there may be one later. */
   async token(): Promise<string> {
-    let away: unknown;
-    if (Date.now() > this.#expires - EARLY_SECONDS * 1000 && this.#refresh) {
+    // An issuer that is away is asked with growing pauses, however many requests want a token meanwhile.
+    if (Date.now() > this.#expires - EARLY_SECONDS * 1000 && this.#refresh && Date.now() >= this.againAt) {
       this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
-      await this.#renewing.catch((error: unknown) => (away = error)); // what is left of the token still counts
+      await this.#renewing.then(
+        () => this.#answered(),
+        (error: unknown) => this.#wait(error), // what is left of the token still counts
+      );
     }
     if (!this.#access || Date.now() >= this.#expires) {
-      if (away) throw new IssuerAway(String(away), {cause: away});
+      if (this.#why) throw new IssuerAway(String(this.#why), {cause: this.#why});
       this.state = 'signed-out';
       throw new Error('the session has ended');
     }
@@ -110,6 +122,24 @@ class Session {
   expired(): void {
     this.#access = '';
     this.state = 'signed-out';
+  }
+
+  #answered(): void {
+    [this.#tries, this.#why, this.againAt] = [0, undefined, 0];
+  }
+
+  #wait(error: unknown): void {
+    if (Date.now() < this.againAt) return; // another request has heard of the same try
+    this.#why = error;
+    this.againAt = Date.now() + pause(this.#tries++);
+  }
+
+  /** Nobody is signed in, as the issuer or the network is away. */
+  #tryLater(error: unknown, again: () => Promise<void>): void {
+    this.#wait(error);
+    this.state = 'failed';
+    this.problem = error instanceof Error ? error.message : String(error);
+    setTimeout(() => void again(), this.againAt - Date.now());
   }
 
   async #arrive(query: URLSearchParams): Promise<void> {
@@ -163,6 +193,7 @@ class Session {
       scope.startsWith(prefix) ? scope.slice(prefix.length) : scope,
     );
     sessionStorage.setItem(KNOWN, '1');
+    this.#answered();
     this.state = 'ready';
   }
 

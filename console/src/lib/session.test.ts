@@ -71,6 +71,7 @@ test.each(AWAY)('with %s of the issuer what is left of the token counts, then it
   await expect(lists()).rejects.toMatchObject({status: 0, offline: true});
   expect(session.state).toBe('ready');
 
+  pass(LIFE + 60); // longer than the longest pause
   refresh = () => tokens('second');
   await lists();
   expect(asked).toEqual(['Bearer first', 'Bearer second']);
@@ -90,4 +91,40 @@ test.each([400, 401])('with %d of the issuer the session ends with its token', a
   pass(LIFE);
   await expect(lists()).rejects.toMatchObject({status: 401, code: 'signed_out'});
   expect(session.state).toBe('signed-out');
+});
+
+test('an issuer that is away is asked with growing pauses, however many requests there are', async () => {
+  let renewals = 0;
+  refresh = () => {
+    renewals += 1;
+    return new Response('', {status: 503});
+  };
+  for (let second = 0; second < 120; second += 1) {
+    pass(LIFE + second);
+    await Promise.allSettled([lists(), lists(), lists()]);
+  }
+  // Each pause is a half of its doubled time at least: 0.5, 1, 2, 4, 8, 15, 15, ... seconds.
+  expect(renewals).toBeGreaterThan(4);
+  expect(renewals).toBeLessThan(14);
+  expect(session.state).toBe('ready');
+});
+
+test.each(['a press', 'a page that is loaded anew'])('%s while the issuer is away tries again by itself', async (by) => {
+  vi.resetModules();
+  sessionStorage.setItem('longhaul.known', '1');
+  vi.stubGlobal('location', Object.assign(new URL('https://longhaul.example/console/'), {assign: vi.fn()}));
+  const kept = fetch;
+  const away = (input: Request | string) => (String(input).endsWith('config.json') ? kept(input) : Promise.reject(new TypeError('Failed to fetch')));
+  vi.stubGlobal('fetch', away);
+  const {session: another} = await import('./session.svelte');
+  if (by === 'a press') sessionStorage.removeItem('longhaul.known');
+  await another.start();
+  if (by === 'a press') await another.press();
+  expect([another.state, another.problem]).toEqual(['failed', 'Failed to fetch']);
+
+  vi.stubGlobal('fetch', (input: string, init?: RequestInit) =>
+    String(input).endsWith('openid-configuration') ? Response.json({authorization_endpoint: 'https://issuer.example/authorize'}) : kept(input, init),
+  );
+  await vi.advanceTimersByTimeAsync(1000);
+  await vi.waitFor(() => expect(location.assign).toHaveBeenCalledOnce());
 });

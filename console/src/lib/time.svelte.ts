@@ -25,6 +25,7 @@ export function locale(): string {
 // To make a format costs more than a row of the list: each is made once a language.
 const relatives = new Map<string, Intl.RelativeTimeFormat>();
 const moments = new Map<string, Intl.DateTimeFormat>();
+const hours = new Map<string, Intl.DateTimeFormat>();
 
 function once<T>(made: Map<string, T>, make: (language: string) => T): T {
   const language = locale();
@@ -61,12 +62,10 @@ export function absolute(iso: string): string {
 
 /** Hours, minutes and seconds of a day. */
 export function timeOfDay(time: number): string {
-  return new Intl.DateTimeFormat(locale(), {
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    hourCycle: 'h23',
-  }).format(new Date(time));
+  return once(
+    hours,
+    (language) => new Intl.DateTimeFormat(language, {hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23'}),
+  ).format(new Date(time));
 }
 
 /** "3 d 4 h", "4 min 5 s", "250 ms". */

@@ -33,11 +33,32 @@ export interface Band {
   columns: Column[];
 }
 
+interface Times {
+  created: number;
+  started: number | null;
+  ended: number | null;
+}
+
+const known = new WeakMap<Step, Times>();
+
+/** Return a step's times, which are parsed once. */
+export function timesOf(step: Step): Times {
+  let times = known.get(step);
+  if (!times) {
+    times = {
+      created: Date.parse(step.created_at),
+      started: step.started_at ? Date.parse(step.started_at) : null,
+      ended: step.finished_at ? Date.parse(step.finished_at) : null,
+    };
+    known.set(step, times);
+  }
+  return times;
+}
+
 export function barsOf(steps: Step[], now: number): Bar[] {
   return steps.map((step) => {
-    const ended = step.finished_at ? Date.parse(step.finished_at) : null;
-    const started = step.started_at ? Date.parse(step.started_at) : null;
-    return {step, planned: Math.min(Date.parse(step.created_at), started ?? now), started, ended};
+    const {created, started, ended} = timesOf(step);
+    return {step, planned: Math.min(created, started ?? now), started, ended};
   });
 }
 
