@@ -103,7 +103,10 @@ class Stand:
                 await asyncio.sleep(1 / self.a_second)
                 if socket.closed:
                     break
-                await socket.send_json(notice(number))
+                try:
+                    await socket.send_json(notice(number))
+                except ConnectionResetError:
+                    break  # the page has gone on
                 self.told += 1
         return socket
 
