@@ -28,7 +28,7 @@ class Console:
             "api": self._origin,
             "logs": None,
         }
-        self._headers = headers(f"ws://127.0.0.1:{port}", "http://127.0.0.1:*")
+        self._headers = headers(f"ws://127.0.0.1:{port}", files="http://127.0.0.1:*")
         self._dist = dist.resolve()
 
     def answer(self, request: web.BaseRequest) -> web.StreamResponse | None:
@@ -60,17 +60,19 @@ class Console:
         return response
 
 
-def headers(*sources: str) -> dict[str, str]:
-    """Return the security headers. `sources` are the origins besides its own that the console talks to."""
-    connected = " ".join(("'self'", *sources))
+def headers(*sources: str, files: str) -> dict[str, str]:
+    """Return the security headers. `sources` are the origins besides its own that the console talks to, `files` are
+    those that links to recordings and films lead to.
+    """
+    connected = " ".join(("'self'", *sources, files))
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": "'self' data:",
+        "img-src": f"'self' data: {files}",
         "font-src": "'self'",
         "connect-src": connected,
-        "media-src": connected,
+        "media-src": f"'self' {files}",
         "manifest-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'self'",

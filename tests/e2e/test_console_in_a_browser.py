@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,9 +11,10 @@ from playwright.sync_api import Page, expect
 
 from local.demo.roles import MATERIAL, OWN_TASK, PARAMS
 from local.options import ROOT
-from local.running import RunningStack
+from local.running import RunningStack, eventually
 from tests.browsing import BROWSER, Console, browsing
 from tests.observation import Observer
+from tests.providing import Provider
 
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = ("serious", "critical")
@@ -434,6 +436,118 @@ def test_workloads_have_views_of_their_own(observer: Observer, console: Console,
     expect(page.locator("p.state")).to_contain_text(re.compile(r"[1-9]\d* of [1-9]\d* hospitals"))
 
 
+PLAYS = """async (video) => {
+    video.muted = true;
+    await video.play();
+    await new Promise((done) => (video.ontimeupdate = () => video.currentTime > 0.2 && done()));
+    video.pause();
+    return [video.textTracks[0].cues.length > 0, video.error];
+}"""
+
+
+def test_a_video_is_talked_over_edited_approved_played_and_deleted(
+    observer: Observer, console: Console, page: Page, stack: RunningStack
+) -> None:
+    # GIVEN a conversation that ends in a film
+    Provider(stack.provider_url).control(videos={"job_seconds": 0, "scale": 0.1})
+    console.sign_in("conversations")
+    page.get_by_role("button", name="Begin a conversation").click()
+    page.get_by_label("What shall the film be?").fill("The tide, 10 s, 16:9, style: watercolour")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".chat li")).to_have_count(2)
+    conversation = page.url.rsplit("/", 1)[1]
+    expect(page.get_by_role("button", name="Make this film")).to_be_visible()
+
+    # WHEN it is made with an approval of the script
+    params = {
+        "conversation_id": conversation,
+        "topic": "The tide",
+        "seconds": 10,
+        "approve": "script",
+        "max_cost": "50",
+    }
+    task_id = str(observer.post("/api/v1/tasks", {"kind": "video_generation", "params": params})["task_id"])
+    console.open(f"videos/{quote(task_id)}")
+    page.get_by_role("button", name="Edit the script").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Title").fill("Mine")
+
+    # AND somebody else saves another script meanwhile
+    path = f"/api/v1/videos/{quote(task_id)}/script"
+    assert observer.request("PUT", path, json={"title": "Theirs", "summary": "Not mine."}).status == 200
+    dialog.get_by_role("button", name="Save").click()
+
+    # THEN one's own text is kept beside theirs, and replaces it when it is meant to
+    expect(dialog.get_by_role("alert")).to_contain_text("Your text is still in the fields")
+    expect(dialog.get_by_label("Title")).to_have_value("Mine")
+    expect(dialog.locator(".theirs")).to_contain_text("Theirs")
+    dialog.get_by_role("button", name="Replace theirs").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mine")
+    expect(page.locator(".facts")).to_contain_text("¥ 50")
+
+    # AND approved, it becomes a film that plays, with its subtitles
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    film = page.locator("video.film")
+    expect(film).to_be_visible()
+    assert film.evaluate(PLAYS) == [True, None]
+    assert page.locator(".scene img").first.evaluate("async (image) => (await image.decode(), image.naturalWidth > 0)")
+    expect(page.get_by_role("link", name="A conversation")).to_be_visible()
+
+    # AND a scene is made anew, as a task
+    page.get_by_role("button", name="Make the scene anew").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Make the scene anew").click()
+    expect(page.locator(".summary .status")).to_contain_text("Succeeded")
+
+    # AND who may only read has no buttons; who may write deletes it by its name
+    console.open("videos")
+    page.get_by_role("link", name="Mine").or_(page.locator(".films a")).first.click()
+    expect(page.get_by_text("2 versions of the clip")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_contain_text("“Mine”")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".films")).to_contain_text("There are no videos yet.")
+
+
+def test_leads_of_a_campaign_come_from_a_file(observer: Observer, console: Console, page: Page, tmp_path: Path) -> None:
+    # GIVEN a file as a spreadsheet in China saves it, with three rows that are wrong
+    file = tmp_path / "leads.csv"
+    rows = [
+        "编号,姓名,手机号",
+        "A,王女士,13800138000",
+        "B,李先生,123",
+        "C,张,13800138000",
+        "",
+        "D,赵,13800138002",
+        "A,孙,13800138003",
+    ]
+    file.write_bytes("\r\n".join(rows).encode("gbk"))
+    console.sign_in("submit?kind=call_campaign")
+
+    # WHEN it is chosen
+    page.get_by_label("File").set_input_files(file)
+
+    # THEN its columns are known, and what is wrong is said by its line
+    expect(page.locator("table tbody tr").first).to_contain_text("王女士")
+    expect(page.get_by_text("2 of 5 rows can be called.")).to_be_visible()
+    for line, fault in ((3, "not a telephone number"), (4, "the number is there already"), (7, "the id is there")):
+        expect(page.locator(".faults")).to_contain_text(f"Line {line}: {fault}")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Export the errors").click()
+    assert saved.value.path().read_text(encoding="utf-8-sig").count("\n") == 4
+
+    # AND the others are called
+    page.get_by_role("textbox", name="name", exact=True).first.fill("Autumn")
+    page.get_by_role("textbox", name="script_id").fill("demo")
+    page.get_by_role("button", name="Submit a task").click()
+    expect(page.locator(".summary .status")).to_be_visible()
+    task_id = observer.sql("SELECT task_id FROM tasks WHERE kind = 'call_campaign'")[0]["task_id"]
+    wanted = [("A", "+8613800138000"), ("D", "+8613800138002")]
+    query = "SELECT leads_id, phone FROM leads_task_list WHERE task_id = %s ORDER BY leads_id"
+    eventually(lambda: [(row["leads_id"], row["phone"]) for row in observer.sql(query, task_id)] == wanted)
+    observer.cancel(task_id)
+
+
 def test_a_page_is_printed_without_what_is_pressed_and_whole(observer: Observer, console: Console, page: Page) -> None:
     task_id = submit(observer, "printed", items=40, bad=[1, 3])
     observer.ended(task_id)
@@ -495,6 +609,8 @@ def test_no_page_has_a_serious_finding_of_axe(
         ("hospitals?province=820000", "td"),
         ("roles", "td"),
         (f"roles/{quote(made['role_id'])}", ".answer"),
+        ("videos", "p"),
+        ("conversations", "h1"),
     ):
         console.open(path)
         for language, theme in (("en", "light"), ("zh", "dark")):

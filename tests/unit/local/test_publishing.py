@@ -67,11 +67,12 @@ def test_the_cloud_sends_the_headers_of_this_machine() -> None:
     policy = template["Resources"]["ConsoleHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]
     secured = policy["SecurityHeadersConfig"]
     cloud = secured["ContentSecurityPolicy"]["ContentSecurityPolicy"]["Fn::Sub"][0]
-    here = headers("ORIGIN")["Content-Security-Policy"]
-    own = re.compile(r"(connect-src|media-src) [^;]*")
+    buckets = "https://*.s3.${AWS::Region}.${AWS::URLSuffix}"
+    here = headers("ORIGIN", files=buckets)["Content-Security-Policy"]
+    own = re.compile(r"(connect-src) [^;]*")
     assert own.sub(r"\1", cloud) == own.sub(r"\1", here)
     assert "connect-src 'self' ${ApiOrigin} ${LiveOrigin} ${ConsoleSignInOrigins};" in cloud
-    assert headers()["X-Frame-Options"] == secured["FrameOptions"]["FrameOption"]
-    assert headers()["Referrer-Policy"] == secured["ReferrerPolicy"]["ReferrerPolicy"]
+    assert headers(files=buckets)["X-Frame-Options"] == secured["FrameOptions"]["FrameOption"]
+    assert headers(files=buckets)["Referrer-Policy"] == secured["ReferrerPolicy"]["ReferrerPolicy"]
     custom = {item["Header"]: item["Value"] for item in policy["CustomHeadersConfig"]["Items"]}
-    assert custom["Cross-Origin-Opener-Policy"] == headers()["Cross-Origin-Opener-Policy"]
+    assert custom["Cross-Origin-Opener-Policy"] == headers(files=buckets)["Cross-Origin-Opener-Policy"]
