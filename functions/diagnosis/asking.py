@@ -69,15 +69,17 @@ def _answer(task_id: str, params: Diagnosis, cell: Cell, model: Model, *, limite
         budget.reserve(task_id, cell.key, budget.worst_question(model, prompt))
     reply = _paid(task_id, cell, lambda: llm.chat(model, prompt, max_tokens=max_tokens))
     next_one = _worst_reading(params, model, reply.answer) if limited else NOTHING
+    is_new = database.run_statement(
+        lambda session: store.settle(session, task_id, cell.key, reply.usage, answer=reply.answer, reserving=next_one)
+    )
     with database.connection() as session:
-        is_new = store.settle(session, task_id, cell.key, reply.usage, answer=reply.answer, reserving=next_one)
         # A twin may have stored its own answer first: then that one is read.
         stored_cell = None if is_new or limited else store.fetch_cell(session, task_id, cell.key)
     first = budget.check(task_id, cell.key, next_one) if limited else stored_cell and stored_cell.answer
     if limited and first and first != reply.answer:
-        with database.connection() as session:
-            store.settle(session, task_id, cell.key, None, reserving=_worst_reading(params, model, first))
-        budget.check(task_id, cell.key, _worst_reading(params, model, first))
+        next_one = _worst_reading(params, model, first)
+        database.run_statement(lambda session: store.settle(session, task_id, cell.key, None, reserving=next_one))
+        budget.check(task_id, cell.key, next_one)
     return first or reply.answer
 
 
@@ -93,8 +95,7 @@ def _read(task_id: str, params: Diagnosis, cell: Cell, model: Model, answer: str
     extracted = extraction.checked(params, answer, reply.answer)
     if extracted.disputed:
         logger.warning("the text decides who is named", extra={"task_id": task_id, "cell": cell.key})
-    with database.connection() as session:
-        store.settle(session, task_id, cell.key, reply.usage, extraction=extracted)
+    database.run_statement(lambda session: store.settle(session, task_id, cell.key, reply.usage, extraction=extracted))
     return extracted
 
 
@@ -107,8 +108,8 @@ def _paid[A](task_id: str, cell: Cell, send: Callable[[], Reply[A]]) -> Reply[A]
     try:
         return send()
     except LonghaulError as error:
-        with database.connection() as session:
-            store.settle(session, task_id, cell.key, llm.spent(error))
+        used = llm.spent(error)
+        database.run_statement(lambda session: store.settle(session, task_id, cell.key, used))
         raise
 
 

@@ -6,7 +6,8 @@ locked. Without a budget nothing is reserved. A worker that was killed leaves it
 cell, which counts it as spent: the request may have been answered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from diagnosis.extraction import Reading
 from diagnosis.model import NOTHING, BudgetReached, Cell, Diagnosis, Sum
 from diagnosis.store import Standing
 from longhaul import database, llm
-from longhaul.errors import LonghaulError, ProviderThrottled
+from longhaul.errors import DatabaseUnavailable, LonghaulError, ProviderThrottled
 from longhaul.llm import prompts
 from longhaul.settings import Model
 
@@ -46,8 +47,8 @@ class Estimate:
 
 def reserve(task_id: str, key: str, worst: Sum) -> None:
     """Reserves a request's worst case, and checks it. Raises as `check`."""
-    with database.connection() as session:
-        store.reserve(session, task_id, key, worst)
+    with _taken_back(task_id, key, worst):
+        database.run_statement(lambda session: store.reserve(session, task_id, key, worst))
     check(task_id, key, worst)
 
 
@@ -59,13 +60,25 @@ def check(task_id: str, key: str, worst: Sum) -> str | None:
     - BudgetReached: the request could pass what is left.
     - ProviderThrottled: so it could, but other requests under way, reserved at their worst, may leave enough.
     """
-    with database.connection() as session:
-        standing = store.fetch_standing(session, task_id, key)
+    with _taken_back(task_id, key, worst):
+        with database.connection() as session:
+            standing = store.fetch_standing(session, task_id, key)
         if (refusal := _refusal(standing, worst)) is not None:
-            store.withdraw(session, task_id, key, worst)
+            database.run_statement(lambda session: store.withdraw(session, task_id, key, worst))
     if refusal is not None:
         raise refusal
     return standing.answer
+
+
+@contextmanager
+def _taken_back(task_id: str, key: str, worst: Sum) -> Iterator[None]:
+    """Takes back what is reserved for a request that is not sent, if the database answers: it would count as spent."""
+    try:
+        yield
+    except DatabaseUnavailable:
+        with suppress(DatabaseUnavailable):
+            database.run_statement(lambda session: store.withdraw(session, task_id, key, worst))
+        raise
 
 
 def _refusal(standing: Standing, worst: Sum) -> LonghaulError | None:

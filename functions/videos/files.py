@@ -16,6 +16,7 @@ from longhaul.errors import AwsUnavailable
 from videos.model import CONTENT_TYPES, SUFFIXES, Part
 
 LINK_SECONDS = 900
+ERA_SECONDS = 300
 PIECE_BYTES = 1024 * 1024
 MAX_BYTES = {Part.frame: 30 * 1024 * 1024, Part.clip: 300 * 1024 * 1024}
 MAX_SECONDS = 300.0
@@ -67,18 +68,21 @@ def read_into(key: str, path: Path) -> None:
         raise AwsUnavailable(f"{key} cannot be read") from error
 
 
-def link_to(key: str) -> str:
-    """A link that works for LINK_SECONDS. It is made here, without a request."""
+def link_to(key: str, seconds: int = LINK_SECONDS) -> str:
+    """A link that works for so long. It is made here, without a request."""
     link: str = aws.client("s3").generate_presigned_url(
-        "get_object", Params={"Bucket": _bucket(), "Key": key}, ExpiresIn=LINK_SECONDS
+        "get_object", Params={"Bucket": _bucket(), "Key": key}, ExpiresIn=seconds
     )
     return link
 
 
 @lru_cache(maxsize=4096)
 def known_link(key: str, era: int) -> str:
-    """The link to a key that was made first in this era: signing again for each reader costs more than reading."""
-    return link_to(key)
+    """The link to a key that was made first in this era: signing again for each reader costs more than reading.
+
+    It works for LINK_SECONDS from any moment of the era.
+    """
+    return link_to(key, LINK_SECONDS + ERA_SECONDS)
 
 
 def delete_video(tenant_id: str, video_id: str) -> int:

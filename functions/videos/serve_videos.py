@@ -30,7 +30,7 @@ from longhaul.http import (
 from longhaul.observability import observed
 from longhaul.tasks.model import Status
 from videos import money_wire, videos, wire
-from videos.files import LINK_SECONDS, known_link
+from videos.files import ERA_SECONDS, known_link
 from videos.model import MAX_SCENES, Scene, Script, Video
 from videos.money_wire import SpendingView, VideoBudget, VideoEstimate
 from videos.wire import (
@@ -199,8 +199,8 @@ def regenerate_scene(
 
 
 def _era() -> int:
-    """Changes three times while a link works: an answer that is still known has links with most of their time left."""
-    return int(time.time() // (LINK_SECONDS / 3))
+    """Which five minutes these are: answers of the same ones have the same links, and an ETag changes with them."""
+    return int(time.time() // ERA_SECONDS)
 
 
 @observed

@@ -215,9 +215,46 @@ def test_a_service_that_is_gone_is_away(monkeypatch: pytest.MonkeyPatch, transpo
     with answering([]) as (url, _):
         pass
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+    send, tried = URLLib3Session.send, list[str]()
+
+    def counted(session: URLLib3Session, request: Any) -> Any:
+        tried.append(request.url)
+        return send(session, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", counted)
     with pytest.raises(BotoCoreError) as raised:
         made(transport).get_item(TableName=TABLE, Key=KEY)
     assert aws.is_away(raised.value)
+    assert len(tried) == 2
+
+
+def test_what_fails_often_is_not_tried_again_until_it_works_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    good, bad = (200, b"{}"), (500, b"{}")
+    with answering([bad, *[good] * lean.RETRY_COST, bad, good]) as (url, asked):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+        client = made("lean")
+        assert client._quota.acquire(client._quota.available_capacity)  # as by a hundred failures
+        with pytest.raises(ClientError):
+            client.get_item(TableName=TABLE, Key=KEY)
+        assert len(asked) == 1
+        for _ in range(lean.RETRY_COST + 1):
+            client.get_item(TableName=TABLE, Key=KEY)
+    assert len(asked) == 1 + lean.RETRY_COST + 2
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"<html>"])
+def test_an_error_that_is_no_object_is_an_error(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with answering([(400, body)]) as (url, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+        with pytest.raises(ClientError) as raised:
+            made("lean").get_item(TableName=TABLE, Key=KEY)
+    assert aws.error_code(raised.value) == "400"
 
 
 @pytest.mark.parametrize("transport", ["lean", "boto3"])

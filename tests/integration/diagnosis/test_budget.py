@@ -11,7 +11,7 @@ import pytest
 from diagnosis import budget, store
 from diagnosis.model import Budget, BudgetReached, Sum
 from longhaul import database as longhaul_database
-from longhaul.errors import ProviderThrottled
+from longhaul.errors import DatabaseUnavailable, ProviderThrottled
 from longhaul.llm import Usage
 from longhaul.tasks import lifecycle
 from longhaul.tasks.model import Task
@@ -88,6 +88,31 @@ def test_a_budget_is_changed_by_its_owner_before_the_end_only(diagnoses: Diagnos
     refused = api("PATCH", place, {"max_cost": 2})
     assert (refused.status, refused.body["code"]) == (409, "illegal_transition")
     assert spent(api, task)["max_cost"] == 1.5
+
+
+@pytest.mark.parametrize("statement", ["reserve", "fetch_standing"])
+def test_what_is_reserved_for_a_request_that_is_not_sent_is_not_spent(
+    diagnoses: Diagnoses, sql: Sql, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    # GIVEN a reservation whose answer is lost, or that cannot be held against the budget
+    task = diagnoses.submitted(asking=1, max_tokens=1_000)
+    diagnoses.plan(task)
+    run = getattr(store, statement)
+
+    def is_lost(*given: Any) -> None:
+        run(*given)
+        raise DatabaseUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, statement, is_lost)
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable):
+                budget.reserve(task.task_id, "q01/qwen", Sum(600, Decimal("0.6")))
+
+    # WHEN it is tried again, THEN the budget has room for it
+    budget.reserve(task.task_id, "q01/qwen", Sum(600, Decimal("0.6")))
+    [row] = sql("SELECT prompt_tokens, reserved_tokens FROM diagnosis_cells WHERE cell_key = 'q01/qwen'")
+    assert row == {"prompt_tokens": 0, "reserved_tokens": 600}
 
 
 def test_many_at_once_do_not_pass_it_together(diagnoses: Diagnoses, sql: Sql) -> None:

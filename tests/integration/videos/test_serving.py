@@ -65,9 +65,9 @@ def test_a_video_is_read_with_its_scenes_and_files(statements: list[str]) -> Non
     assert video["script"]["content"]["title"] == "Tides"
     assert [one["content"]["title"] for one in video["scenes"]] == ["Scene 1", "Scene 2"]
     assert (video["film"]["seconds"], video["scenes"][0]["clip"]["width"]) == (10.0, 160)
-    # AND a link works, for 15 minutes
+    # AND a link works, for 15 minutes behind the five in which it is the same
     link = video["film"]["url"]
-    assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["900"]
+    assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["1200"]
     answer = urllib3.request("GET", link)
     assert (answer.status, len(answer.data)) == (200, video["film"]["bytes"])
     # AND what is known is not sent again, although its links would differ
@@ -79,9 +79,9 @@ def test_a_link_is_signed_once_for_all_readers_of_five_minutes(monkeypatch: pyte
     run, signed = make({}), []
     link_to, now = files.link_to, time.time()
 
-    def noted(key: str) -> str:
+    def noted(key: str, seconds: int) -> str:
         signed.append(key)
-        return link_to(key)
+        return link_to(key, seconds)
 
     monkeypatch.setattr(files, "link_to", noted)
     links = []

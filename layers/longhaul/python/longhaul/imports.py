@@ -67,6 +67,8 @@ def defer_module(name: str) -> None:
     spec.loader = importlib.util.LazyLoader(spec.loader)
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
+    parent, _, own = name.rpartition(".")
+    setattr(sys.modules[parent], own, sys.modules[name])
 
 
 def defer_cryptography() -> None:

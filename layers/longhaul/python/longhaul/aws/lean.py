@@ -15,7 +15,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -33,7 +33,7 @@ HOT: Mapping[str, tuple[str, str, frozenset[str]]] = {
     "secretsmanager": ("secretsmanager", "1.1", frozenset({"get_secret_value"})),
     "sqs": ("AmazonSQS", "1.0", frozenset({"send_message", "send_message_batch"})),
 }
-RETRY_COST = 5  # of the 500 that an environment has: what every call needs again is asked for less and less
+RETRY_COST = 5  # of the 500 that an environment has, and each success gives back: what fails often is tried less often
 
 _ONLY_BOTO3 = (
     "AWS_PROFILE",
@@ -87,7 +87,7 @@ class Client:
         self._service, self._region, self._credentials = service, region, credentials
         self._retries, self._make_whole, self._quota = retries, whole, RetryQuota()
         self._url = endpoint(service, region)
-        verify: Any = os.environ.get("AWS_CA_BUNDLE") or True
+        verify: Any = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or True
         both: Any = timeouts  # its types know neither of the two
         self._session = URLLib3Session(timeout=both, verify=verify, proxies=get_environ_proxies(self._url))
 
@@ -109,7 +109,7 @@ class Client:
 
     def _call(self, action: str, parameters: dict[str, Any]) -> Answer:
         """Raises botocore's ClientError and connection errors."""
-        from botocore.exceptions import ClientError, HTTPClientError
+        from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
         from botocore.retries import standard
 
         body = json.dumps(parameters, default=_encoded, ensure_ascii=False, separators=(",", ":")).encode()
@@ -117,13 +117,12 @@ class Client:
             error: Exception
             try:
                 response = self._send(action, body)
-            except HTTPClientError as lost:
+            except (ConnectionError, HTTPClientError) as lost:
                 answer, response, error = {}, None, lost
             else:
                 answer = _parsed(response)
                 if response.status_code < 300:
-                    if attempt > 1:
-                        self._quota.release(RETRY_COST)
+                    self._quota.release(RETRY_COST if attempt > 1 else 1)
                     return answer
                 error = ClientError(answer, action)  # type: ignore[arg-type] # any answer may be an error's
             context = standard.RetryContext(
@@ -177,10 +176,15 @@ def _credentials() -> Callable[[], Any] | None:
         return lambda: fixed
     if "AWS_CONTAINER_CREDENTIALS_FULL_URI" not in os.environ:
         return None
+    found = _of_container()
+    return found.get_frozen_credentials if found else None
+
+
+@cache
+def _of_container() -> Any:
     from botocore.credentials import ContainerProvider
 
-    found = ContainerProvider().load()
-    return found.get_frozen_credentials if found else None
+    return ContainerProvider().load()
 
 
 def _encoded(value: object) -> str:
@@ -204,6 +208,8 @@ def _parsed(response: Any) -> Answer:
         answer: Answer = json.loads(response.content or b"{}", object_hook=_decoded)
     except ValueError:
         answer = {}  # an error of what stands before the service
+    if not isinstance(answer, dict):
+        answer = {}
     if response.status_code >= 300:
         code = str(answer.pop("__type", response.status_code)).partition(":")[0].rpartition("#")[2]
         code = fields.get("x-amzn-query-error", code).partition(";")[0]

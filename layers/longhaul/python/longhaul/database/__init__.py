@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pymysql
@@ -94,14 +94,25 @@ def transaction() -> Iterator[Session]:
 
 def run_transaction[R](work: Callable[[Session], R], *, sleep: Callable[[float], None] = time.sleep) -> R:
     """`work` in a transaction of its own, tried whole up to three times after a deadlock or a lock wait."""
+    return _retried(transaction, work, sleep)
+
+
+def run_statement[R](work: Callable[[Session], R], *, sleep: Callable[[float], None] = time.sleep) -> R:
+    """`work`, one statement that writes, without a transaction around it, tried again as a transaction is."""
+    return _retried(connection, work, sleep)
+
+
+def _retried[R](
+    begin: Callable[[], AbstractContextManager[Session]], work: Callable[[Session], R], sleep: Callable[[float], None]
+) -> R:
     for attempt in range(1, TRANSACTION_TRIES + 1):
         try:
-            with transaction() as tx:
-                return work(tx)
+            with begin() as session:
+                return work(session)
         except DatabaseUnavailable as error:
             if error_number(error.__cause__) not in ROLLED_BACK or attempt == TRANSACTION_TRIES:
                 raise
-            logger.warning("transaction rolled back, trying again", extra={"attempt": attempt})
+            logger.warning("rolled back, trying again", extra={"attempt": attempt})
             sleep(random.uniform(0, 0.2 * attempt))  # noqa: S311 (so that two rivals do not meet again)
     raise AssertionError("unreachable")
 

@@ -1,0 +1,32 @@
+"""Packages that are imported when they are used behave as if they had been imported at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+from local.options import ROOT
+
+PATHS = [str(ROOT / "functions"), str(ROOT / "layers" / "longhaul" / "python")]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import importlib.metadata; assert importlib.metadata.version('pydantic')",
+        "from importlib.metadata import version; assert version('pydantic')",
+        "import importlib.metadata as metadata; assert metadata.version('pydantic')",
+        "import pydantic; assert pydantic.version.version_info()",
+        "import aws_lambda_powertools.event_handler as handlers; assert handlers.AppSyncResolver()",
+        "from aws_lambda_powertools.event_handler import Response; assert Response(status_code=200)",
+        "from aws_lambda_powertools.utilities.data_classes import SQSEvent; assert SQSEvent({'Records': []})",
+    ],
+)
+def test_a_deferred_package_is_there_when_it_is_used(program: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {PATHS}; import longhaul.imports; {program}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
