@@ -10,6 +10,7 @@ A job that failed costs nothing and is forgotten, so that the next try creates a
 know any more may have been paid for, and counts as that.
 """
 
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,15 +107,25 @@ def patience(step: StepContext[Any]) -> Iterator[None]:
         pause = min(MAX_AWAY_SECONDS, max(MIN_LOOK_SECONDS, waited.total_seconds()))
         raise Later(max(pause, error.retry_after or 0)) from error
     except Later:
-        step.forget("away")  # it answers
+        _waits_no_more(step, "away")  # it answers
         raise
-    step.forget("away")
+    _waits_no_more(step, "away")
 
 
 def _waited(step: StepContext[Any], name: str) -> timedelta:
-    """Since the step first asked by this name."""
+    """Since this attempt's step first asked by this name: the time of a pause is none that it waits."""
     now = datetime.now(UTC)
-    return now - datetime.fromisoformat(step.once(name, now.isoformat))
+    return now - datetime.fromisoformat(step.once(f"{name}.{step.attempt}", now.isoformat))
+
+
+def _waits_anew(step: StepContext[Any]) -> bool:
+    """Whether this attempt's step has not waited yet for what an unclear create has made; from now on it has."""
+    mark = uuid.uuid4().hex
+    return step.once(f"unclear.{step.attempt}", lambda: mark) == mark
+
+
+def _waits_no_more(step: StepContext[Any], name: str) -> None:
+    step.forget(f"{name}.{step.attempt}")
 
 
 def forget(step: StepContext[Any]) -> None:
@@ -147,31 +158,38 @@ def cancel_abandoned(limit: int = 100) -> int:
 
 
 def _held(step: StepContext[Any], order: Order, now: str) -> str:
-    """`now`, once the price is held. Raises BudgetReached; Later while other steps hold what is left of the budget, and
-    ProviderThrottled when they have for PATIENCE: a step that failed may hold it for good."""
+    """`now`, once the price is held.
+
+    Raises Later while other steps hold what is left of the budget; BudgetReached, also when they have for PATIENCE: a
+    step that failed may hold it for good.
+    """
     try:
         step.purse.hold(order.price)
-    except ProviderThrottled:
+    except ProviderThrottled as error:
         if _waited(step, "waits") > PATIENCE:
-            raise
+            raise BudgetReached(str(error)) from error
         raise Later(MAX_LOOK_SECONDS) from None
-    except BudgetReached:
-        step.forget("waits")  # the task pauses: the time until it is resumed is none that it waits
-        raise
-    step.forget("waits")
+    _waits_no_more(step, "waits")
     return now
 
 
 def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: bool) -> str:
     """The id of the step's job: of one that an earlier try has created, or of a new one."""
     if not anew:
+        with database.connection() as session:
+            if own := store.find_open_job(session, step.task_id, step.key):
+                return own
+        if _waits_anew(step):  # a worker that was paused may still be on its way with its create
+            raise Later(UNCLEAR_SECONDS)
         if found := _found(step, order, since):
             return found
+        _waits_no_more(step, "unclear")
         step.forget("creating")  # from now on another job may be made, and is looked for from now on
         step.once("creating", lambda: datetime.now(UTC).isoformat())
     try:
         job_id = provider().create(order.path, order.body)
     except (ProviderUnavailable, StepTimeout) as error:
+        _waits_anew(step)
         error.retry_after = UNCLEAR_SECONDS
         raise  # there may be a job: the next try looks for it
     except LonghaulError:
@@ -189,9 +207,6 @@ def _found(step: StepContext[Any], order: Order, since: datetime) -> str | None:
     The provider's list has times, but no prompts: each job that no step has is looked at, the one that was made closest
     to our create first, and what it was asked for is compared. A job is one step's, whoever finds it.
     """
-    with database.connection() as session:
-        if own := store.find_open_job(session, step.task_id, step.key):
-            return own
     until = min(datetime.now(UTC), since + CREATE_LASTS)
     listed = provider().list_jobs(order.model, since - CLOCKS_DIFFER, until + CLOCKS_DIFFER)
     listed.sort(key=lambda job: abs((job.created_at or until) - since))

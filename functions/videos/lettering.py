@@ -5,6 +5,7 @@ functions that have it call what is here.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
-# Languages whose letters the font has: Latin, Cyrillic, Greek, Chinese and Japanese.
+# Languages whose letters the font has: of Latin and Cyrillic not all, and no accented Greek.
 # fmt: off
 LANGUAGES = frozenset((
-    "bg", "bs", "ca", "cs", "da", "de", "el", "en", "es", "et", "eu", "fi", "fr", "ga",
-    "gl", "hr", "hu", "id", "is", "it", "ja", "lt", "lv", "mk", "ms", "nb", "nl", "no",
-    "pl", "pt", "ro", "ru", "sk", "sl", "sq", "sr", "sv", "tr", "uk", "vi", "zh",
+    "bg", "ca", "da", "de", "en", "es", "eu", "fi", "fr", "ga", "gl", "id", "is",
+    "it", "ja", "ms", "nb", "nl", "no", "pt", "ru", "sq", "sv", "vi", "zh",
 ))
 # fmt: on
 LINES = 2  # of a subtitle at a time: longer ones follow each other
@@ -99,9 +99,8 @@ def _write(
 
 
 def _wrapped(text: str, font: "FreeTypeFont", room: float) -> list[str]:
-    """Lines that are no wider than `room`. A character that the font lacks is left out."""
-    known, lines = "".join(one for one in text if one.isspace() or _is_known(font, one)), [""]
-    shown = " ".join(known.split())
+    """Lines that are no wider than `room`."""
+    shown, lines = " ".join(_writable(text, font).split()), [""]
     for piece in _unbroken(shown if re.search(f"[{_WIDE}]", shown) else shown.translate(_NARROW)):
         longer = (lines[-1] + piece).lstrip()
         if font.getlength(longer.rstrip()) <= room:
@@ -128,6 +127,18 @@ def _unbroken(text: str) -> Iterator[str]:
 
 
 @cache
+def _writable(text: str, font: "FreeTypeFont") -> str:
+    """The text in letters that the font has: without its accents where it lacks those (Dvořák), else left out."""
+
+    def letters(one: str) -> str:
+        if one.isspace() or _is_known(font, one):
+            return one
+        parts = unicodedata.normalize("NFKD", one)
+        return "".join(part for part in parts if not unicodedata.combining(part) and _is_known(font, part))
+
+    return "".join(map(letters, unicodedata.normalize("NFC", text)))
+
+
 def _is_known(font: "FreeTypeFont", letter: str) -> bool:
     return bytes(font.getmask(letter)) != bytes(font.getmask(ABSENT))
 

@@ -13,9 +13,10 @@ from botocore.config import Config
 
 from longhaul import aws, database, settings
 from longhaul.errors import IllegalTransition, ProviderUnavailable
-from longhaul.tasks import lifecycle
+from longhaul.tasks import dispatch, lifecycle
 from longhaul.testing import Kill, Killed
 from longhaul.workloads import running
+from longhaul.workloads import store as workload_store
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import created, failures, keys, make
 from tests.integration.videos.test_serving import ask, scene
@@ -57,6 +58,49 @@ def test_a_worker_that_dies_with_its_file_stored_and_no_row_written_leaves_no_se
     assert next(dies, None) is None
     assert set(created().values()) == {1}
     assert not [key for key in keys() if "-2." in key]
+
+
+def test_paused_and_resumed_while_a_create_is_on_its_way_it_is_paid_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a worker whose create is on its way for some seconds
+    run = make({"max_cost": "1.00"})
+    assert ask("PATCH", f"/{run.task_id}", {"max_cost": "50"})[0] == 200
+    lifecycle.resume(run.task_id, "test")
+    dispatch.dispatch([run.workload.name])
+    with database.connection() as session:
+        number = workload_store.list_open(session, run.task_id, "clips", 10)[0]
+    create, is_sent, arrives, calls = Provider.create, threading.Event(), threading.Event(), list[str]()
+
+    def slow(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        calls.append(path)
+        if len(calls) == 1:
+            is_sent.set()
+            arrives.wait(30)
+        return create(self, path, body)
+
+    def work() -> running.Outcome:
+        batch = running.Batch(task_id=run.task_id, attempt=run.task.attempt, stage="clips", first=number, last=number)
+        try:
+            return running.run_batch(batch)
+        finally:
+            database.close()
+
+    monkeypatch.setattr(Provider, "create", slow)
+    before = threading.Thread(target=work)
+    before.start()
+    assert is_sent.wait(30)
+
+    # WHEN the task is paused and resumed meanwhile, and another worker has the clip
+    lifecycle.pause(run.task_id, "test")
+    lifecycle.resume(run.task_id, "test")
+    dispatch.dispatch([run.workload.name])
+    outcome = work()
+    arrives.set()
+    before.join()
+
+    # THEN it waits until the create must have arrived, and creates none
+    assert outcome.next == "wait"
+    assert len(calls) == 1
+    assert max(created().values()) == 1
 
 
 @pytest.mark.parametrize("at", [1, 3])

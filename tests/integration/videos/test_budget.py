@@ -10,7 +10,7 @@ import av
 import pytest
 
 from longhaul import database
-from longhaul.errors import TaskStopped
+from longhaul.errors import ProviderThrottled, TaskStopped
 from longhaul.tasks import dispatch, lifecycle
 from longhaul.testing import Run
 from longhaul.workloads import budgets
@@ -134,6 +134,31 @@ def test_a_step_of_an_earlier_attempt_does_not_pause_the_later_one() -> None:
     with pytest.raises(TaskStopped):
         budgets.pause(before, BudgetReached("late"))
     assert run.status == "RUNNING"
+
+
+def test_a_budget_that_was_raised_meanwhile_is_not_taken_for_reached() -> None:
+    # GIVEN a step that has found the budget too small, and its caller who raises it before the task is paused
+    run = make({"max_cost": "1.00"})
+    raised(run, "2.00")
+    lifecycle.resume(run.task_id, "test")
+    dispatch.dispatch([run.workload.name])
+    with pytest.raises(BudgetReached) as reached:
+        Purse(run.task_id, "clips/clip/001", Decimal(1)).hold(CLIP)
+    raised(run, "4.00")
+
+    # THEN the task is not paused for what it was, but once the new one is reached
+    with pytest.raises(budgets.BudgetChanged):
+        budgets.pause(run.task, reached.value)
+    assert run.status == "RUNNING"
+    assert (run.resume().status, failures(run)) == ("PAUSED", {})
+
+
+def test_a_job_of_an_unlimited_task_counts_when_the_task_is_given_a_budget() -> None:
+    run = make({"approve": "script"})
+    Purse(run.task_id, "clips/clip/001", None).hold(CLIP)
+    raised(run, "4.00")
+    with pytest.raises(ProviderThrottled):
+        Purse(run.task_id, "clips/clip/002", None).hold(CLIP)
 
 
 def test_what_is_reserved_is_under_the_budget_as_it_is_now() -> None:

@@ -336,8 +336,8 @@ def test_a_step_does_not_wait_for_ever_for_what_a_failed_one_holds(monkeypatch: 
     lose_the_first_clip(monkeypatch)
     monkeypatch.setattr(jobs, "PATIENCE", timedelta(0))
     run = make({"seconds": 15, "max_cost": "7.00", "on_missing": "skip"})
-    assert run.status == "SUCCEEDED"
-    assert failures(run) == {"clips/clip/001": "provider_unavailable", "clips/clip/003": "provider_throttled"}
+    assert (run.status, run.error and run.error.code) == ("PAUSED", "budget_reached")
+    assert failures(run) == {"clips/clip/001": "provider_unavailable"}
 
 
 def test_a_person_approves_the_storyboard_before_anything_is_paid(model: StandIn) -> None:

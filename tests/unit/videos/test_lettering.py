@@ -49,6 +49,8 @@ def test_a_subtitle_has_two_lines_at_most_and_its_parts_share_the_time() -> None
         ("潮🙂水", ["潮水"]),
         ("a \ud83d b", ["a b"]),
         ("it’s", ["it's"]),
+        ("Dvořák", ["Dvorák"]),
+        ("na\u0308ive", ["näive"]),
         ("  one \n two ", ["one two"]),
         ("", []),
     ],
@@ -80,3 +82,40 @@ def test_a_title_gets_smaller_until_it_fits() -> None:
         assert box[0] >= 10
         assert box[2] <= 310
         assert 20 < box[1] < box[3] < 160
+
+
+LATIN = "abcdefghijklmnopqrstuvwxyz"
+CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъьюя"
+ALPHABETS = {
+    "bg": CYRILLIC,
+    "ca": LATIN + "àçèéíïòóúü·",
+    "da": LATIN + "æøåé",
+    "de": LATIN + "äöüß",
+    "en": LATIN,
+    "es": LATIN + "áéíñóúü¿¡",
+    "eu": LATIN + "ñç",
+    "fi": LATIN + "äöå",
+    "fr": LATIN + "àâæçéèêëîïôœùûü«»",
+    "ga": LATIN + "áéíóú",
+    "gl": LATIN + "áéíñóúü",
+    "id": LATIN,
+    "is": LATIN + "áðéíóúýþæö",
+    "it": LATIN + "àèéìíîòóùú",
+    "ja": "あいうえおんがぱアイウエオンガパー、。々〆漢字",
+    "ms": LATIN,
+    "nb": LATIN + "æøå",
+    "nl": LATIN + "éëïóöü",
+    "no": LATIN + "æøå",
+    "pt": LATIN + "áâãàçéêíóôõú",
+    "ru": CYRILLIC + "ёыэ",
+    "sq": LATIN + "çë",
+    "sv": LATIN + "åäöé",
+    "vi": LATIN + "ăâđêôơưàảãáạằẳẵắặầẩẫấậèẻẽéẹềểễếệìỉĩíịòỏõóọồổỗốộờởỡớợùủũúụừửữứựỳỷỹýỵ",
+    "zh": "的一是不了人我在有他这中大来上国，。！？《》",
+}
+
+
+@pytest.mark.parametrize("language", sorted(lettering.LANGUAGES))
+def test_the_font_has_every_letter_of_a_language_that_is_taken(language: str) -> None:
+    letters = ALPHABETS[language].replace("ß", "") + ALPHABETS[language].upper()
+    assert lettering._writable(letters + "ß", lettering._font(40)) == letters + "ß"

@@ -17,9 +17,17 @@ ADVICE = "raise the budget and resume, or resume as it is and what it does not a
 
 
 class BudgetReached(PermanentError):
-    """The task's budget does not allow another request."""
+    """The task's budget does not allow another request. `budget`: the one that did not, where it is known."""
 
     code = "budget_reached"
+
+    def __init__(self, detail: str, budget: Decimal | None = None) -> None:
+        super().__init__(detail)
+        self.budget = budget
+
+
+class BudgetChanged(Exception):
+    """The budget that did not allow the request is not the task's any more: ask again."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,16 @@ class Spending:
 def pause(task: Task, reached: BudgetReached) -> None:
     """Pause the task and say why, once for each budget: returns when its caller has resumed it as it is.
 
-    Raises TaskStopped.
+    Raises TaskStopped; BudgetChanged when the task has another budget since.
     """
-    reason = TaskError(reached.code, f"{reached}; {ADVICE}")
-    pause_unless(task, reason, lambda tx: not _queries.mark_told(tx, task_id=task.task_id))
+
+    def answered(tx: Session) -> bool:
+        now = _queries.lock_spending(tx, task_id=task.task_id)
+        if now and now["budget_changed"] and reached.budget is not None and now["max_cost"] != reached.budget:
+            raise BudgetChanged
+        return not _queries.mark_told(tx, task_id=task.task_id)
+
+    pause_unless(task, TaskError(reached.code, f"{reached}; {ADVICE}"), answered)
 
 
 def change(tx: Session, task: Task, max_cost: Decimal | None) -> None:

@@ -27,7 +27,7 @@ from longhaul.observability import logger
 from longhaul.tasks import steps
 from longhaul.tasks.model import StepStatus, Task, TaskError
 from longhaul.workloads import budgets, planning, store
-from longhaul.workloads.budgets import BudgetReached
+from longhaul.workloads.budgets import BudgetChanged, BudgetReached
 from longhaul.workloads.contexts import Callback, StepContext, StepRun, Waiting
 from longhaul.workloads.declaration import Workload
 from longhaul.workloads.documents import document
@@ -36,6 +36,7 @@ from longhaul.workloads.store import OpenItem
 
 TRANSIENT_RETRIES = 12  # as patient as every workflow is when a provider or the database is away
 MAX_BACKOFF_SECONDS = 60.0
+CHANGED_SECONDS = 1.0  # until a request is held against the budget that the task has now
 SPARE_SECONDS = 20.0  # of the function's time, to write down how it went
 MAX_WAIT_SECONDS = 900  # an attempt that is not heard of for longer is taken for dead
 ROUND_SECONDS = 1_800  # after which a batch that waits ends: a history holds 25,000 events
@@ -161,7 +162,11 @@ def _run_item(task: Task, params: Any, workload: Workload[Any], stage: Stage[Any
         raise
     except Exception as error:  # whatever the step raises is its item's end, or its next try
         if isinstance(error, BudgetReached) and workload.over_budget == "pause":
-            budgets.pause(task, error)
+            try:
+                budgets.pause(task, error)
+            except BudgetChanged:
+                _delay(task, item, tries, CHANGED_SECONDS, None)
+                return _Wait(CHANGED_SECONDS)
         return _fail_or_delay(task, stage, item, tries, error)
     return None
 

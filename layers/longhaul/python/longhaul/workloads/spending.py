@@ -59,7 +59,7 @@ class Purse:
         database.run_transaction(lambda tx: self.settle_job(tx, NOTHING))
 
     def _reserve(self, worst: Decimal, *, keep: bool) -> Decimal:
-        if self._budget is None and not self._was_limited():
+        if not keep and self._budget is None and not self._was_limited():  # a budget may come while a job is under way
             return NOTHING
         refusal = database.run_transaction(lambda tx: self._try_to_reserve(tx, worst, keep))
         if refusal is not None:
@@ -80,7 +80,7 @@ class Purse:
             return None
         if reserved and spent + worst <= budget:
             return ProviderThrottled("other requests hold what is left of the budget", retry_after=WAIT_SECONDS)
-        return BudgetReached(f"the next request may cost {worst:.4f}; {spent:.4f} of {budget:.4f} are spent")
+        return BudgetReached(f"the next request may cost {worst:.4f}; {spent:.4f} of {budget:.4f} are spent", budget)
 
     def _was_limited(self) -> bool:
         """Whether the task, submitted without a budget, was given one."""
