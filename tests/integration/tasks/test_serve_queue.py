@@ -152,7 +152,7 @@ def test_a_lower_limit_stops_nothing_that_runs(database: dict[str, Any]) -> None
         ({"paused": "yes"}, "/paused"),
         ({"max_concurrent": True}, "/max_concurrent"),
         ({"max_concurrent": "5"}, "/max_concurrent"),
-        ({"max_queued": 70.0}, "/max_queued"),
+        ({"max_queued": 70.5}, "/max_queued"),
         ({"weights": {"acme": "3"}}, "/weights/acme"),
         ({"weights": {}}, "/weights"),
         ({"weights": {"acme": 0}}, "/weights/acme"),
