@@ -3,6 +3,7 @@
 import itertools
 import os
 import secrets
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -313,6 +314,17 @@ def made(transport: str) -> Any:
         "boto3": lambda: aws._boto3_client("dynamodb"),
     }
     return makers[transport]()
+
+
+@pytest.mark.parametrize("transport", ["lean", "boto3"])
+def test_no_request_waits_for_the_packet_before(clients: dict[str, dict[str, Any]], transport: str) -> None:
+    client = clients["dynamodb"][transport]
+    client.get_item(TableName=TABLE, Key=KEY)
+    session = client._session if transport == "lean" else client._endpoint.http_session
+    pool = session._manager.connection_from_url(os.environ["AWS_ENDPOINT_URL"])
+    sockets = [connection.sock for connection in pool.pool.queue if connection and connection.sock]
+    assert sockets
+    assert all(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for sock in sockets)
 
 
 def test_both_send_through_the_same_connections(clients: dict[str, dict[str, Any]], monkeypatch: Any) -> None:
