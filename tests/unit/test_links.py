@@ -1,6 +1,7 @@
 """Links are boto3's presigned URLs."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -11,6 +12,13 @@ from longhaul.aws import links
 
 KEY = "acme/呼叫 1+2=3&~(a).mp3"
 VARIABLES = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "to/ken=="}
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Clients know their endpoint: none is left to the tests that follow."""
+    yield
+    aws._client.cache_clear()
 
 
 @pytest.mark.parametrize("bucket", ["recordings", "rec.ord.ings"])
