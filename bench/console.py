@@ -168,14 +168,14 @@ def live(page: Page, stand: Stand, seconds: float) -> dict[str, Any]:
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.enable")
     session.send("Performance.enable")
-    stand.a_second, before = LIVE_A_SECOND, stand.told
+    stand.a_second, before = LIVE_A_SECOND, stand.sent
     page.wait_for_timeout(5000)  # what is made once
     heaps, started = [heap(session)], time.perf_counter()
     while time.perf_counter() - started < seconds:
         page.wait_for_timeout(min(LOOK_EVERY, seconds / 4) * 1000)
         heaps.append(heap(session))
     stand.a_second = 0
-    return {"notices": stand.told - before, "after": heaps}
+    return {"notices": stand.sent - before, "after": heaps}
 
 
 def heap(session: CDPSession) -> dict[str, float]:

@@ -34,8 +34,8 @@ class Stand:
     def __init__(self, tasks: int, steps: int) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.told = 0  # notices to each socket
-        self.a_second = 0.0  # of notices; 0 tells nothing
+        self.sent = 0  # notices to each socket
+        self.a_second = 0.0  # of notices; 0 sends none
         self._tasks, self._steps = tasks, steps
         self._console = Console(self, self.port)  # type: ignore[arg-type]  # of an issuer it reads the address
 
@@ -54,7 +54,7 @@ class Stand:
         if path == "/token":
             return web.json_response({"access_token": token(), "expires_in": 86_400, "scope": " ".join(SCOPES)})
         if path == "/live":
-            return await self._tell(request)
+            return await self._send(request)
         if path == "/api/v1/live/tickets":
             answer = {"ticket": "t", "url": f"ws://127.0.0.1:{self.port}/live", "expires_at": moment(0)}
             return web.json_response(answer, status=201)
@@ -91,7 +91,7 @@ class Stand:
             }
         return {"items": [], "next_cursor": None}
 
-    async def _tell(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _send(self, request: web.BaseRequest) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         message = await socket.receive()
@@ -107,7 +107,7 @@ class Stand:
                     await socket.send_json(notice(number))
                 except ConnectionResetError:
                     break  # the page has gone on
-                self.told += 1
+                self.sent += 1
         return socket
 
 

@@ -22,6 +22,12 @@ SETTINGS = {
     "BULK_PER_MINUTE": "1000000",
     "WAITS_PER_TENANT": "10",
     "WAITS_AT_ONCE": "50",
+    "LLM_BASE_URL": "http://127.0.0.1:9",  # no bench asks a model by it
+    "LLM_MODEL": "none",
+    "LLM_SECRET_ARN": "unused",
+    "LLM_TIMEOUT_SECONDS": "1",
+    "LLM_RESPONSE_FORMAT": "none",
+    "AI_MODELS": "[]",
     "READS_PER_MINUTE": "0",
     "LIVE_TABLE": "live",
     "BREAKER_TABLE": "breaker",

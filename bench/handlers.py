@@ -72,15 +72,7 @@ def surroundings(server: Server, name: str) -> Iterator[None]:
     with environment(server.secret(name)):
         os.environ.update(
             NOTICES_QUEUE_URL=os.environ["DISPATCH_QUEUE_URL"],  # nobody takes from either
-            WAITS_PER_TENANT="10",
-            WAITS_AT_ONCE="50",
             KIND_MODULES="calls.kinds,diagnosis.kinds,roles.kinds,tasks.kinds",
-            LLM_BASE_URL="http://127.0.0.1:9",
-            LLM_MODEL="none",
-            LLM_SECRET_ARN="unused",
-            LLM_TIMEOUT_SECONDS="1",
-            LLM_RESPONSE_FORMAT="none",
-            AI_MODELS="[]",
         )
         from database import schema
         from longhaul.observability import logger, metrics

@@ -60,14 +60,6 @@ def main() -> None:
             KIND_MODULES="videos.kinds,tasks.kinds",
             VIDEOS_BUCKET="videos",
             NOTICES_QUEUE_URL=os.environ["DISPATCH_QUEUE_URL"],  # nobody takes from either
-            LLM_BASE_URL="http://127.0.0.1:9",
-            LLM_MODEL="none",
-            LLM_SECRET_ARN="unused",
-            LLM_TIMEOUT_SECONDS="1",
-            LLM_RESPONSE_FORMAT="none",
-            AI_MODELS="[]",
-            WAITS_PER_TENANT="10",
-            WAITS_AT_ONCE="50",
         )
         from database import schema
 

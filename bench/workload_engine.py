@@ -34,12 +34,6 @@ def engine(server: Server) -> Iterator["Engine"]:
             KIND_MODULES="tasks.kinds,bench.instant",
             STEP_FUNCTIONS=json.dumps({"RunStep": FUNCTION}),
             WORKFLOW_ARNS=json.dumps({"RunWorkload": "arn:aws:states:us-east-1:123456789012:stateMachine:RunWorkload"}),
-            LLM_BASE_URL="http://127.0.0.1:9",
-            LLM_MODEL="none",
-            LLM_SECRET_ARN="unused",
-            LLM_TIMEOUT_SECONDS="1",
-            LLM_RESPONSE_FORMAT="none",
-            AI_MODELS="[]",
         )
         from bench.instant import SAVED
         from database import schema

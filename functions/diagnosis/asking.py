@@ -6,6 +6,7 @@ that answered reads its own answer: no model is needed for another's column.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from diagnosis import budget, extraction, store
 from diagnosis.extraction import Reading
@@ -14,7 +15,7 @@ from diagnosis.planning import CellStep
 from diagnosis.store import Work
 from longhaul import database, llm, stored
 from longhaul.errors import LonghaulError, NotFound
-from longhaul.llm import Model, Reply, prompts
+from longhaul.llm import Model, Reply, Usage, prompts
 from longhaul.observability import logger
 from longhaul.tasks import lifecycle, steps
 from longhaul.tasks.model import TaskError
@@ -53,8 +54,7 @@ def _complete(task_id: str, params: Diagnosis, cell: Cell, work: Work) -> None:
     if (until := llm.open_until(model)) is not None:
         raise ModelLeftAlone(f"{cell.model} keeps failing and is left alone until {until:%H:%M:%S} UTC")
     if work.is_reserved and work.budget.unlimited:
-        with database.connection() as session:
-            store.settle_lost(session, task_id, cell.key)
+        database.run_statement(lambda session: store.settle_lost(session, task_id, cell.key))
     answer, is_reserved = work.answer, False
     if answer is None:
         answer = _answer(task_id, params, cell, model, limited=not work.budget.unlimited)
@@ -69,16 +69,14 @@ def _answer(task_id: str, params: Diagnosis, cell: Cell, model: Model, *, limite
         budget.reserve(task_id, cell.key, budget.worst_question(model, prompt))
     reply = _paid(task_id, cell, lambda: llm.chat(model, prompt, max_tokens=max_tokens))
     next_one = _worst_reading(params, model, reply.answer) if limited else NOTHING
-    is_new = database.run_statement(
-        lambda session: store.settle(session, task_id, cell.key, reply.usage, answer=reply.answer, reserving=next_one)
-    )
+    is_new = _settle(task_id, cell, reply.usage, answer=reply.answer, reserving=next_one)
     with database.connection() as session:
         # A twin may have stored its own answer first: then that one is read.
         stored_cell = None if is_new or limited else store.fetch_cell(session, task_id, cell.key)
     first = budget.check(task_id, cell.key, next_one) if limited else stored_cell and stored_cell.answer
     if limited and first and first != reply.answer:
         next_one = _worst_reading(params, model, first)
-        database.run_statement(lambda session: store.settle(session, task_id, cell.key, None, reserving=next_one))
+        _settle(task_id, cell, None, reserving=next_one)
         budget.check(task_id, cell.key, next_one)
     return first or reply.answer
 
@@ -95,7 +93,7 @@ def _read(task_id: str, params: Diagnosis, cell: Cell, model: Model, answer: str
     extracted = extraction.checked(params, answer, reply.answer)
     if extracted.disputed:
         logger.warning("the text decides who is named", extra={"task_id": task_id, "cell": cell.key})
-    database.run_statement(lambda session: store.settle(session, task_id, cell.key, reply.usage, extraction=extracted))
+    _settle(task_id, cell, reply.usage, extraction=extracted)
     return extracted
 
 
@@ -108,9 +106,13 @@ def _paid[A](task_id: str, cell: Cell, send: Callable[[], Reply[A]]) -> Reply[A]
     try:
         return send()
     except LonghaulError as error:
-        used = llm.spent(error)
-        database.run_statement(lambda session: store.settle(session, task_id, cell.key, used))
+        _settle(task_id, cell, llm.spent(error))
         raise
+
+
+def _settle(task_id: str, cell: Cell, usage: Usage | None, **stored_with: Any) -> bool:
+    """As `store.settle`. After a deadlock it is tried again, so that no answer that was paid for is lost to one."""
+    return database.run_statement(lambda session: store.settle(session, task_id, cell.key, usage, **stored_with))
 
 
 def _skip(request: CellStep, cell: Cell, reason: LonghaulError) -> None:

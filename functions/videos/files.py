@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from longhaul import aws, settings
+from longhaul.aws import links
 from longhaul.downloads import Wanted, download
 from longhaul.errors import AwsUnavailable
 from videos.model import CONTENT_TYPES, SUFFIXES, Part
@@ -70,10 +71,7 @@ def read_into(key: str, path: Path) -> None:
 
 def link_to(key: str, seconds: int = LINK_SECONDS) -> str:
     """A link that works for so long. It is made here, without a request."""
-    link: str = aws.client("s3").generate_presigned_url(
-        "get_object", Params={"Bucket": _bucket(), "Key": key}, ExpiresIn=seconds
-    )
-    return link
+    return links.signed(_bucket(), key, seconds=seconds)
 
 
 @lru_cache(maxsize=4096)

@@ -147,6 +147,14 @@ def test_what_is_not_hot_is_boto3s(clients: dict[str, dict[str, Any]]) -> None:
     assert clients["dynamodb"]["lean"].describe_table(TableName=TABLE)["Table"]["TableName"] == TABLE
 
 
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that each test stands alone, with moto or without."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
 @contextmanager
 def answering(statuses: list[tuple[int, bytes]]) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """A service that gives these answers, one a request, and keeps the headers of each."""
@@ -193,9 +201,6 @@ def named(error: str) -> bytes:
 def test_the_same_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, transport: str, statuses: list[tuple[int, bytes]], requests: int, code: str
 ) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with answering(statuses) as (url, asked):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         client = made(transport)
@@ -210,9 +215,6 @@ def test_the_same_is_tried_again(
 
 @pytest.mark.parametrize("transport", ["lean", "boto3"])
 def test_a_service_that_is_gone_is_away(monkeypatch: pytest.MonkeyPatch, transport: str) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with answering([]) as (url, _):
         pass
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
@@ -230,9 +232,6 @@ def test_a_service_that_is_gone_is_away(monkeypatch: pytest.MonkeyPatch, transpo
 
 
 def test_what_fails_often_is_not_tried_again_until_it_works_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     good, bad = (200, b"{}"), (500, b"{}")
     with answering([bad, *[good] * lean.RETRY_COST, bad, good]) as (url, asked):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
@@ -248,9 +247,6 @@ def test_what_fails_often_is_not_tried_again_until_it_works_again(monkeypatch: p
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"<html>"])
 def test_an_error_that_is_no_object_is_an_error(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with answering([(400, body)]) as (url, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         with pytest.raises(ClientError) as raised:
@@ -300,9 +296,6 @@ def test_the_address_is_boto3s(monkeypatch: pytest.MonkeyPatch, service: str, re
     ],
 )
 def test_what_only_boto3_knows_is_left_to_it(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     assert made("lean") is not None
     monkeypatch.setenv(name, value)
     assert made("lean") is None
