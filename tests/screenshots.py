@@ -66,7 +66,12 @@ def prepared(stack: RunningStack) -> Shots:
     grid = submit(observer, "brand_diagnosis", {"brand": "晨光口腔", "questions": questions, "models": models})
     submit(observer, "text_summaries", {"texts": [f"Note {n}: the visit went well." for n in range(20)]})
     observer.submit("海南省")
-    for task_id in (role, calls, grid):
+    provider.control(videos={"job_seconds": 0, "scale": 0.25})
+    film = submit(observer, "video_generation", {"topic": "How the tide turns", "seconds": 15, "max_cost": "30"})
+    begun = observer.request("POST", "/api/v1/conversations", json={"title": "A film of the tide"})
+    talk, said = begun.json()["conversation_id"], {"content": "The tide, 10 s, 16:9, style: watercolour"}
+    assert observer.request("POST", f"/api/v1/conversations/{talk}/messages", json=said).status < 300
+    for task_id in (role, calls, grid, film):
         observer.ended(task_id)
     failed = submit(observer, "brand_diagnosis", {"brand": "晨光口腔", "questions": questions, "models": ["nobody"]})
     observer.ended(failed)
@@ -87,6 +92,9 @@ def prepared(stack: RunningStack) -> Shots:
         ("hospitals", "hospitals", "td"),
         ("role", f"roles/{quote(made['role_id'])}", ".answer"),
         ("webhooks", "webhooks", "main p"),
+        ("videos", "videos", ".films"),
+        ("film", f"videos/{quote(film)}", "video.film"),
+        ("conversation", f"conversations/{talk}", ".chat li"),
     ]
 
 
