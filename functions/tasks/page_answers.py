@@ -34,7 +34,7 @@ from tasks.page_wire import (
 )
 from tasks.wire import TaskDocument, document
 
-_LISTS = Namespace("task_lists", 2, Tier.short)  # short: a writer may die between its commit and its word to the cache
+_LISTS = Namespace("task_lists", 3, Tier.short)  # short: a writer may die between its commit and its word to the cache
 
 type Content = dict[str, Any]  # {items, ..., read_at}: a list as it is cached; its items are as on the wire
 
@@ -53,11 +53,13 @@ def page_answer[V: BaseModel](
     def load() -> Content:
         after = place_at(question, params.after) if params.after else None
         tasks, total, following = listing.find_page(question, limit=params.limit, offset=params.offset, after=after)
-        return {"items": _written(map(show, tasks)), "total": total, "last": place_key(following)}
+        items = _written(map(show, tasks))
+        return {"items": items, "total": total.number, "more": total.more, "last": place_key(following)}
 
     key = ["page", show.__name__, question, params]
     content = _read(app, tenant_tag(question.tenant_id), key, load, of)
-    found = page_of(_timely(content["items"]), content["total"], params, of=named, last=content["last"])
+    items, total, more = _timely(content["items"]), content["total"], content["more"]
+    found = page_of(items, total, params, more=more, of=named, last=content["last"])
     return _answer(app, found, content["read_at"], _next_page(params, found))
 
 

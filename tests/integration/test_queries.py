@@ -7,14 +7,16 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pymysql
 import pytest
 from pymysql.cursors import DictCursor
 
 from longhaul import database
-from longhaul.database import Opened, queries
+from longhaul.database import Opened, Session, queries
+from longhaul.tasks import listing
+from longhaul.tasks.filtering import TaskFilter
 from tests.architecture.repository import ROOT
 from tests.integration.rows import CHOSEN, OF_DOMAIN, OTHER, SAMPLES, fill
 
@@ -77,6 +79,40 @@ def test_a_query_without_an_index_is_caught(rows: Opened) -> None:
     with rows.cursor() as cursor:
         cursor.execute("EXPLAIN SELECT * FROM hospitals WHERE phone = '1'")
         assert [step["table"] for step in cursor.fetchall() if _reads_whole("x", step)] == ["hospitals"]
+
+
+@on_a_server
+@pytest.mark.parametrize("sort", list(listing.Sort))
+@pytest.mark.parametrize("status", [[], ["FAILED"]])
+def test_what_is_counted_or_skipped_is_in_an_index(sort: listing.Sort, status: list[str], rows: Opened) -> None:
+    """No row is read of the tasks that a count adds up or a page number leaves behind it."""
+    question = listing.Question("tenant-7", TaskFilter.model_validate({"status": status} if status else {}), sort)
+    explaining = Explaining(rows)
+    listing.count_tasks(cast(Session, explaining), question)
+    listing.list_tasks(cast(Session, explaining), question, limit=20, offset=100)
+    inner = [step for step in explaining.plan if step["table"] == "tasks" and step["key"] != "PRIMARY"]
+    assert inner
+    assert [step for step in inner if "Using index" not in step["Extra"].replace("Using index condition", "")] == []
+
+
+class Explaining:
+    """Stands for a session: asks for the plan of each statement, and answers it with no row."""
+
+    def __init__(self, rows: Opened) -> None:
+        self.plan: list[dict[str, Any]] = []
+        self._rows = rows
+
+    def read(self, name: str, sql: str, parameters: Any) -> Any:
+        with self._rows.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {sql}", parameters)
+            self.plan += cursor.fetchall()
+        return self
+
+    def fetchall(self) -> list[Any]:
+        return []
+
+    def fetchone(self) -> dict[str, int]:
+        return {"number": 0}
 
 
 def _reads_whole(name: str, step: dict[str, Any]) -> bool:

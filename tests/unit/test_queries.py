@@ -15,6 +15,12 @@ SELECT '{id}' FROM jobs WHERE id = :id;
 -- name: list_jobs
 -- The newest, or the oldest.
 SELECT id FROM jobs FORCE INDEX ({index}) WHERE {sort} {beyond} :value ORDER BY {sort};
+
+-- name: count_jobs$
+SELECT COUNT(*) FROM jobs
+WHERE tenant = :tenant
+  AND (:any_name OR name LIKE :name)
+  AND (:any_end OR (ended >= :ended_after AND ended < :ended_before));
 """
 
 
@@ -51,6 +57,18 @@ def test_names_stand_in_the_statement_and_the_rest_are_parameters(loaded: Any) -
             {"value": 7},
         ),
         ("fetch_job", "SELECT '{id}' FROM jobs WHERE id = %(id)s;", {"id": 3}),
+    ]
+
+
+def test_a_condition_that_is_off_is_left_out(loaded: Any) -> None:
+    recorder = Recorder()
+    for any_name, any_end in ((True, True), (True, False), (False, True)):
+        loaded.count_jobs(cast(Session, recorder), tenant="acme", any_name=any_name, any_end=any_end)
+    conditions = [[line.strip() for line in sql.split("\n")[2:] if line.strip(" ;")] for _, sql, _ in recorder.ran]
+    assert conditions == [
+        [],
+        ["AND (%(any_end)s OR (ended >= %(ended_after)s AND ended < %(ended_before)s));"],
+        ["AND (%(any_name)s OR name LIKE %(name)s)"],
     ]
 
 

@@ -94,7 +94,8 @@ def _count(found: Document, what: str, more: str = "") -> None:
     if not found["total"]:
         print_error(f"no {what}")
     else:
-        print_error(f"page {found['page']} of {found['pages']}; {what} in all: {found['total']}{more}")
+        total = f"more than {found['total']}" if found.get("more") else found["total"]
+        print_error(f"page {found['page']} of {found['pages']}; {what} in all: {total}{more}")
 
 
 @click.command()

@@ -70,6 +70,7 @@ export const messages = {
 
   'list.loading': ['Loading …', '加载中……'],
   'list.partial': ['{n} of {total} tasks loaded; scroll for more', '已加载 {total} 个任务中的 {n} 个，滚动加载更多'],
+  'list.beyond': ['{n} of more than {total} tasks loaded; scroll for more', '任务超过 {total} 个，已加载 {n} 个，滚动加载更多'],
   'list.all': ['{n} {n?task:tasks}, all of them', '共 {n} 个任务，已全部列出'],
   'list.asOf': ['as of {time}', '截至 {time}'],
   'list.live': ['live', '实时更新'],

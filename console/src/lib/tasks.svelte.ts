@@ -18,6 +18,8 @@ const HINTS = new Set(['longhaul.task.progress', 'longhaul.task.state']);
 export class TaskList {
   rows: Row[] = $state.raw([]);
   total: number | null = $state(null);
+  /** There are more than `total`, which the API counts to a bound. */
+  beyond = $state(false);
   state: 'loading' | 'ready' | 'failed' = $state('loading');
   loadingMore = $state(false);
   error: unknown = $state.raw(null);
@@ -44,6 +46,7 @@ export class TaskList {
       this.rows = [];
       this.#add(page.items);
       this.total = page.total;
+      this.beyond = page.more ?? false;
       this.next = page.next_cursor ?? null;
       this.waiting = 0;
       this.asOf = Date.now();

@@ -225,7 +225,7 @@ def test_what_ended_lately_is_found_without_reading_what_ended_before(
         before = reads(session)
         question = Question("acme", filters, sort, order)
         tasks = listing.list_tasks(session, question, limit=20)
-        assert len(tasks) == listing.count_tasks(session, question) == 11
+        assert len(tasks) == listing.count_tasks(session, question).number == 11
         assert reads(session) - before < 200
 
 
@@ -275,7 +275,7 @@ def test_tasks_of_an_error_are_found_without_reading_the_others(sql: Sql, codes:
     with longhaul_database.connection() as session:
         before = reads(session)
         tasks = listing.list_tasks(session, question, limit=20)
-        assert len(tasks) == listing.count_tasks(session, question) == number
+        assert len(tasks) == listing.count_tasks(session, question).number == number
         assert reads(session) - before < 150
 
 
@@ -292,7 +292,7 @@ def test_tasks_of_a_status_are_counted_without_reading_the_others(sql: Sql) -> N
     failed = TaskFilter.model_construct(status=[Status.FAILED])
     with longhaul_database.connection() as session:
         before = reads(session)
-        assert listing.count_tasks(session, Question("acme", failed)) == 11
+        assert listing.count_tasks(session, Question("acme", failed)) == (11, False)
         assert reads(session) - before < 100
 
 
@@ -595,6 +595,19 @@ def test_pages_link_to_the_next(api: Api, sql: Sql) -> None:
             answer = api("GET", path, None, target.strip("<>").split("?")[1])
             seen += ids(answer.body)
         assert len(seen) == len(set(seen)) == (3 if path == LIST else 7)
+
+
+@pytest.mark.parametrize("path", [LIST, SUMMARY])
+@pytest.mark.parametrize(("bound", "total", "more"), [(4, 4, True), (8, 8, True), (9, 9, False), (10, 9, False)])
+def test_a_total_is_counted_to_a_bound_and_the_pages_go_on_behind_it(
+    api: Api, sql: Sql, monkeypatch: pytest.MonkeyPatch, path: str, bound: int, total: int, more: bool
+) -> None:
+    monkeypatch.setattr(listing, "MAX_COUNTED", bound)
+    insert(sql, range(9))
+    pages = [api.get(path, f"page={number}&page_size=3") for number in (1, 2, 3, 4)]
+    assert {(page["total"], page["more"]) for page in pages} == {(total, more)}
+    assert [len(page["items"]) for page in pages] == [3, 3, 3, 0]
+    assert pages[0]["pages"] >= 3
 
 
 @pytest.mark.parametrize("path", [LIST, SUMMARY])

@@ -114,6 +114,7 @@ def test_query_values_arrive_whole(call: Callable[..., Any], status: str) -> Non
         "page": 3,
         "page_size": 20,
         "total": 41,
+        "more": False,
         "pages": 3,
         "next_cursor": None,
     }

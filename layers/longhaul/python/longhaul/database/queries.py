@@ -7,6 +7,9 @@
 
 What cannot be a parameter of a statement, such as a column to sort by, stands in it as `{sort}` and is given as one of
 the `names`: `list_tasks(session, names={"sort": "created_at"}, limit=20)`. A name is a word, or `<` or `>`.
+
+A condition that is off is left out: `AND (:any_title OR title LIKE :title)`, on a line of its own, is not sent when
+`any_title` is true. An engine answers from an index alone only when no other column stands in the statement.
 """
 
 import re
@@ -21,6 +24,7 @@ from aiosql.adapters.pyformat import PyFormatAdapter
 from longhaul.database import Parameters, Session
 
 _NAME = re.compile(r"[a-z_]+|[<>]")
+_CONDITION = re.compile(r"^ *AND \(%\((?P<off>any_\w+)\)s OR .*\)(?=;?$)", re.MULTILINE)
 _QUERY = re.compile(r"^-- name: *(?P<name>\w+).*?(?=^-- name:|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -28,16 +32,17 @@ class SessionAdapter(PyFormatAdapter):
     """Runs aiosql's queries through a Session, so that each statement is known, timed and logged by its name."""
 
     def select(self, conn: Session, query_name: str, sql: str, parameters: Parameters, record_class: Any = None) -> Any:
-        sql, given = _named(sql, parameters)
+        sql, given = _prepared(sql, parameters)
         return list(conn.read(query_name, sql, given).fetchall())
 
     def select_one(
         self, conn: Session, query_name: str, sql: str, parameters: Parameters, record_class: Any = None
     ) -> Any:
-        return conn.read(query_name, sql, parameters).fetchone()
+        sql, given = _prepared(sql, parameters)
+        return conn.read(query_name, sql, given).fetchone()
 
     def select_value(self, conn: Session, query_name: str, sql: str, parameters: Parameters) -> Any:
-        sql, given = _named(sql, parameters)
+        sql, given = _prepared(sql, parameters)
         row = conn.read(query_name, sql, given).fetchone()
         return next(iter(row.values())) if row else None
 
@@ -69,8 +74,8 @@ def _load(path: Path) -> Queries:
     return Queries(path.read_text(encoding="utf-8"))
 
 
-def _named(sql: str, parameters: Parameters) -> tuple[str, Parameters]:
-    """The statement with the `names` of the parameters in their places, and the others.
+def _prepared(sql: str, parameters: Parameters) -> tuple[str, Parameters]:
+    """The statement with the `names` of the parameters in their places and no condition that is off, and the others.
 
     Raises ValueError for what is no name.
     """
@@ -79,4 +84,5 @@ def _named(sql: str, parameters: Parameters) -> tuple[str, Parameters]:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name to stand in a statement")
     others = {key: value for key, value in parameters.items() if key != "names"}
-    return sql.format(**names) if names else sql, others
+    asked = _CONDITION.sub(lambda line: "" if parameters.get(line["off"]) is True else line[0], sql)
+    return asked.format(**names) if names else asked, others

@@ -88,7 +88,8 @@ class Page[T](BaseModel):
     items: list[T]
     page: int = Field(description="This page, from 1.", examples=[1])
     page_size: int = Field(description="Items a page.", examples=[20])
-    total: int = Field(description="Items on all pages.", examples=[36])
+    total: int = Field(description="Items on all pages; with `more`, at least so many.", examples=[36])
+    more: bool = Field(default=False, description="There are more items than `total`, which counts to a bound.")
     pages: int = Field(
         description="Pages that a number reaches, 0 when there is no item. Cursors reach the rest.", examples=[2]
     )
@@ -98,18 +99,26 @@ class Page[T](BaseModel):
 
 
 def page_of[T](
-    items: Sequence[T], total: int, params: PageParams, *, of: object = None, last: Sequence[Any] | None = None
+    items: Sequence[T],
+    total: int,
+    params: PageParams,
+    *,
+    more: bool = False,
+    of: object = None,
+    last: Sequence[Any] | None = None,
 ) -> Page[T]:
-    """The page of `items` out of `total`; a page past the end has no items and is no error.
+    """The page of `items` out of `total` or `more`; a page past the end has no items and is no error.
 
     `last` is the key of the last item when more follow, None otherwise; `of` is what `PageParams.at` was given.
     """
     rows = (params.before if params.after else params.offset) + len(items)
+    reached = MAX_OFFSET // params.page_size + 1
     return Page(
         items=list(items),
         page=params.page,
         page_size=params.page_size,
         total=total,
-        pages=min(-(-total // params.page_size), MAX_OFFSET // params.page_size + 1),
+        more=more,
+        pages=reached if more else min(-(-total // params.page_size), reached),
         next_cursor=cursor_after(of, None if last is None else [rows, *last]),
     )

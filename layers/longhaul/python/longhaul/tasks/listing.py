@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from longhaul import database
 from longhaul.database import Session, queries
@@ -25,6 +25,7 @@ from longhaul.tasks.model import (
 _queries = queries.load(__file__)
 
 MAX_ACTIVE = 1_000
+MAX_COUNTED = 10_000  # tasks of a list: to count on takes the longer the more there are
 
 
 class Sort(StrEnum):
@@ -71,13 +72,20 @@ class Place:
     id: int
 
 
+class Total(NamedTuple):
+    """How many tasks there are: exactly, or with `more` at least."""
+
+    number: int
+    more: bool = False
+
+
 def find_page(
     question: Question, *, limit: int, offset: int = 0, after: Place | None = None
-) -> tuple[list[Task], int, Place | None]:
+) -> tuple[list[Task], Total, Place | None]:
     """A page behind `offset` tasks or after a place, how many tasks there are in all, and where the next begins."""
     with database.connection() as session:
         total = count_tasks(session, question)
-        if offset >= total:
+        if offset >= total.number and not total.more:
             return [], total, None
         tasks = list_tasks(session, question, limit=limit + 1, offset=offset, after=after)
     return tasks[:limit], total, _following(question, tasks, limit)
@@ -147,12 +155,15 @@ def list_tasks(
     return [Task.from_row(row) for row in rows]
 
 
-def count_tasks(session: Session, question: Question) -> int:
+def count_tasks(session: Session, question: Question) -> Total:
+    """How many tasks there are, up to MAX_COUNTED."""
     asked, tenant_id = question.filter, question.tenant_id
     only_status = asked.status and not (asked.kind or asked.priority or asked.title or asked.by_end)
     by_end = "tasks_by_updated" if asked.ended_after else "tasks_by_created"
     index = "tasks_by_error" if asked.error_code else "tasks_by_tenant_status" if only_status else by_end
-    return int(_queries.count_tasks(session, names={"index": index}, tenant_id=tenant_id, **asked.parameters()))
+    where = {"tenant_id": tenant_id, **asked.parameters()}
+    number = int(_queries.count_tasks(session, names={"index": index}, limit=MAX_COUNTED + 1, **where))
+    return Total(min(number, MAX_COUNTED), number > MAX_COUNTED)
 
 
 def _following(question: Question, tasks: Sequence[Task], limit: int) -> Place | None:

@@ -459,16 +459,20 @@ ORDER BY tasks.{sort} {order}, tasks.id {order};
 
 -- name: count_tasks$
 -- Without its index named, the engine counts the failed tasks among all of a tenant's.
-SELECT COUNT(*) FROM tasks FORCE INDEX ({index})
-WHERE tenant_id = :tenant_id
-  AND created_at >= :created_after AND created_at < :created_before
-  AND (:any_status OR status IN :statuses)
-  AND (:any_kind OR kind IN :kinds)
-  AND (:any_priority OR priority IN :priorities)
-  AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
-  AND (:any_error OR error_code IN :error_codes)
-  AND (:any_other_error OR error_code NOT IN :other_error_codes)
-  AND (:any_title OR title LIKE :title ESCAPE '!');
+-- No further than to :limit: a million rows of an index take half a second.
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM tasks FORCE INDEX ({index})
+    WHERE tenant_id = :tenant_id
+      AND created_at >= :created_after AND created_at < :created_before
+      AND (:any_status OR status IN :statuses)
+      AND (:any_kind OR kind IN :kinds)
+      AND (:any_priority OR priority IN :priorities)
+      AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+      AND (:any_error OR error_code IN :error_codes)
+      AND (:any_other_error OR error_code NOT IN :other_error_codes)
+      AND (:any_title OR title LIKE :title ESCAPE '!')
+    LIMIT :limit
+) AS counted;
 
 -- name: list_active_tasks
 SELECT
