@@ -40,9 +40,8 @@ class Counting:
     ran: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from botocore.httpsession import URLLib3Session
-
         from longhaul import database
+        from longhaul.aws.connections import Connections
 
         run = database.Session.run
 
@@ -51,17 +50,17 @@ class Counting:
             self.ran.setdefault(name, (sql, parameters))
             return run(session, name, sql, parameters)
 
-        def send(session: Any, request: Any) -> Any:
-            self.aws_calls[action_of(request)] += 1
+        def send(connections: Any, headers: Any, body: bytes) -> Any:
+            self.aws_calls[action_of(headers)] += 1
             started = time.perf_counter()
             try:
-                return sent(session, request)
+                return sent(connections, headers, body)
             finally:
                 self.aws_ms += (time.perf_counter() - started) * 1000
 
         database.Session.run = counting  # type: ignore[assignment,method-assign]
-        sent = URLLib3Session.send
-        URLLib3Session.send = send  # type: ignore[method-assign,assignment]
+        sent = Connections.post
+        Connections.post = send  # type: ignore[method-assign,assignment]
 
     def call(
         self, function: Any, method: str, path: str, *, query: str = "", body: Any = None, **headers: str

@@ -10,7 +10,7 @@ import io
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,10 +84,9 @@ class Stopwatch:
         self._since = worked, passed
 
 
-def action_of(request: Any) -> str:
-    """Return the action that a request to an AWS service asks for; empty where no header says it."""
-    target = request.headers.get("X-Amz-Target", b"")
-    return (target if isinstance(target, str) else target.decode()).rpartition(".")[2]
+def action_of(headers: Mapping[str, str]) -> str:
+    """Return the action that a request to an AWS service asks for."""
+    return headers["X-Amz-Target"].rpartition(".")[2]
 
 
 class Context(LambdaContext):
@@ -102,16 +101,15 @@ class Context(LambdaContext):
 
 def watched_handler() -> Callable[[dict[str, Any]], Call]:
     """Return `query_page`'s handler, measured: it returns the cost of each call."""
-    from botocore.httpsession import URLLib3Session
-
     from calls import page_store, pages, query_page, wire
     from longhaul import cache, database
+    from longhaul.aws.connections import Connections
     from longhaul.http.app import Api
     from longhaul.http.exchange import RequestValidation
 
     watch = Stopwatch()
     watch.watch(database.Session, "run", SQL)
-    watch.watch(URLLib3Session, "send", lambda _, request: f"{AWS}:{action_of(request)}")
+    watch.watch(Connections, "post", lambda _, headers, __: f"{AWS}:{action_of(headers)}")
     watch.watch(RequestValidation, "handler", "parse, validate")
     watch.watch(pages, "read", "page")
     watch.watch(page_store, "list_page", "rows to calls")
@@ -121,7 +119,7 @@ def watched_handler() -> Callable[[dict[str, Any]], Call]:
     watch.watch(cache, "pack", "pack for the cache")
     watch.watch(cache, "unpack", "unpack")
     watch.watch(query_page, "write_page", "write JSON")
-    watch.watch(wire, "_page_document", "answer")
+    watch.watch(wire, "_head_document", "answer")
     watch.watch(wire, "etag_of", "ETag")
     watch.watch(Api, "_build_response", "gzip, headers")
 

@@ -17,14 +17,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls_data, write_results
+from bench import calls_data, results_folder, write_results
 from bench.asking_trips import asking_trips
 from bench.calls_data import Server, own_database
 from bench.counting import request_event
@@ -36,6 +36,7 @@ from bench.workload_peers import Peer
 TENANT = calls_data.TENANT
 NUMBERS = count()  # of roles: the same one twice is one task
 ROUNDS, TIMES, COLD_STARTS = 4, 60, 7
+PARTS = ("cold_start", "handlers_cpu_ms", "ask_model_round_trips", "a_million_steps")
 GOAL_COLD_START = 170.0
 COLD_START = """
 import contextlib, io, json, sys, time
@@ -56,14 +57,23 @@ print((imported - began) * 1000, (answered - ready) * 1000, len(sys.modules))
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--database-url", default="mysql://root@127.0.0.1:3306", help="the server (%(default)s)")
+    arguments.add_argument("--part", action="append", choices=PARTS, help="measure this alone; may be given again")
+    arguments.add_argument("--rounds", type=int, default=ROUNDS, help="of each request and its peer (%(default)s)")
     given = arguments.parse_args()
     server, console = Server.at(given.database_url), Console()
     with contextlib.ExitStack() as stack:
         name = stack.enter_context(own_database(server, keep=False))
         stack.enter_context(surroundings(server, name))
-        figures = measure(server, name)
+        figures = measure(server, name, given.part or PARTS, given.rounds)
     show(figures, console)
-    write_results("handlers.json", figures)
+    write_results("handlers.json", known_figures() | figures)
+
+
+def known_figures() -> dict[str, Any]:
+    """What was written before."""
+    path = results_folder() / "handlers.json"
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return known
 
 
 @contextlib.contextmanager
@@ -85,24 +95,28 @@ def surroundings(server: Server, name: str) -> Iterator[None]:
         yield
 
 
-def measure(server: Server, name: str) -> dict[str, Any]:
-    load = round(os.getloadavg()[0], 1)
-    cold = cold_start()
+def measure(server: Server, name: str, parts: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Return the figures of each part, with the load that the machine had."""
+    measures: dict[str, Callable[[], Any]] = {
+        "cold_start": cold_start,
+        "handlers_cpu_ms": lambda: handlers(server, name, rounds),
+        "ask_model_round_trips": lambda: asking_trips(TENANT),
+        "a_million_steps": step_prices,
+    }
+    return {part: {"load_average": round(os.getloadavg()[0], 1), **measures[part]()} for part in parts}
+
+
+def handlers(server: Server, name: str, rounds: int) -> dict[str, Any]:
+    """Return by who serves them the processor milliseconds of each request."""
     task_id = submitted_task()
     login = "{user}:{password}@{host}:{port}".format_map(server.options)
     database = f"mysql+pymysql://{login}/{name}?charset=utf8mb4"
     peer = Peer("fastapi_handlers", f"--database={database}", f"--task={task_id}", f"--campaign={calls_data.RECORDED}")
     try:
-        ours, theirs = rounds(cases(task_id), peer)
+        ours, theirs = take_turns(cases(task_id), peer, rounds)
     finally:
         peer.stop()
-    return {
-        "load_average": load,
-        "cold_start": cold,
-        "handlers_cpu_ms": {"longhaul": ours, "fastapi": theirs},
-        "ask_model_round_trips": asking_trips(TENANT),
-        "a_million_steps": step_prices(),
-    }
+    return {"longhaul": ours, "fastapi": theirs}
 
 
 def cold_start() -> dict[str, float]:
@@ -162,11 +176,13 @@ def cases(task_id: str) -> dict[str, Callable[[], float]]:
     }
 
 
-def rounds(ours: dict[str, Callable[[], float]], peer: Peer) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the medians of each case, of the handlers and of the peer, who take turns."""
+def take_turns(
+    ours: dict[str, Callable[[], float]], peer: Peer, rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the medians of each case, of the handlers and of the peer."""
     mine: dict[str, list[float]] = {name: [] for name in ours}
     theirs: dict[str, list[float]] = {name: [] for name in ours}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, serve in ours.items():
             serve()
             mine[name] += [serve() for _ in range(TIMES)]
@@ -192,14 +208,16 @@ def called(function: Any, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
-    cold, cpu = figures["cold_start"], figures["handlers_cpu_ms"]
-    table = Table("processor ms", "Longhaul", "FastAPI", title=f"load average {figures['load_average']}")
-    parts = f"{cold['import_cpu_ms']} + {cold['first_answer_cpu_ms']} = {cold['cpu_ms']}"
-    table.add_row("cold start: import + first answer", parts, "-")
-    for name, milliseconds in cpu["longhaul"].items():
-        table.add_row(name.replace("_", " "), f"{milliseconds:.2f}", f"{cpu['fastapi'].get(name, '-')}")
-    console.print(table)
-    console.print(json.dumps(figures["ask_model_round_trips"]), json.dumps(figures["a_million_steps"], indent=1))
+    if cold := figures.get("cold_start"):
+        console.print("cold start, processor ms:", cold)
+    if cpu := figures.get("handlers_cpu_ms"):
+        table = Table("processor ms", "Longhaul", "FastAPI", title=f"load average {cpu['load_average']}")
+        for name, milliseconds in cpu["longhaul"].items():
+            table.add_row(name.replace("_", " "), f"{milliseconds:.2f}", f"{cpu['fastapi'].get(name, '-')}")
+        console.print(table)
+    for part in PARTS[2:]:
+        if part in figures:
+            console.print(part, json.dumps(figures[part], indent=1))
 
 
 if __name__ == "__main__":

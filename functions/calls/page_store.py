@@ -1,11 +1,10 @@
 """The rows of a page: two indexed statements, whatever the size of the campaign and the number of the page.
 
-The times of a call are texts, RFC 3339 in UTC to the millisecond. A page has hundreds of them, which are formatted once
-and then cached and sent as they are.
+The times of a call are texts, RFC 3339 in UTC to the millisecond, as its `document` has them.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -113,6 +112,18 @@ class Call:
             follow_data=None if row["leads_follow_id"] is None else FollowUp.from_row(row),
         )
 
+    def document(self, recording_url: str | None) -> dict[str, Any]:
+        """The call as it is on the wire (`calls.wire.CallItem`), with that address of its recording."""
+        lines, follow_up = self.call_conversation, self.follow_data
+        document: dict[str, Any] = {name: getattr(self, name) for name in _CALL_FIELDS}
+        document["recording_url"] = recording_url
+        document["recording_status"] = self.recording
+        document["call_conversation"] = lines and [
+            {"speaker": line.speaker, "script": line.script, "at": line.at} for line in lines
+        ]
+        document["follow_data"] = follow_up and {name: getattr(follow_up, name) for name in _FOLLOW_FIELDS}
+        return document
+
     @property
     def recording(self) -> Literal["ready", "pending", "none"]:
         """`ready`: it is here. `pending`: it was not fetched yet. `none`: there is none."""
@@ -121,6 +132,10 @@ class Call:
         if self.recording_state == "none" or self.call_status != JobStatus.SUCCEEDED:
             return "none"
         return "pending"
+
+
+_CALL_FIELDS = [each.name for each in fields(Call) if each.name != "recording_state"]
+_FOLLOW_FIELDS = [each.name for each in fields(FollowUp)]
 
 
 def fetch_head(session: Session, task_id: str, tenant_id: str, first_seq: int, last_seq: int) -> PageHead | None:

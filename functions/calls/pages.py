@@ -9,7 +9,7 @@ reader who waits for the provider reads through `calls.provider_wait`.
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Literal
 
@@ -22,8 +22,10 @@ from calls.model import KIND, JobStatus, WrongKind, block_of
 from calls.page_store import Call
 from longhaul import cache, database
 from longhaul.aws import links
+from longhaul.aws.links import Sign
 from longhaul.cache import Namespace, Tier
 from longhaul.cache.debounce import Mark
+from longhaul.database.chunks import dumps
 from longhaul.errors import NotFound
 from longhaul.tasks.model import Status
 
@@ -57,8 +59,9 @@ class Span:
 class Content:
     """What the rows say of a page, as it is cached: neither the time nor the reader changes it.
 
-    `total` counts the campaign's jobs, `synced_at` is in epoch seconds, `open_blocks` have jobs that are not final. A
-    recording's URL is a link that a reader may use.
+    `total` counts the campaign's jobs, `synced_at` is in epoch seconds, `open_blocks` have jobs that are not final,
+    `pending` are the jobs whose recording was not fetched yet. `items` is JSON as it is sent, with links that a reader
+    may use: a page has hundreds of values, which are written once.
     """
 
     status: Status
@@ -67,11 +70,12 @@ class Content:
     counts: dict[str, int]
     synced_at: float | None
     open_blocks: list[int]
-    items: list[Call]
+    pending: list[int]
+    items: str
 
 
 # Count the version up when the fields of `Content` change otherwise than by one with a default.
-_PAGES = Namespace("call_pages", 1, Tier.medium)
+_PAGES = Namespace("call_pages", 2, Tier.medium)
 _ENTRY = TypeAdapter(Content)
 
 
@@ -115,17 +119,17 @@ def find(span: Span, tenant_id: str) -> Page:
 def wake_workers(page: Page, *, recordings: bool) -> None:
     """Wake the sync of stale blocks and, if wanted, the copying of missing recordings: once for all readers."""
     freshness.refresh(page.span.task_id, page.age, page.marks)
-    pending = [call.job_seq for call in page.content.items if call.recording == "pending"] if recordings else []
-    if pending and freshness.claim(_recordings_mark(page.span), page.marks):
+    pending = page.content.pending
+    if recordings and pending and freshness.claim(_recordings_mark(page.span), page.marks):
         wake_recordings(page.span.task_id, pending)
 
 
-def link_for(url: str) -> str:
+def link_for(url: str, sign: Sign) -> str:
     """A short-lived link for `s3://bucket/key`. Any other URL is returned as it is."""
     if not url.startswith("s3://"):
         return url
     bucket, _, key = url.removeprefix("s3://").partition("/")
-    return links.signed(bucket, key, seconds=LINK_SECONDS)
+    return sign(bucket, key)
 
 
 def _load(span: Span, tenant_id: str) -> Content:
@@ -135,9 +139,10 @@ def _load(span: Span, tenant_id: str) -> Content:
             raise NotFound(f"there is no task {span.task_id}")
         if head.kind != KIND:
             raise WrongKind(f"{span.task_id} is a {head.kind}, not a {KIND}")
-        calls = []
+        calls: list[Call] = []
         if span.first <= head.total:
             calls = page_store.list_page(session, span.task_id, span.first, span.last)
+    sign = links.signer(seconds=LINK_SECONDS)
     return Content(
         status=head.status,
         leads=head.leads,
@@ -145,12 +150,9 @@ def _load(span: Span, tenant_id: str) -> Content:
         counts={status: head.counts[status] for status in JobStatus if status in head.counts},
         synced_at=head.synced_at.replace(tzinfo=UTC).timestamp() if head.synced_at else None,
         open_blocks=sorted({block_of(call.job_seq) for call in calls if not call.call_status.is_final}),
-        items=[_linked(call) for call in calls],
+        pending=[call.job_seq for call in calls if call.recording == "pending"],
+        items=dumps([call.document(call.recording_url and link_for(call.recording_url, sign)) for call in calls]),
     )
-
-
-def _linked(call: Call) -> Call:
-    return replace(call, recording_url=link_for(call.recording_url)) if call.recording_url else call
 
 
 def _recordings_mark(span: Span) -> str:

@@ -22,7 +22,6 @@ import moto.sqs.models
 import pymysql
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
-from botocore.httpsession import URLLib3Session
 
 from database import schema
 from deployment.bundle import Bundle
@@ -42,6 +41,7 @@ from longhaul.tasks.model import Task
 from longhaul.timing import timings
 from tests import deployed, serving
 from tests.chatting import API_KEY, StandIn
+from tests.requesting import watched
 from tests.rights import Rights, keep
 
 TESTS = Path(__file__).parent
@@ -320,19 +320,19 @@ def rights() -> Iterator[Rights]:
 
 
 @pytest.fixture(autouse=True)
-def within_its_rights(rights: Rights, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def within_its_rights(rights: Rights) -> Iterator[None]:
     """A function that is called asks of AWS what its role allows, and nothing else."""
-    send, refused = URLLib3Session.send, list[str]()
+    refused = list[str]()
 
-    def checked(session: URLLib3Session, request: AWSPreparedRequest) -> Any:
+    def check(request: AWSPreparedRequest, send: Callable[[], Any]) -> Any:
         function = deployed.running()
         message = rights.refusal(function, request) if function is not None else None
         if message is not None and NO_TABLE not in message:
             refused.append(message)
-        return send(session, request)
+        return send()
 
-    monkeypatch.setattr(URLLib3Session, "send", checked)
-    yield
+    with watched(check):
+        yield
     assert not refused, "\n".join(refused)
 
 

@@ -3,7 +3,6 @@
 import itertools
 import os
 import secrets
-import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -13,11 +12,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.httpsession import URLLib3Session
 
 from longhaul import aws
 from longhaul.aws import lean
+from tests.requesting import watched
 
 type Call = tuple[str, str, dict[str, Any]]
 
@@ -218,14 +218,13 @@ def test_a_service_that_is_gone_is_away(monkeypatch: pytest.MonkeyPatch, transpo
     with answering([]) as (url, _):
         pass
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-    send, tried = URLLib3Session.send, list[str]()
+    tried = list[str]()
 
-    def counted(session: URLLib3Session, request: Any) -> Any:
+    def counted(request: AWSPreparedRequest, send: Callable[[], Any]) -> Any:
         tried.append(request.url)
-        return send(session, request)
+        return send()
 
-    monkeypatch.setattr(URLLib3Session, "send", counted)
-    with pytest.raises(BotoCoreError) as raised:
+    with watched(counted), pytest.raises(BotoCoreError) as raised:
         made(transport).get_item(TableName=TABLE, Key=KEY)
     assert aws.is_away(raised.value)
     assert len(tried) == 2
@@ -309,21 +308,7 @@ def made(transport: str) -> Any:
     return makers[transport]()
 
 
-@pytest.mark.parametrize("transport", ["lean", "boto3"])
-def test_no_request_waits_for_the_packet_before(clients: dict[str, dict[str, Any]], transport: str) -> None:
-    client = clients["dynamodb"][transport]
-    client.get_item(TableName=TABLE, Key=KEY)
-    session = client._session if transport == "lean" else client._endpoint.http_session
-    pool = session._manager.connection_from_url(os.environ["AWS_ENDPOINT_URL"])
-    sockets = [connection.sock for connection in pool.pool.queue if connection and connection.sock]
-    assert sockets
-    assert all(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for sock in sockets)
-
-
-def test_both_send_through_the_same_connections(clients: dict[str, dict[str, Any]], monkeypatch: Any) -> None:
-    """What watches requests there, such as the check of each function's rights, sees them all."""
-    seen, send = list[str](), URLLib3Session.send
-    monkeypatch.setattr(URLLib3Session, "send", lambda *given: (seen.append(given[1].method), send(*given))[1])
-    for client in clients["dynamodb"].values():
-        client.get_item(TableName=TABLE, Key=KEY)
-    assert seen == ["POST", "POST"]
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_is_left_to_boto3(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert made("lean") is None

@@ -26,6 +26,7 @@ from calls import pages, recordings
 from calls.model import Outcome
 from calls.provider import Lead, provider
 from longhaul import aws, downloads, settings
+from longhaul.aws import links
 from longhaul.errors import BadAnswer, LonghaulError, ProviderThrottled, ProviderUnavailable
 from tests.integration.calls.conftest import StandIn
 
@@ -583,7 +584,7 @@ def certified(name: str, folder: Path) -> ssl.SSLContext:
 def test_a_link_to_what_is_ours_plays_and_expires(host: Server, bucket: str, allow: Callable[..., None]) -> None:
     allow(host.place)
     copy(host.gives("/a.wav", b"RIFF and so on"), bucket)
-    link = pages.link_for(f"s3://{bucket}/{KEY}")
+    link = pages.link_for(f"s3://{bucket}/{KEY}", links.signer(seconds=pages.LINK_SECONDS))
     query = parse_qs(urlsplit(link).query)
     assert query["X-Amz-Expires"] == ["1200"]
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
@@ -594,7 +595,7 @@ def test_a_link_to_what_is_ours_plays_and_expires(host: Server, bucket: str, all
 
 @pytest.mark.parametrize("link", ["http://old.example/a.wav?x=1", "https://old.example/b.wav"])
 def test_an_old_link_is_served_as_it_is(bucket: str, link: str) -> None:
-    assert pages.link_for(link) == link
+    assert pages.link_for(link, links.signer(seconds=1)) == link
 
 
 def test_a_bucket_that_does_not_answer_is_not_an_empty_one(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

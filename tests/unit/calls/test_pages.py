@@ -1,5 +1,6 @@
 """Pages without a database: what reading one imports, its typed entry in the cache, and the state of a recording."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from calls.freshness import Age, Freshness
 from calls.model import JobStatus, Line, Outcome
-from calls.page_store import Call
-from calls.pages import _ENTRY, Content, Span
+from calls.page_store import Call, FollowUp
+from calls.pages import _ENTRY, Content, Page, Span
+from calls.wire import CallItem, FollowData, write_page
+from longhaul.database.chunks import dumps
 from longhaul.tasks.model import Status
 
 CALL = Call(
@@ -52,10 +56,32 @@ def test_a_read_without_waiting_imports_nothing_of_the_provider_and_no_http() ->
 
 
 def test_an_entry_is_json_and_gives_the_same_page() -> None:
-    content = Content(Status.RUNNING, 3, 2, {"Succeeded": 1}, 1795947072.5, [0], [CALL])
+    content = Content(Status.RUNNING, 3, 2, {"Succeeded": 1}, 1795947072.5, [0], [1], "[]")
     entry: Any = _ENTRY.dump_python(content, mode="json")
-    assert entry["items"][0]["call_conversation"] == [{"speaker": "Robot", "script": "您好", "at": 1795947072500}]
-    assert _ENTRY.validate_python(entry) == content
+    assert _ENTRY.validate_python(json.loads(json.dumps(entry))) == content
+
+
+def test_a_call_is_written_as_it_is_on_the_wire() -> None:
+    follow_up = FollowUp(7, "L-1", None, "改天", None, None, None, True, None)
+    document = json.loads(json.dumps(replace(CALL, follow_data=follow_up, leads_follow_id=7).document("https://link")))
+    assert set(document) == set(CallItem.model_fields)
+    assert set(document["follow_data"]) == set(FollowData.model_fields)
+    item = CallItem.model_validate(document)
+    assert item.recording_url == "https://link"
+    assert item.recording_status == "pending"
+    assert item.call_conversation is not None
+    assert item.call_conversation[0].model_dump() == {"speaker": "Robot", "script": "您好", "at": 1795947072500}
+
+
+def test_what_is_skipped_is_a_recording_and_never_a_word_of_a_conversation() -> None:
+    said = 'He said "recording_status":"pending" and hung up'
+    call = replace(CALL, call_conversation=(Line("Contact", said, 1),))
+    content = Content(Status.RUNNING, 1, 1, {}, None, [], [1], dumps([call.document(None)]))
+    page = Page(Span("T", 1, 20), content, Age(Freshness.fresh, None, ()), {}, "hit")
+    for skip, status in ((True, "skipped"), (False, "pending")):
+        (item,) = json.loads(write_page(page, skip_recording=skip)[0])["items"]
+        assert item["recording_status"] == status
+        assert item["call_conversation"][0]["script"] == said
 
 
 @pytest.mark.parametrize(

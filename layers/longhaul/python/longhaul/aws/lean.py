@@ -2,23 +2,26 @@
 
 A client of boto3 reads megabytes of service models when it is made and runs dozens of hooks for each call: half of a
 cached read and a third of a cold start. The actions in HOT need none of that. They speak AWS's JSON protocol: a
-signed POST with the action's name in a header. Credentials, signer, connections, TLS, exceptions and the rules of what
-is tried again are botocore's own. Everything else of a client is boto3's, made when it is first asked for.
+signed POST with the action's name in a header (`signing`, `connections`). Exceptions and the rules of what is tried
+again are botocore's own. Everything else of a client is boto3's, made when it is first asked for.
 
-Where the environment asks for what only boto3 knows (a profile, FIPS, dual-stack, a partition of its own), or sets
-AWS_TRANSPORT=boto3, `client` gives None. tests/integration/test_lean.py holds both against each other, call by call.
+Where the environment asks for what only boto3 knows (a profile, FIPS, dual-stack, a proxy, a partition of its own), or
+sets AWS_TRANSPORT=boto3, `client` gives None. tests/integration/test_lean.py holds both against each other, call by
+call.
 """
 
 import base64
 import json
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 from urllib.parse import quote
+
+from longhaul.aws.connections import Connections, Response
+from longhaul.aws.signing import Credentials, signed_headers
 
 type Answer = dict[str, Any]
 
@@ -41,10 +44,9 @@ _ONLY_BOTO3 = (
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    *(name for kind in ("HTTP", "HTTPS", "ALL") for name in (f"{kind}_PROXY", f"{kind}_proxy".lower())),
 )
 _REGION = re.compile(r"(af|ap|ca|il|me|mx|sa|us|us-gov|cn|eu)-(?!iso)[a-z]+-\d+")
-# A request goes out in two packets. Without this the second waits for 40 ms until the first one is acknowledged.
-_AT_ONCE: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 _IDS = {"secretsmanager": "SECRETS_MANAGER"}  # a service's name in AWS_ENDPOINT_URL_..., where it is another
 
 
@@ -83,18 +85,11 @@ class Client:
         retries: int,
         whole: Callable[[], Any],
     ) -> None:
-        from botocore.httpsession import URLLib3Session
         from botocore.retries.quota import RetryQuota
-        from botocore.utils import get_environ_proxies
 
         self._service, self._region, self._credentials = service, region, credentials
         self._retries, self._make_whole, self._quota = retries, whole, RetryQuota()
-        self._url = endpoint(service, region)
-        verify: Any = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or True
-        both: Any = timeouts  # its types know neither of the two
-        self._session = URLLib3Session(
-            timeout=both, verify=verify, proxies=get_environ_proxies(self._url), socket_options=_AT_ONCE
-        )
+        self._connections = Connections(endpoint(service, region), timeouts)
 
     @cached_property
     def whole(self) -> Any:
@@ -114,43 +109,67 @@ class Client:
 
     def _call(self, action: str, parameters: dict[str, Any]) -> Answer:
         """Raises botocore's ClientError and connection errors."""
-        from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+        body = json.dumps(parameters, default=_encoded, ensure_ascii=False, separators=(",", ":")).encode()
+        attempt = 1
+        while True:
+            try:
+                answer = self._answer(action, body)
+            except Exception as error:  # one of botocore's, which only a failure imports
+                delay = self._delay(error, attempt)
+                if delay is None:
+                    raise
+                time.sleep(delay)
+                attempt += 1
+            else:
+                self._quota.release(RETRY_COST if attempt > 1 else 1)
+                return answer
+
+    def _delay(self, error: Exception, attempt: int) -> float | None:
+        """The seconds until a call is tried again, by botocore's rules; None: it is not."""
         from botocore.retries import standard
 
-        body = json.dumps(parameters, default=_encoded, ensure_ascii=False, separators=(",", ":")).encode()
-        for attempt in range(1, self._retries + 2):
-            error: Exception
-            try:
-                response = self._send(action, body)
-            except (ConnectionError, HTTPClientError) as lost:
-                answer, response, error = {}, None, lost
-            else:
-                answer = _parsed(response)
-                if response.status_code < 300:
-                    self._quota.release(RETRY_COST if attempt > 1 else 1)
-                    return answer
-                error = ClientError(answer, action)  # type: ignore[arg-type] # any answer may be an error's
-            context = standard.RetryContext(
-                attempt, parsed_response=answer, http_response=response, caught_exception=None if response else error
-            )
-            transient = standard.TransientRetryableChecker().is_retryable(context)
-            again = transient or standard.ThrottledRetryableChecker().is_retryable(context)
-            if attempt > self._retries or not again or not self._quota.acquire(RETRY_COST):
-                raise error
-            time.sleep(standard.ExponentialBackoff().delay_amount(context))
-        raise AssertionError("unreachable")
+        answer: Answer = getattr(error, "response", None) or {}  # a ClientError's
+        told = answer.get("ResponseMetadata", {})
+        context: Any = standard.RetryContext(
+            attempt,
+            parsed_response=answer,
+            http_response=Response(told["HTTPStatusCode"], told["HTTPHeaders"], b"") if told else None,
+            caught_exception=None if told else error,
+        )
+        transient = standard.TransientRetryableChecker().is_retryable(context)
+        again = transient or standard.ThrottledRetryableChecker().is_retryable(context)
+        if attempt > self._retries or not again or not self._quota.acquire(RETRY_COST):
+            return None
+        return float(standard.ExponentialBackoff().delay_amount(context))
 
-    def _send(self, action: str, body: bytes) -> Any:
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
+    def _answer(self, action: str, body: bytes) -> Answer:
+        """What the service says to one request. Raises as `_call` does."""
+        response = self._send(action, body)
+        answer = _parsed(response)
+        if response.status_code >= 300:
+            from botocore.exceptions import ClientError
 
+            raise ClientError(answer, action)  # type: ignore[arg-type] # any answer may be an error's
+        return answer
+
+    def _send(self, action: str, body: bytes) -> Response:
         target, version, _ = HOT[self._service]
-        headers = {"Content-Type": f"application/x-amz-json-{version}", "X-Amz-Target": f"{target}.{action}"}
+        signed = signed_headers(
+            self._credentials(),
+            self._region,
+            self._service,
+            self._connections.path,
+            {
+                "Host": self._connections.host,
+                "Content-Type": f"application/x-amz-json-{version}",
+                "X-Amz-Target": f"{target}.{action}",
+            },
+            body,
+        )
+        signed["User-Agent"] = "longhaul"
         if (trace := os.environ.get("_X_AMZN_TRACE_ID")) and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-            headers["X-Amzn-Trace-Id"] = quote(trace, safe="-=;:+&[]{}\"',")
-        request = AWSRequest("POST", self._url, headers=headers | {"User-Agent": "longhaul"}, data=body)
-        SigV4Auth(self._credentials(), self._service, self._region).add_auth(request)
-        return self._session.send(request.prepare())
+            signed["X-Amzn-Trace-Id"] = quote(trace, safe="-=;:+&[]{}\"',")
+        return self._connections.post(signed, body)
 
 
 def endpoint(service: str, region: str) -> str:
@@ -159,14 +178,6 @@ def endpoint(service: str, region: str) -> str:
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     url = chosen or os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{domain}"
     return url.rstrip("/") + "/"
-
-
-class Credentials(NamedTuple):
-    """What a signer reads."""
-
-    access_key: str
-    secret_key: str
-    token: str | None
 
 
 def _credentials() -> Callable[[], Any] | None:
@@ -206,7 +217,7 @@ def _decoded(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _parsed(response: Any) -> Answer:
+def _parsed(response: Response) -> Answer:
     """The answer, or what a ClientError has of one: its code is in `__type`, or for SQS's older names in a header."""
     fields = response.headers
     try:
@@ -223,6 +234,6 @@ def _parsed(response: Any) -> Answer:
     answer["ResponseMetadata"] = {
         "RequestId": fields.get("x-amzn-requestid", ""),
         "HTTPStatusCode": response.status_code,
-        "HTTPHeaders": dict(fields.items()),
+        "HTTPHeaders": dict(fields),
     }
     return answer

@@ -2,29 +2,42 @@
 
     links.signed("recordings", "acme/call.mp3", seconds=1200)
 
-They are boto3's presigned URLs, letter by letter (a test compares them), made by botocore's signer alone. boto3's
-client resolves the endpoint and serializes a request for each link, which took longer than the query for a page of
-them, and loads S3's model for the first.
+They are boto3's presigned URLs, letter by letter (a test compares them). boto3's client resolves the endpoint and
+serializes a request for each link, which took longer than the query for a page of them, and loads S3's model for the
+first.
 """
 
 import os
-from urllib.parse import quote
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
 
 from longhaul import aws
 from longhaul.aws import lean
+from longhaul.aws.signing import signed_query
+
+type Sign = Callable[[str, str], str]
+"""Gives the link to an object: of a bucket, with a key. Nothing is sent to S3."""
 
 
 def signed(bucket: str, key: str, *, seconds: int) -> str:
-    """A link to read the object, for so long. Nothing is sent to S3."""
-    known = lean.signing() if "." not in bucket else None  # such a bucket is no host of S3's certificate
-    if known is None:
-        return _by_boto3(bucket, key, seconds)
-    from botocore.auth import S3SigV4QueryAuth
-    from botocore.awsrequest import AWSRequest
+    """A link to read the object, for so long."""
+    return signer(seconds=seconds)(bucket, key)
 
-    request = AWSRequest("GET", address(known.region, bucket) + quote(key, safe="/~"))
-    S3SigV4QueryAuth(known.credentials(), "s3", known.region, expires=seconds).add_auth(request)
-    return str(request.url)
+
+def signer(*, seconds: int) -> Sign:
+    """What makes many links: it looks at the environment once."""
+    known = lean.signing()
+
+    def sign(bucket: str, key: str) -> str:
+        if known is None or "." in bucket:  # such a bucket is no host of S3's certificate
+            return _by_boto3(bucket, key, seconds)
+        place = address(known.region, bucket)
+        host, path = urlsplit(place)[1:3]
+        path += quote(key, safe="/~")
+        query = signed_query(known.credentials(), known.region, "s3", host, path, seconds=seconds)
+        return f"{place.partition('://')[0]}://{host}{path}?{query}"
+
+    return sign
 
 
 def address(region: str, bucket: str) -> str:

@@ -16,7 +16,7 @@ from pymysql.constants import FIELD_TYPE
 from pymysql.converters import conversions
 from pymysql.cursors import DictCursor
 
-from longhaul import aws, settings
+from longhaul import aws, settings, tls
 from longhaul.errors import DatabaseUnavailable
 
 type Opened = Connection[DictCursor]
@@ -53,7 +53,7 @@ def database_name() -> str:
 
 
 def _open(secret: dict[str, Any], overrides: dict[str, Any]) -> Opened:
-    tls = _tls(settings.of(settings.Database).database_tls)
+    context = _tls(settings.of(settings.Database).database_tls)
     options: dict[str, Any] = {
         "user": secret["username"],
         "password": secret.get("password", ""),
@@ -62,8 +62,8 @@ def _open(secret: dict[str, Any], overrides: dict[str, Any]) -> Opened:
         "host": secret.get("host", "localhost"),
         "port": int(secret.get("port", 3306)),
         "init_command": secret.get("init_command"),
-        "ssl": tls,
-        "ssl_disabled": tls is None,  # otherwise PyMySQL prepares TLS of its own, and loads the CA bundle to do so
+        "ssl": context,
+        "ssl_disabled": context is None,  # otherwise PyMySQL prepares TLS of its own, and loads the CA bundle to do so
         "charset": "utf8mb4",
         "conv": CONVERSIONS,
         "autocommit": True,
@@ -80,19 +80,20 @@ def _open(secret: dict[str, Any], overrides: dict[str, Any]) -> Opened:
 
 @cache
 def _tls(wanted: str) -> ssl.SSLContext | None:
-    """Verified, and built once: loading the CA bundle costs 20 ms, more than the whole handshake.
+    """What a server's certificate is verified by.
 
-    An RDS Proxy's certificate is of Amazon Trust Services, which the system knows. An RDS instance's is of Amazon RDS's
-    own authorities, which it does not: `wanted` is then the path of their bundle.
+    An RDS Proxy's is of Amazon Trust Services, which the system knows. An RDS instance's is of Amazon RDS's own
+    authorities, which it does not: `wanted` is then the path of their bundle.
     """
     if wanted == "off":
         return None
+    if wanted == "verify":
+        return tls.verified()
     context = ssl.create_default_context()
-    if wanted != "verify":
-        try:
-            context.load_verify_locations(wanted)
-        except OSError as error:
-            raise settings.SettingsError(f"DATABASE_TLS: {wanted} holds no certificates: {error}") from error
+    try:
+        context.load_verify_locations(wanted)
+    except OSError as error:
+        raise settings.SettingsError(f"DATABASE_TLS: {wanted} holds no certificates: {error}") from error
     return context
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+import zlib
 from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
+from longhaul.cache.compression import LEVEL
 from longhaul.errors import NotFound
 from longhaul.http import limits, problems
 from longhaul.http.conditional import encoded_etag
@@ -23,7 +25,23 @@ from longhaul.tracing import next_traceparent
 
 COMPRESS_OVER_BYTES = 1_024
 
+_GZIP = zlib.MAX_WBITS | 16  # deflated bytes in gzip's frame
 _TRACE = "traceparent"  # under this name it waits in the resolver's context for the answer
+
+
+class Answer(ResponseBuilder[BaseProxyEvent]):
+    """Powertools' builder of answers, which compresses as hard as it goes: that is a third of a page's time.
+
+    The level of what is cached costs a third of it, for a tenth more bytes.
+    """
+
+    def _compress(self) -> None:
+        body = self.response.body
+        if body is None:
+            return
+        text: bytes = body.encode() if isinstance(body, str) else body
+        self.response.headers["Content-Encoding"] = "gzip"
+        self.response.body = zlib.compress(text, LEVEL, _GZIP)
 
 
 class Api(APIGatewayHttpResolver):
@@ -41,6 +59,7 @@ class Api(APIGatewayHttpResolver):
             response_validation_error_http_code=500,
         )
         self._served_elsewhere = served_elsewhere
+        self._response_builder_class = Answer
         self._request_validation_middleware = RequestValidation()
         self._response_validation_middleware = ResponseValidation(has_response_validation_error=True)
         problems.install(self)

@@ -1,0 +1,166 @@
+"""Connections to AWS: how an answer may look, when a connection is used again, and botocore's errors for what fails."""
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedReader
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError, SSLError
+
+from longhaul.aws.connections import Connections, Response
+
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nX-ID:7\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;a=b\r\n}\r\n0\r\nTrailer: 1\r\n\r\n"
+)
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Id: 7\r\n\r\n{}"
+
+
+class Service:
+    """Answers each connection's requests with the answers that it has for that one, then closes it."""
+
+    def __init__(self, server: socket.socket) -> None:
+        self.url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        self.asked: list[bytes] = []
+        self.closed = threading.Event()  # the first of them
+
+    def accept(self, server: socket.socket, answers: Sequence[Sequence[bytes]]) -> None:
+        for each in answers:
+            connection, _ = server.accept()
+            connection.settimeout(10)  # should nothing come
+            threading.Thread(target=self._serve, args=(connection, each), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, answers: Sequence[bytes]) -> None:
+        with connection, connection.makefile("rb") as file:
+            for answer in answers:
+                self.asked.append(_request(file))
+                connection.sendall(answer)
+        self.closed.set()
+
+
+def _request(file: BufferedReader) -> bytes:
+    size, head = 0, b""
+    while line := file.readline().rstrip():
+        head += line + b"\n"
+        size = int(line.partition(b":")[2]) if line.startswith(b"Content-Length:") else size
+    return head + file.read(size)
+
+
+@contextmanager
+def service(*answers: Sequence[bytes]) -> Iterator[Service]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)  # should nobody come
+        running = Service(server)
+        thread = threading.Thread(target=running.accept, args=(server, answers), daemon=True)
+        thread.start()
+        yield running
+        thread.join()
+
+
+def post(connections: Connections, body: bytes = b"{}") -> Response:
+    return connections.post({"Host": connections.host, "X-Name": "value"}, body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK,
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+        CHUNKED,
+        b"HTTP/1.0 200 OK\r\nX-Id: 7\r\n\r\n{}",
+    ],
+    ids=["with its length", "after a word in between", "in chunks", "until the end"],
+)
+def test_an_answer_is_read_in_each_form(answer: bytes) -> None:
+    with service([answer]) as running:
+        response = post(Connections(running.url, (1.0, 1.0)))
+    assert (response.status_code, response.headers["x-id"], response.content) == (200, "7", b"{}")
+
+
+def test_a_request_is_whole_and_its_packets_do_not_wait() -> None:
+    with service([OK]) as running:
+        connections = Connections(f"{running.url}/here", (1.0, 1.0))
+        post(connections, b"a body")
+        (idle,) = connections._idle
+        assert idle._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    host = running.url.removeprefix("http://")
+    expected = f"POST /here HTTP/1.1\nHost: {host}\nX-Name: value\nContent-Length: 6\na body"
+    assert running.asked == [expected.encode()]
+
+
+def test_a_connection_is_used_again() -> None:
+    with service([OK, OK, OK]) as running:
+        connections = Connections(running.url, (1.0, 1.0))
+        assert [post(connections).status_code for _ in range(3)] == [200] * 3
+
+
+def test_one_that_the_service_has_closed_is_not() -> None:
+    with service([OK], [OK]) as running:
+        connections = Connections(running.url, (1.0, 1.0))
+        post(connections)
+        assert running.closed.wait(10)
+        assert post(connections).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK.replace(b"X-Id: 7", b"Connection: close"),
+        OK.replace(b"X-Id: 7", b"connection:Close"),
+        OK.replace(b"1.1", b"1.0"),
+    ],
+)
+def test_one_that_the_service_is_about_to_close_is_not(answer: bytes) -> None:
+    with service([answer]) as running:
+        connections = Connections(running.url, (1.0, 1.0))
+        post(connections)
+        assert not connections._idle
+
+
+def test_calls_at_once_have_a_connection_each() -> None:
+    with service([OK], [OK]) as running:
+        connections = Connections(running.url, (1.0, 1.0))
+        first = connections._opened()
+        assert post(connections).status_code == 200
+        connections._idle.append(first)
+        assert post(connections).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-Le", OK[:-1], OK.replace(b"2\r\n", b"x\r\n"), b"SSH-2.0\r\n\r\n"],
+    ids=["nothing", "half a head", "half a body", "no length", "another protocol"],
+)
+def test_half_an_answer_is_a_closed_connection(answer: bytes) -> None:
+    with service([answer]) as running:
+        connections = Connections(running.url, (1.0, 1.0))
+        with pytest.raises(ConnectionClosedError):
+            post(connections)
+        assert not connections._idle
+
+
+def test_no_answer_in_time_is_a_read_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ReadTimeoutError):
+        post(Connections(f"http://127.0.0.1:{server.getsockname()[1]}", (1.0, 0.01)))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
+def test_nobody_there_is_an_endpoint_that_cannot_be_reached(host: str) -> None:
+    with pytest.raises(EndpointConnectionError):
+        post(Connections(f"http://{host}", (1.0, 1.0)))
+
+
+def test_what_speaks_no_tls_is_a_tls_error() -> None:
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.recv(1_000)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,), daemon=True)
+        thread.start()
+        with pytest.raises(SSLError):
+            post(Connections(f"https://127.0.0.1:{server.getsockname()[1]}", (1.0, 1.0)))
+        thread.join()
