@@ -70,6 +70,7 @@ SHARED = ["longhaul.imports", "aws_lambda_powertools.event_handler.openapi.param
 # clients with the service models, the HTTP client, what Powertools' packages import for others, what PyMySQL encrypts
 # passwords with when there is no TLS, the parsers of e-mail and of addresses; and what is not deployed.
 UNWANTED = [
+    "aiosql.aiosql",
     "asyncio",
     "aws_lambda_powertools.event_handler.appsync",
     "aws_lambda_powertools.event_handler.bedrock_agent",
@@ -77,7 +78,9 @@ UNWANTED = [
     "aws_lambda_powertools.utilities.data_classes.code_pipeline_job_event",
     "aws_lambda_powertools.utilities.parser",
     "boto3",
+    "botocore.auth",
     "botocore.client",
+    "botocore.exceptions",
     "cryptography.hazmat.backends",
     "cryptography.hazmat.primitives",
     "local",
@@ -101,7 +104,7 @@ def problems(repository: Repository, built: Path | None = None) -> dict[str, str
     done = subprocess.run(
         [sys.executable, "-W", "error", *options, "-c", PROBE],
         input=json.dumps(given),
-        env={"PYTHONPATH": path},
+        env={"PYTHONPATH": path, "PYDANTIC_DISABLE_PLUGINS": "__all__"},  # as of every function
         cwd=repository.root,
         capture_output=True,
         text=True,

@@ -10,6 +10,7 @@ from tests.architecture.repository import ROOT, Repository
 Example = Callable[[dict[str, str]], Repository]
 
 TEMPLATE = """
+Globals: {Function: {Environment: {Variables: {PYDANTIC_DISABLE_PLUGINS: __all__}}}}
 Resources:
   QueryPage: {Type: AWS::Serverless::Function, Properties: {Handler: calls.query_page.handler}}
 """

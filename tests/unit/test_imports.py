@@ -16,6 +16,7 @@ PATHS = [str(ROOT / "functions"), str(ROOT / "layers" / "longhaul" / "python")]
         "import importlib.metadata; assert importlib.metadata.version('pydantic')",
         "from importlib.metadata import version; assert version('pydantic')",
         "import importlib.metadata as metadata; assert metadata.version('pydantic')",
+        "import aiosql; assert aiosql.from_str('-- name: one()$\\nSELECT 1', 'pymysql').one",
         "import pydantic; assert pydantic.version.version_info()",
         "import aws_lambda_powertools.event_handler as handlers; assert handlers.AppSyncResolver()",
         "from aws_lambda_powertools.event_handler import Response; assert Response(status_code=200)",
@@ -25,6 +26,18 @@ PATHS = [str(ROOT / "functions"), str(ROOT / "layers" / "longhaul" / "python")]
 def test_a_deferred_package_is_there_when_it_is_used(program: str) -> None:
     found = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {PATHS}; import longhaul.imports; {program}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("module", ["aiosql", "importlib.metadata", "aws_lambda_powertools.event_handler"])
+def test_an_import_alone_does_not_use_it(module: str) -> None:
+    program = f"import longhaul.imports; import {module} as it; assert '__getattr__' in vars(it)"
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {PATHS}; {program}"],
         capture_output=True,
         text=True,
         check=False,

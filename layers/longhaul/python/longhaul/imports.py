@@ -10,15 +10,22 @@ asked of the package itself.
 without TLS; `defer_cryptography` imports it when one is.
 """
 
+import gc
 import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-DEFERRED = ("aws_lambda_powertools.event_handler", "aws_lambda_powertools.utilities.data_classes")
+ALLOCATIONS = 50_000  # before garbage is looked for: imports make none, and the usual 2,000 cost them a tenth
+DEFERRED = (
+    "aiosql",  # which reads its own version from the metadata of all packages
+    "aws_lambda_powertools.event_handler",
+    "aws_lambda_powertools.utilities.data_classes",
+)
 
 _IMPORT = re.compile(r"^from ([.\w]+) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
 
@@ -54,21 +61,35 @@ def defer(package: str) -> None:
         setattr(module, name, value)
         return value
 
-    module.__dict__["__getattr__"] = find
-    sys.modules[package] = module
-    parent, _, own = package.rpartition(".")
-    setattr(sys.modules[parent], own, module)
+    _put(package, module, find)
 
 
 def defer_module(name: str) -> None:
-    """Import the module when something of it is first asked for."""
+    """Import the module when something of it is first asked for.
+
+    Python's own LazyLoader loads it at the import already, which asks a module for its `__spec__`.
+    """
     if name in sys.modules or (spec := importlib.util.find_spec(name)) is None or spec.loader is None:
         return
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
+    loader, module = spec.loader, importlib.util.module_from_spec(spec)
+
+    def find(attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        del module.__dict__["__getattr__"]
+        loader.exec_module(module)
+        return getattr(module, attribute)
+
+    _put(name, module, find)
+
+
+def _put(name: str, module: ModuleType, find: Callable[[str], Any]) -> None:
+    """Put the module, which asks `find` for what it does not have, where imports look for it."""
+    module.__dict__["__getattr__"] = find
+    sys.modules[name] = module
     parent, _, own = name.rpartition(".")
-    setattr(sys.modules[parent], own, sys.modules[name])
+    if parent:
+        setattr(sys.modules[parent], own, module)
 
 
 def defer_cryptography() -> None:
@@ -99,6 +120,7 @@ def defer_cryptography() -> None:
     auth.sha2_rsa_encrypt = encrypted
 
 
+gc.set_threshold(ALLOCATIONS)
 for each in DEFERRED:
     defer(each)
 defer_module("importlib.metadata")  # Pydantic looks for plugins with it, unless PYDANTIC_DISABLE_PLUGINS is set

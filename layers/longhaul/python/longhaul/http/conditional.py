@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -53,6 +52,8 @@ def conditional[T](
     """
     validators = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": VARY}
     if last_modified:
+        from email.utils import format_datetime  # which no submission needs
+
         validators["Last-Modified"] = format_datetime(_told(last_modified), usegmt=True)
     validators |= headers or {}
     known = known_tag(app, etag) or (_not_modified_since(app, last_modified) and etag)
@@ -102,6 +103,8 @@ def _not_modified_since(app: APIGatewayHttpResolver, last_modified: datetime | N
     since = headers.get("if-modified-since")
     if since is None or last_modified is None or "if-none-match" in headers:
         return False
+    from email.utils import parsedate_to_datetime
+
     try:
         return _utc(last_modified) <= _utc(parsedate_to_datetime(since))
     except (ValueError, OverflowError):

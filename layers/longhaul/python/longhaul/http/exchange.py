@@ -8,7 +8,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from email.message import Message
 from typing import Any, NoReturn, cast, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -120,6 +119,10 @@ def _check_media_type(headers: Mapping[str, str]) -> None:
         raise UnsupportedMediaType(f"The body must not be encoded as {encoding[:50]}: send it as it is.")
     if not headers.get("content-type", "").strip():
         return
+    if _JSON.fullmatch(headers["content-type"].strip().lower()):
+        return
+    from email.message import Message  # whose import a request without parameters does not need
+
     message = Message()
     message["content-type"] = headers["content-type"]
     if not _JSON.fullmatch(message.get_content_type()):
