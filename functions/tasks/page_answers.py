@@ -58,7 +58,7 @@ def page_answer[V: BaseModel](
 
     key = ["page", show.__name__, question, params]
     content = _read(app, tenant_tag(question.tenant_id), key, load, of)
-    items, total, more = _timely(content["items"]), content["total"], content["more"]
+    items, total, more = _timely(content["items"]), content["total"], content.get("more", False)
     found = page_of(items, total, params, more=more, of=named, last=content["last"])
     return _answer(app, found, content["read_at"], _next_page(params, found))
 
