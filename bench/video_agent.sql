@@ -1,7 +1,7 @@
 -- Videos from the first thousand to the last: every second one is the tenant's, other tenants share the rest.
 INSERT INTO tasks (
     task_id, tenant_id, user_id, kind, title, params, status, priority, progress, steps_done, statistics, result, attempt,
-    max_retries, run_after, request_digest, created_at, updated_at
+    max_retries, run_after, request_digest, created_at, started_at, updated_at, finished_at
 )
 SELECT
     CONCAT('bench-', LPAD(number, 8, '0')),
@@ -16,7 +16,9 @@ SELECT
     '{"seconds": 30.0, "bytes": 9000000, "scenes": 6, "version": 1, "missing": [], "cost": "18.84"}',
     1, 3, '2026-11-01', REPEAT('0', 64),
     TIMESTAMPADD(SECOND, number, '2026-11-01'),
-    TIMESTAMPADD(SECOND, number, '2026-11-01')
+    TIMESTAMPADD(SECOND, number, '2026-11-01'),
+    TIMESTAMPADD(SECOND, number + 60, '2026-11-01'),
+    TIMESTAMPADD(SECOND, number + 60, '2026-11-01')
 FROM (
     SELECT thousands.n * 1000 + units.n AS number
     FROM bench_numbers AS thousands CROSS JOIN bench_numbers AS units

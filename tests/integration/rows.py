@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from longhaul.database import Opened
+from longhaul.tasks.listing import NARROWING
 
 CAMPAIGN_ID = "call_campaign_20261122_143052_00000003"
 TASK_ID = "province_广东省_20261122_143052_00000007"
@@ -27,6 +28,7 @@ SAMPLES: dict[str, Any] = {
     "after_updated_at": "2026-11-20 00:00:00",
     "after_version": 3,
     "answer": "推荐蔚来。",
+    "any_created": False,
     "any_end": False,
     "any_error": False,
     "any_id": False,
@@ -355,14 +357,12 @@ OTHER: dict[str, dict[str, Any]] = {
 
 # Where names stand in a query: every choice of them, with a value that fits.
 CHOSEN: dict[str, list[dict[str, Any]]] = {
-    "count_tasks": [
-        {"names": {"index": index}} for index in ("tasks_by_created", "tasks_by_tenant_status", "tasks_by_updated")
-    ],
+    "count_tasks": [{"names": {"index": index}} for index in sorted(NARROWING)],
     "list_tasks": [
         {"names": {"sort": sort, "order": order, "beyond": beyond, "index": index}, "value": value}
         for sort, value in (("created_at", BEGIN), ("updated_at", BEGIN), ("priority", 1), ("progress", 50))
         for order, beyond in (("asc", ">"), ("desc", "<"))
-        for index in sorted({f"tasks_by_{sort.removesuffix('_at')}", "tasks_by_updated"})
+        for index in sorted({f"tasks_by_{sort.removesuffix('_at')}", *NARROWING})
     ],
 }
 

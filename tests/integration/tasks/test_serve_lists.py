@@ -133,10 +133,16 @@ def test_a_page_reads_no_more_rows_the_deeper_it_is(api: Api, sql: Sql, sort: So
     rows = sql(f"SELECT id, {sort} AS value FROM tasks WHERE tenant_id = 'acme' ORDER BY {sort} {order}, id {order}")
     for place in (None, *(Place(rows[at]["value"], rows[at]["id"]) for at in (700, 1_000, 1_300))):
         with longhaul_database.connection() as session:
-            before = reads(session)
-            tasks = listing.list_tasks(session, Question("acme", sort=sort, order=order), limit=20, after=place)
+            before, question = reads(session), Question("acme", sort=sort, order=order)
+            tasks = listing.list_tasks(session, question, question.ordered, limit=20, after=place)
             assert len(tasks) == 20
             assert reads(session) - before < 200
+
+
+@pytest.fixture(params=[0, listing.FEW], ids=["many", "few"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a filter leaves few tasks, which are sorted, or many, which are met in an order."""
+    monkeypatch.setattr(listing, "FEW", request.param)
 
 
 def reads(session: longhaul_database.Session) -> int:
@@ -145,6 +151,7 @@ def reads(session: longhaul_database.Session) -> int:
     return sum(int(row["Value"]) for row in rows)
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(
     ("query", "chosen"),
     [
@@ -184,6 +191,7 @@ def end(sql: Sql) -> None:
     )
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(
     ("query", "chosen"),
     [
@@ -224,11 +232,13 @@ def test_what_ended_lately_is_found_without_reading_what_ended_before(
     with longhaul_database.connection() as session:
         before = reads(session)
         question = Question("acme", filters, sort, order)
-        tasks = listing.list_tasks(session, question, limit=20)
-        assert len(tasks) == listing.count_tasks(session, question).number == 11
+        index = listing.find_index(session, question) or question.ordered
+        tasks = listing.list_tasks(session, question, index, limit=20)
+        assert len(tasks) == listing.count_tasks(session, question, index).number == 11
         assert reads(session) - before < 200
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(
     ("query", "chosen"),
     [
@@ -274,9 +284,43 @@ def test_tasks_of_an_error_are_found_without_reading_the_others(sql: Sql, codes:
     question = Question("acme", TaskFilter.model_construct(error_code=codes))
     with longhaul_database.connection() as session:
         before = reads(session)
-        tasks = listing.list_tasks(session, question, limit=20)
-        assert len(tasks) == listing.count_tasks(session, question).number == number
+        index = listing.find_index(session, question) or question.ordered
+        tasks = listing.list_tasks(session, question, index, limit=20)
+        assert len(tasks) == listing.count_tasks(session, question, index).number == number
         assert reads(session) - before < 150
+
+
+@pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"kind": ["rare"]},
+        {"kind": ["rare"], "status": [Status.CANCELLED]},
+        {"status": [Status.CANCELLED]},
+        {"status": [Status.CANCELLED, Status.RUNNING]},
+        {"priority": ["urgent"]},
+        {"kind": ["common"], "priority": ["urgent"]},
+        {"error_code": ["rare"], "status": [Status.CANCELLED]},
+        {"created_after": (BEGIN + timedelta(minutes=994)).replace(tzinfo=UTC)},
+    ],
+)
+def test_the_few_that_match_are_found_without_reading_the_others(sql: Sql, query: dict[str, Any], sort: Sort) -> None:
+    insert(sql, range(2_000))
+    sql("UPDATE tasks SET kind = 'common', status = 'SUCCEEDED', priority = 1, error_code = NULL")
+    sql(
+        "UPDATE tasks SET kind = IF(id %% 2, 'rare', kind), status = 'CANCELLED', priority = 3, error_code = 'rare'"
+        " ORDER BY id DESC LIMIT 11"
+    )
+    sql("ANALYZE TABLE tasks")
+    question = Question("acme", TaskFilter.model_construct(**query), sort, Order.asc)
+    with longhaul_database.connection() as session:
+        before = reads(session)
+        index = listing.find_index(session, question)
+        assert index
+        assert 0 < len(listing.list_tasks(session, question, index, limit=20)) < 13
+        counted = 2_010 if question.filter.kind == ["common"] else 0  # found, and added up, until they are no more few
+        assert reads(session) - before < 150 + counted
 
 
 @pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
@@ -292,7 +336,8 @@ def test_tasks_of_a_status_are_counted_without_reading_the_others(sql: Sql) -> N
     failed = TaskFilter.model_construct(status=[Status.FAILED])
     with longhaul_database.connection() as session:
         before = reads(session)
-        assert listing.count_tasks(session, Question("acme", failed)) == (11, False)
+        question = Question("acme", failed)
+        assert listing.count_tasks(session, question, question.counted) == (11, False)
         assert reads(session) - before < 100
 
 

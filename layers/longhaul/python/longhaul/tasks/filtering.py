@@ -1,5 +1,6 @@
 """Which tasks a list, a count or a bulk action is for."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -71,6 +72,20 @@ class TaskFilter(BaseModel):
     )
 
     @property
+    def asked(self) -> set[str]:
+        """The names of the filters that are on."""
+        return {name for name in TaskFilter.model_fields if getattr(self, name)}
+
+    def only(self, names: Iterable[str]) -> "TaskFilter":
+        """These of its filters alone."""
+        return TaskFilter.model_construct(**{name: getattr(self, name) for name in names})
+
+    @property
+    def one_error(self) -> bool:
+        """Whether tasks with one code are wanted, and none with any other code."""
+        return len(set(self.error_code)) == 1 and not self.error_code[0].startswith("!")
+
+    @property
     def by_end(self) -> bool:
         return self.ended_after is not None or self.ended_before is not None
 
@@ -91,6 +106,7 @@ class TaskFilter(BaseModel):
             "kinds": sorted(set(self.kind)) or [""],
             "any_priority": not self.priority,
             "priorities": sorted({int(Priority[name]) for name in self.priority}) or [-1],
+            "any_created": not (self.created_after or self.created_before or self.ended_before),
             "created_after": _naive(self.created_after) or BEGINNING,
             "created_before": min(_naive(self.created_before) or END, ended_before),
             "any_end": not self.by_end,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -26,6 +26,16 @@ _queries = queries.load(__file__)
 
 MAX_ACTIVE = 1_000
 MAX_COUNTED = 10_000  # tasks of a list: to count on takes the longer the more there are
+FEW = 1_000  # tasks that are read and sorted sooner than they are met in an order among a million
+# By what few tasks may be found: the filters that an index begins with, behind the tenant.
+NARROWING = {
+    "tasks_by_error": ("error_code",),
+    "tasks_scheduled": ("kind", "status"),
+    "tasks_by_tenant_status": ("status",),
+    "tasks_by_priority": ("priority",),
+    "tasks_by_created": ("created_after", "created_before"),
+    "tasks_by_updated": ("ended_after", "ended_before"),
+}
 
 
 class Sort(StrEnum):
@@ -51,17 +61,27 @@ class Question:
     sort: Sort = Sort.created_at
     order: Order = Order.desc
 
-    def names(self) -> dict[str, str]:
-        """The names that stand in the query: what it is sorted by, which way, and the index that holds that."""
-        # What ended since a time was changed since then too: those rows are few.
-        by_end = Sort.updated_at if self.filter.ended_after else self.sort
-        indexed = "error" if self.filter.error_code else by_end
-        return {
-            "sort": self.sort,
-            "order": self.order,
-            "beyond": "<" if self.order == Order.desc else ">",
-            "index": f"tasks_by_{indexed.removesuffix('_at')}",
-        }
+    @property
+    def ordered(self) -> str:
+        """The index that holds this order: of the one status or error that is wanted, or of all the tenant's tasks."""
+        others = self.filter.asked - {"created_after", "created_before"}
+        if self.sort == Sort.created_at and others == {"status"} and len(set(self.filter.status)) == 1:
+            return "tasks_by_tenant_status"
+        if self.sort == Sort.created_at and others == {"error_code"} and self.filter.one_error:
+            return "tasks_by_error"
+        return f"tasks_by_{self.sort.removesuffix('_at')}"
+
+    @property
+    def counted(self) -> str:
+        """The index that holds all that is asked, so that no row is read; that of the creation if none does."""
+        asked = self.filter.asked
+        if asked and asked <= {"status", "created_after", "created_before"}:
+            return "tasks_by_tenant_status"
+        if asked and asked <= {"kind", "status"}:
+            return "tasks_scheduled"
+        if asked and asked <= {"error_code", "created_after", "created_before"}:
+            return "tasks_by_error"
+        return "tasks_by_priority" if "priority" in asked else "tasks_by_created"
 
 
 @dataclass(frozen=True)
@@ -84,10 +104,11 @@ def find_page(
 ) -> tuple[list[Task], Total, Place | None]:
     """A page behind `offset` tasks or after a place, how many tasks there are in all, and where the next begins."""
     with database.connection() as session:
-        total = count_tasks(session, question)
+        index = find_index(session, question)
+        total = count_tasks(session, question, index or question.counted)
         if offset >= total.number and not total.more:
             return [], total, None
-        tasks = list_tasks(session, question, limit=limit + 1, offset=offset, after=after)
+        tasks = list_tasks(session, question, index or question.ordered, limit=limit + 1, offset=offset, after=after)
     return tasks[:limit], total, _following(question, tasks, limit)
 
 
@@ -98,7 +119,8 @@ def find_after(question: Question, after: Place | None, limit: int) -> tuple[lis
     meanwhile (never created_at) may come again or not at all.
     """
     with database.connection() as session:
-        tasks = list_tasks(session, question, limit=limit + 1, after=after)
+        index = find_index(session, question) or question.ordered
+        tasks = list_tasks(session, question, index, limit=limit + 1, after=after)
     return tasks[:limit], _following(question, tasks, limit)
 
 
@@ -137,14 +159,25 @@ def find_events(task_id: str, tenant_id: str, *, after: int, limit: int) -> tupl
     return events[:limit], events[limit - 1].id if len(events) > limit else None
 
 
+def find_index(session: Session, question: Question) -> str | None:
+    """The index by which a filter leaves few tasks; None when each leaves many, and those in an order are met soon."""
+    for index, filters in NARROWING.items():
+        if filters[0] in question.filter.asked:
+            alone = question.filter.only(filters)
+            if not count_tasks(session, replace(question, filter=alone), index, FEW).more:
+                return index
+    return None
+
+
 def list_tasks(
-    session: Session, question: Question, *, limit: int, offset: int = 0, after: Place | None = None
+    session: Session, question: Question, index: str, *, limit: int, offset: int = 0, after: Place | None = None
 ) -> list[Task]:
-    """The tasks from the beginning, or after that place."""
+    """The tasks from the beginning, or after that place; found in that index."""
     after = after or _before_all(question)
+    beyond = "<" if question.order == Order.desc else ">"
     rows = _queries.list_tasks(
         session,
-        names=question.names(),
+        names={"sort": question.sort, "order": question.order, "beyond": beyond, "index": index},
         value=after.value,
         id=after.id,
         limit=limit,
@@ -155,15 +188,12 @@ def list_tasks(
     return [Task.from_row(row) for row in rows]
 
 
-def count_tasks(session: Session, question: Question) -> Total:
-    """How many tasks there are, up to MAX_COUNTED."""
-    asked, tenant_id = question.filter, question.tenant_id
-    only_status = asked.status and not (asked.kind or asked.priority or asked.title or asked.by_end)
-    by_end = "tasks_by_updated" if asked.ended_after else "tasks_by_created"
-    index = "tasks_by_error" if asked.error_code else "tasks_by_tenant_status" if only_status else by_end
-    where = {"tenant_id": tenant_id, **asked.parameters()}
-    number = int(_queries.count_tasks(session, names={"index": index}, limit=MAX_COUNTED + 1, **where))
-    return Total(min(number, MAX_COUNTED), number > MAX_COUNTED)
+def count_tasks(session: Session, question: Question, index: str, limit: int | None = None) -> Total:
+    """How many tasks there are, up to `limit` (MAX_COUNTED); counted in that index."""
+    limit = limit or MAX_COUNTED
+    where = {"tenant_id": question.tenant_id, **question.filter.parameters()}
+    number = int(_queries.count_tasks(session, names={"index": index}, limit=limit + 1, **where))
+    return Total(min(number, limit), number > limit)
 
 
 def _following(question: Question, tasks: Sequence[Task], limit: int) -> Place | None:

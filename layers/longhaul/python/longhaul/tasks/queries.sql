@@ -415,10 +415,8 @@ LIMIT :limit;
 -- Two statements joined, those of the same value and those beyond, since neither a pair, (a, id) < (:value, :id), nor
 -- an OR is surely read from its place: the planner takes the two ranges of an OR for the whole table when most of it is
 -- one tenant's. The index is forced, as at some sizes it would rather sort.
--- When a task ended is in no index of a tenant's. What ended since a time was changed since then too: those are read
--- (the index is then tasks_by_updated), and sorted. What ended before a time was created before it too.
--- By error code the index is tasks_by_error: most tasks have no code and are not read. It has the order of creation for a
--- single code; anything else is sorted.
+-- When a task ended is in no index of a tenant's. What ended since a time was changed since then too; what ended before a time
+-- was created before it too. Where a filter leaves few tasks, the index is one that begins with it, and they are sorted.
 SELECT
     tasks.id, tasks.task_id, tasks.tenant_id, tasks.user_id, tasks.kind, tasks.title, tasks.status, tasks.priority,
     tasks.progress, tasks.steps_done, tasks.stage, tasks.current_step, tasks.statistics, tasks.result, tasks.error_code,
@@ -428,7 +426,7 @@ SELECT
 FROM (
     (SELECT id, {sort} AS value FROM tasks FORCE INDEX ({index})
     WHERE tenant_id = :tenant_id AND {sort} = :value AND id {beyond} :id
-      AND created_at >= :created_after AND created_at < :created_before
+      AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
       AND (:any_status OR status IN :statuses)
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
@@ -441,7 +439,7 @@ FROM (
     UNION ALL
     (SELECT id, {sort} AS value FROM tasks FORCE INDEX ({index})
     WHERE tenant_id = :tenant_id AND {sort} {beyond} :value
-      AND created_at >= :created_after AND created_at < :created_before
+      AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
       AND (:any_status OR status IN :statuses)
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
@@ -463,7 +461,7 @@ ORDER BY tasks.{sort} {order}, tasks.id {order};
 SELECT COUNT(*) FROM (
     SELECT 1 FROM tasks FORCE INDEX ({index})
     WHERE tenant_id = :tenant_id
-      AND created_at >= :created_after AND created_at < :created_before
+      AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
       AND (:any_status OR status IN :statuses)
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
@@ -720,7 +718,7 @@ FROM (
     SELECT id
     FROM tasks
     WHERE tenant_id = :tenant_id AND id < :before_id
-      AND created_at >= :created_after AND created_at < :created_before
+      AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
       AND (:any_status OR status IN :statuses)
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
@@ -744,7 +742,7 @@ FROM (
     SELECT id, created_at, ROW_NUMBER() OVER (ORDER BY created_at, id) AS place, COUNT(*) OVER () AS matched
     FROM tasks
     WHERE tenant_id = :tenant_id AND id < :before_id
-      AND created_at >= :created_after AND created_at < :created_before
+      AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
       AND (:any_status OR status IN :statuses)
       AND (:any_kind OR kind IN :kinds)
       AND (:any_priority OR priority IN :priorities)
@@ -768,7 +766,7 @@ FROM tasks FORCE INDEX (tasks_by_created)
 WHERE tenant_id = :tenant_id AND id < :before_id
   AND created_at BETWEEN :first_at AND :last_at
   AND (created_at > :first_at OR id >= :first_id) AND (created_at < :last_at OR id <= :last_id)
-  AND created_at >= :created_after AND created_at < :created_before
+  AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
   AND (:any_status OR status IN :statuses)
   AND (:any_kind OR kind IN :kinds)
   AND (:any_priority OR priority IN :priorities)
