@@ -9,18 +9,16 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
-import uuid
 from pathlib import Path
 from typing import Any
 
-from local.aws import executions, mailbox, quotas, replace
+from local.aws import executions, functions, interpreter, mailbox, quotas, replace, replace_everywhere
+from local.aws.functions import INVOKE_SECONDS
 from local.iam import credentials
 from local.iam.guard import Guard
-from local.template.model import REGION, STACK_NAME
+from local.template.model import REGION
 
-INVOKE_SECONDS = 1000  # longer than any function may run
 EVENT_DATA_BYTES = 248 * 1024  # of the escaped input and output of an execution, together
 
 
@@ -36,10 +34,11 @@ def serve(port: int, runtime: str, guard: Guard, mail: Path) -> None:
     make_dynamodb_atomic()
     quotas.enforce()
     executions.parse_once()
+    interpreter.quicken()
     mailbox.keep(mail)
     _join_backends()
     _join_clients(port)
-    _join_lambda(runtime)
+    functions.join(runtime, guard)
     _join_status_events(runtime)
     _join_guard(guard)
     AwsServer(port).start()
@@ -114,53 +113,10 @@ def _join_clients(port: int) -> None:
         )
 
     def client_for(region: str, service: str, state_credentials: Any) -> Any:
-        role = state_credentials.role_arn.rpartition("/")[2].removeprefix(f"{STACK_NAME}-")
         with making:
-            return kept(region, service, role)
+            return kept(region, service, credentials.role_of(state_credentials.role_arn))
 
-    make = boto_client.boto_client_for
-    for module in list(sys.modules.values()):
-        if getattr(module, "boto_client_for", None) is make:
-            replace(module, "boto_client_for", client_for)
-
-
-def _join_lambda(runtime: str) -> None:
-    """Send invocations to the stack's function processes; return errors in the shape that AWS gives them."""
-    import urllib3
-    from moto.awslambda.exceptions import LambdaClientError
-    from moto.awslambda_simple.models import LambdaSimpleBackend
-
-    class Refused(LambdaClientError):
-        def __init__(self, status: int, name: str, message: str, reason: str | None = None) -> None:
-            super().__init__(name, message)
-            self.code = status
-            if reason is not None:
-                self.description = json.dumps({"Reason": reason, "Type": "User", "message": message})
-
-        def get_headers(self, *arguments: Any, **named: Any) -> list[tuple[str, str]]:
-            # The interpreter fails on an error without this header.
-            return [*super().get_headers(*arguments, **named), ("x-amzn-requestid", str(uuid.uuid4()))]
-
-    pool = urllib3.PoolManager(maxsize=64, retries=False, timeout=urllib3.Timeout(connect=5, read=INVOKE_SECONDS))
-
-    def invoke(
-        _self: Any, name: str, _qualifier: str | None, body: Any, headers: Any, response_headers: dict[str, str]
-    ) -> bytes:
-        kind = headers.get("X-Amz-Invocation-Type") or "RequestResponse"
-        payload = body.encode() if isinstance(body, str) else body
-        url = f"{runtime}/2015-03-31/functions/{name}/invocations"
-        try:
-            answer = pool.request("POST", url, body=payload or b"{}", headers={"X-Amz-Invocation-Type": kind})
-        except urllib3.exceptions.HTTPError as error:
-            raise Refused(500, "ServiceException", repr(error)) from error
-        if answer.status >= 400:
-            problem = json.loads(answer.data)
-            raise Refused(answer.status, problem["Type"], problem["Message"], problem.get("Reason"))
-        if "X-Amz-Function-Error" in answer.headers:
-            response_headers["x-amz-function-error"] = answer.headers["X-Amz-Function-Error"]
-        return answer.data
-
-    replace(LambdaSimpleBackend, "invoke", invoke)
+    replace_everywhere(boto_client, "boto_client_for", client_for)
 
 
 def _join_status_events(runtime: str) -> None:

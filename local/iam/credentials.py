@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from local.template.model import REGION
+from local.template.model import REGION, STACK_NAME
 
 PREFIX = "ASIA-"  # AWS's own temporary keys begin with ASIA
 
@@ -40,6 +40,11 @@ def of_role(role: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": _token(role),
     }
+
+
+def role_of(arn: str) -> str:
+    """Return the logical id of a role of the stack."""
+    return arn.rpartition("/")[2].removeprefix(f"{STACK_NAME}-")
 
 
 def headers_of_role(role: str, service: str) -> dict[str, str]:

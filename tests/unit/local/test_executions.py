@@ -1,14 +1,20 @@
 """Executions on this machine: parsed once, each with values of its own, and forgotten when they ended long ago."""
 
+import copy
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
+from jsonpath_ng.parser import JsonPathParser
+from moto.stepfunctions.parser import utils
 from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from local.aws import executions
+from local.aws import executions, interpreter
 from tests.machines import executing
 
 PASS = {"Type": "Pass", "OutputPath": "$.number", "End": True}
@@ -59,6 +65,76 @@ def test_the_history_of_what_ended_long_ago_is_forgotten_and_its_end_is_not() ->
         described: Any = backend.describe_execution(old.execution_arn)
         assert (described.status, described.output) == ("SUCCEEDED", [1])
         assert len(history(backend, new)) > 2
+
+
+def test_only_the_histories_that_ended_last_are_kept(monkeypatch: Any) -> None:
+    # GIVEN room for two histories, and three executions that end within a second
+    monkeypatch.setattr(executions, "KEPT", 2)
+    backend: StepFunctionsParserBackend = stepfunctions_parser_backends["210987654321"]["us-east-1"]
+    with executing(MACHINE, lambda *_: None) as execute:
+        each = [execute({"numbers": [{"number": number}]}) for number in (1, 2, 3)]
+        for one in each:
+            executions.ended(one)
+
+        # THEN the first has lost its history, and is known by its name, input and output
+        assert [len(history(backend, one)) > 2 for one in each] == [False, True, True]
+        assert [one.output for one in each] == [[1], [2], [3]]
+        # AND none keeps the values of its states
+        assert [one.exec_worker.env.states.get_input() for one in each[:2]] == [each[0].input_data, each[1].input_data]
+
+
+def test_a_worker_of_a_map_takes_more_items_than_calls_may_be_nested() -> None:
+    # GIVEN one worker for more items than Python lets calls be nested
+    interpreter.quicken()
+    many: dict[str, Any] = copy.deepcopy(MACHINE)
+    many["States"]["Each"]["MaxConcurrency"] = 1
+    numbers = [{"number": number} for number in range(sys.getrecursionlimit() + 100)]
+
+    for mode in ("INLINE", "DISTRIBUTED"):
+        many["States"]["Each"]["ItemProcessor"]["ProcessorConfig"] = {"Mode": mode, "ExecutionType": "STANDARD"}
+        with executing(many, lambda *_: None) as execute:
+            assert execute({"numbers": numbers}).output == [each["number"] for each in numbers]
+
+
+def test_a_selector_reads_the_input_of_its_map_and_changes_nothing_of_it() -> None:
+    # GIVEN items that take a value of the Map's input, and change it
+    interpreter.quicken()
+    selecting: dict[str, Any] = copy.deepcopy(MACHINE)
+    one = {"Type": "Pass", "Result": "changed", "ResultPath": "$.shared.mark", "End": True}
+    selecting["States"]["Each"] |= {
+        "ItemSelector": {"shared.$": "$.shared", "number.$": "$$.Map.Item.Value.number"},
+        "ItemProcessor": {"StartAt": "One", "States": {"One": one}},
+        "ResultPath": "$.seen",
+    }
+    with executing(selecting, lambda *_: None) as execute:
+        seen = execute({"numbers": [{"number": 1}, {"number": 2}], "shared": {"mark": "given"}}).output
+
+    assert seen["shared"] == {"mark": "given"}
+    assert seen["seen"] == [{"shared": {"mark": "changed"}, "number": number} for number in (1, 2)]
+
+
+def test_an_execution_parses_no_path_again_and_leaves_no_thread(monkeypatch: Any) -> None:
+    # GIVEN a machine that was executed once
+    interpreter.quicken()
+    with executing(MACHINE, lambda *_: None) as execute:
+        execute({"numbers": [{"number": 1}]})
+        kept = len(utils.TMP_THREADS)
+        monkeypatch.setattr(JsonPathParser, "parse", Mock(side_effect=AssertionError("parsed again")))
+
+        # WHEN it is executed again
+        seen = execute({"numbers": [{"number": 2}]})
+
+    # THEN no path was parsed, and no thread is kept
+    assert (seen.status, seen.output, len(utils.TMP_THREADS)) == ("SUCCEEDED", [2], kept)
+
+
+@pytest.mark.parametrize("value", [None, 1.5, "a", [1, [2, {"a": [3]}]], {"a": {"b": [1]}, "c": datetime(2026, 1, 1)}])
+def test_a_copy_is_equal_and_shares_nothing_that_can_change(value: Any) -> None:
+    made = interpreter.copied(value)
+    assert made == copy.deepcopy(value)
+    if isinstance(value, dict):
+        made["a"]["b"].append(2)
+        assert value["a"] == {"b": [1]}
 
 
 def history(backend: StepFunctionsParserBackend, execution: Any) -> list[Any]:
