@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,4 +43,22 @@ def test_an_import_alone_does_not_use_it(module: str) -> None:
         text=True,
         check=False,
     )
+    assert found.returncode == 0, found.stderr
+
+
+def test_threads_that_use_it_first_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.2)\nvalue = 7\n", encoding="utf-8")
+    program = f"""
+import sys
+from pathlib import Path
+sys.path[:0] = {[*PATHS, str(tmp_path)]}
+from concurrent.futures import ThreadPoolExecutor
+from longhaul import imports
+imports.defer_module("slow")
+import slow
+with ThreadPoolExecutor(4) as threads:
+    assert list(threads.map(lambda _: slow.value, range(4))) == [7] * 4
+assert not hasattr(slow, "missing")
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr

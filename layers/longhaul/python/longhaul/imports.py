@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Callable
 from functools import cache
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -72,13 +73,21 @@ def defer_module(name: str) -> None:
     if name in sys.modules or (spec := importlib.util.find_spec(name)) is None or spec.loader is None:
         return
     loader, module = spec.loader, importlib.util.module_from_spec(spec)
+    lock, begun = RLock(), False
 
     def find(attribute: str) -> Any:
+        nonlocal begun
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        del module.__dict__["__getattr__"]
-        loader.exec_module(module)
-        return getattr(module, attribute)
+        with lock:  # what another thread imports is waited for
+            if not begun:
+                begun = True  # so that what is missing within the import itself is missing
+                loader.exec_module(module)
+                if module.__dict__["__getattr__"] is find:
+                    del module.__dict__["__getattr__"]
+        if attribute in module.__dict__:
+            return module.__dict__[attribute]
+        raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
 
     _put(name, module, find)
 
