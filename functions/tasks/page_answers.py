@@ -64,8 +64,8 @@ def page_answer[V: BaseModel](
 
 
 def _next_page(params: PageParams, page: Page[Any]) -> Mapping[str, object] | None:
-    """The next page by its number where a number reaches it, else by its cursor."""
-    if page.next_cursor and (params.after or params.page >= page.pages):
+    """The next page by its number where a number reaches it, else, or behind a page that is not full, by its cursor."""
+    if page.next_cursor and (params.after or params.page >= page.pages or len(page.items) < page.page_size):
         return {"cursor": page.next_cursor}
     return {"page": params.page + 1} if page.next_cursor else None
 

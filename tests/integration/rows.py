@@ -114,6 +114,7 @@ SAMPLES: dict[str, Any] = {
     "level": "三级甲等",
     "levels": ["三级甲等", "二级甲等"],
     "limit": 20,
+    "read": 5_000,
     "looked_at": 100,
     "made_by": TASK_ID,
     "max_concurrent": 5,
@@ -358,6 +359,7 @@ OTHER: dict[str, dict[str, Any]] = {
 # Where names stand in a query: every choice of them, with a value that fits.
 CHOSEN: dict[str, list[dict[str, Any]]] = {
     "count_tasks": [{"names": {"index": index}} for index in sorted(NARROWING)],
+    "count_titles": [{"names": {"sort": "created_at", "order": "desc", "index": index}} for index in sorted(NARROWING)],
     "list_tasks": [
         {"names": {"sort": sort, "order": order, "beyond": beyond, "index": index}, "value": value}
         for sort, value in (("created_at", BEGIN), ("updated_at", BEGIN), ("priority", 1), ("progress", 50))

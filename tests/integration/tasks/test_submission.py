@@ -29,6 +29,19 @@ def test_the_same_key_makes_one_task_and_another_payload_is_refused(database: di
     assert sql("SELECT COUNT(*) AS n FROM tasks") == [{"n": 2}]
 
 
+def test_what_is_answered_is_what_was_stored(database: dict[str, Any]) -> None:
+    """The answer reads little of the row: the rest is what was sent."""
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    for asked in (
+        asking(),
+        asking(title="T", priority=Priority.urgent, idempotency_key="k", run_after=later),
+        asking(tenant_id="other", user_id="bob", deadline=later),
+    ):
+        task = submit(asked)
+        with longhaul_database.connection() as session:
+            assert store.fetch(session, task.task_id) == task
+
+
 def test_two_identical_submits_at_once_make_one_task(database: dict[str, Any], sql: Sql) -> None:
     barrier = threading.Barrier(4)
     made: list[str] = []
@@ -110,7 +123,7 @@ def test_a_submit_is_one_insert_its_count_and_two_reads(
         longhaul_database.Session, "run", lambda self, name, *rest: ran.append(name) or run(self, name, *rest)
     )
     submit(asking())
-    assert ran == ["insert_task", "count_submitted", "fetch_task", "is_heard"]
+    assert ran == ["insert_task", "count_submitted", "fetch_stored", "is_heard"]
 
 
 def test_a_hint_that_cannot_be_sent_does_not_lose_the_task(

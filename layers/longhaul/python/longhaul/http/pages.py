@@ -119,6 +119,6 @@ def page_of[T](
         page_size=params.page_size,
         total=total,
         more=more,
-        pages=reached if more else min(-(-total // params.page_size), reached),
+        pages=reached if more and len(items) == params.page_size else min(-(-total // params.page_size), reached),
         next_cursor=cursor_after(of, None if last is None else [rows, *last]),
     )

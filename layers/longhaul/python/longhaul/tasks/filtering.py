@@ -54,7 +54,11 @@ class TaskFilter(BaseModel):
         None, description="Created before this time (RFC 3339).", examples=["2036-12-01T00:00:00Z"]
     )
     title: str | None = Field(
-        None, min_length=1, max_length=100, description="Text within the title.", examples=["广东"]
+        None,
+        min_length=1,
+        max_length=100,
+        description="Text within the title. A list looks for it in 5,000 tasks a page: follow its cursor for more.",
+        examples=["广东"],
     )
     ended_after: Moment | None = Field(
         None, description="Ended at this time or after it (RFC 3339).", examples=["2026-11-01T00:00:00Z"]

@@ -26,6 +26,7 @@ _queries = queries.load(__file__)
 
 MAX_ACTIVE = 1_000
 MAX_COUNTED = 10_000  # tasks of a list: to count on takes the longer the more there are
+MAX_SEARCHED = 5_000  # whose titles are looked at in one request: a row each
 FEW = 1_000  # tasks that are read and sorted sooner than they are met in an order among a million
 # By what few tasks may be found: the filters that an index begins with, behind the tenant.
 NARROWING = {
@@ -64,7 +65,7 @@ class Question:
     @property
     def ordered(self) -> str:
         """The index that holds this order: of the one status or error that is wanted, or of all the tenant's tasks."""
-        others = self.filter.asked - {"created_after", "created_before"}
+        others = self.filter.asked - {"created_after", "created_before", "title"}
         if self.sort == Sort.created_at and others == {"status"} and len(set(self.filter.status)) == 1:
             return "tasks_by_tenant_status"
         if self.sort == Sort.created_at and others == {"error_code"} and self.filter.one_error:
@@ -74,7 +75,7 @@ class Question:
     @property
     def counted(self) -> str:
         """The index that holds all that is asked, so that no row is read; that of the creation if none does."""
-        asked = self.filter.asked
+        asked = self.filter.asked - {"title"}
         if asked and asked <= {"status", "created_after", "created_before"}:
             return "tasks_by_tenant_status"
         if asked and asked <= {"kind", "status"}:
@@ -105,11 +106,15 @@ def find_page(
     """A page behind `offset` tasks or after a place, how many tasks there are in all, and where the next begins."""
     with database.connection() as session:
         index = find_index(session, question)
-        total = count_tasks(session, question, index or question.counted)
+        if question.filter.title is None:
+            total = count_tasks(session, question, index or question.counted)
+        else:
+            total = count_titles(session, question, index or question.ordered)
         if offset >= total.number and not total.more:
             return [], total, None
-        tasks = list_tasks(session, question, index or question.ordered, limit=limit + 1, offset=offset, after=after)
-    return tasks[:limit], total, _following(question, tasks, limit)
+        index = index or question.ordered
+        tasks, following = list_tasks(session, question, index, limit=limit, offset=offset, after=after)
+    return tasks, total, following
 
 
 def find_after(question: Question, after: Place | None, limit: int) -> tuple[list[Task], Place | None]:
@@ -120,8 +125,7 @@ def find_after(question: Question, after: Place | None, limit: int) -> tuple[lis
     """
     with database.connection() as session:
         index = find_index(session, question) or question.ordered
-        tasks = list_tasks(session, question, index, limit=limit + 1, after=after)
-    return tasks[:limit], _following(question, tasks, limit)
+        return list_tasks(session, question, index, limit=limit, after=after)
 
 
 def find_active(tenant_id: str) -> tuple[list[Task], bool]:
@@ -171,38 +175,53 @@ def find_index(session: Session, question: Question) -> str | None:
 
 def list_tasks(
     session: Session, question: Question, index: str, *, limit: int, offset: int = 0, after: Place | None = None
-) -> list[Task]:
-    """The tasks from the beginning, or after that place; found in that index."""
-    after = after or _before_all(question)
+) -> tuple[list[Task], Place | None]:
+    """The tasks from the beginning, or after that place, and the place that the next page is after.
+
+    They are found in that index. Text in titles is looked for in the next MAX_SEARCHED tasks: a page of those that have
+    it may be short, or empty, and the next one goes on where its search has ended.
+    """
+    after, searches = after or _before_all(question), question.filter.title is not None
     beyond = "<" if question.order == Order.desc else ">"
     rows = _queries.list_tasks(
         session,
         names={"sort": question.sort, "order": question.order, "beyond": beyond, "index": index},
         value=after.value,
         id=after.id,
-        limit=limit,
-        offset=offset,
+        read=MAX_SEARCHED if searches else limit + 1,
+        skipped=0 if searches else offset,
+        limit=limit + 1,
+        offset=offset if searches else 0,
         tenant_id=question.tenant_id,
         **question.filter.parameters(),
     )
-    return [Task.from_row(row) for row in rows]
+    tasks = [Task.from_row(row) for row in rows if row["found"]]
+    if len(tasks) > limit:
+        return tasks[:limit], _place(question, tasks[limit - 1])
+    ends = not searches or not rows or rows[-1]["place"] < MAX_SEARCHED
+    return tasks, None if ends else _place(question, Task.from_row(rows[-1]))
 
 
 def count_tasks(session: Session, question: Question, index: str, limit: int | None = None) -> Total:
-    """How many tasks there are, up to `limit` (MAX_COUNTED); counted in that index."""
+    """How many tasks there are, whatever their titles, up to `limit` (MAX_COUNTED); counted in that index."""
     limit = limit or MAX_COUNTED
     where = {"tenant_id": question.tenant_id, **question.filter.parameters()}
     number = int(_queries.count_tasks(session, names={"index": index}, limit=limit + 1, **where))
     return Total(min(number, limit), number > limit)
 
 
-def _following(question: Question, tasks: Sequence[Task], limit: int) -> Place | None:
-    """The place that the next page is after. `tasks` has one more than the page when there is a next one."""
-    if len(tasks) <= limit:
-        return None
-    last = tasks[limit - 1]
-    value = getattr(last, question.sort)
-    return Place(value.replace(tzinfo=None) if isinstance(value, datetime) else int(value), last.id)
+def count_titles(session: Session, question: Question, index: str) -> Total:
+    """How many of the first MAX_SEARCHED tasks have the text in their titles, and whether there are more tasks."""
+    more = count_tasks(session, question, index, MAX_SEARCHED).more
+    names = {"sort": question.sort, "order": question.order, "index": index}
+    where = {"tenant_id": question.tenant_id, **question.filter.parameters()}
+    return Total(int(_queries.count_titles(session, names=names, read=MAX_SEARCHED, **where)), more)
+
+
+def _place(question: Question, task: Task) -> Place:
+    """The place of a task in the order."""
+    value = getattr(task, question.sort)
+    return Place(value.replace(tzinfo=None) if isinstance(value, datetime) else int(value), task.id)
 
 
 def _before_all(question: Question) -> Place:

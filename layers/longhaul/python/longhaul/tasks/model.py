@@ -197,6 +197,13 @@ class Task:
             }
         )
 
+    @classmethod
+    def submitted(cls, **known: Any) -> Self:
+        """One that nothing has happened to yet."""
+        values: dict[str, Any] = dict.fromkeys(field.name for field in fields(cls))
+        values |= dict.fromkeys(("progress", "steps_done", "attempt", "retries"), 0)
+        return cls(**values | {"status": Status.PENDING, "statistics": {}} | known)
+
     @property
     def params(self) -> dict[str, Any]:
         """What the task was submitted with. Raises LookupError when the row was read without it."""

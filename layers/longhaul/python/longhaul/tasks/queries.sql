@@ -37,6 +37,9 @@ SELECT UTC_TIMESTAMP(6);
 -- name: fetch_task^
 SELECT * FROM tasks WHERE task_id = :task_id;
 
+-- name: fetch_stored^
+SELECT id, run_after, created_at, updated_at FROM tasks WHERE task_id = :task_id;
+
 -- name: fetch_tenant_task^
 SELECT * FROM tasks WHERE task_id = :task_id AND tenant_id = :tenant_id;
 
@@ -411,19 +414,14 @@ LIMIT :limit;
 -- name: list_tasks
 -- A page after a row's place in the order (:value, :id), or at :offset from the beginning; the first page is after a
 -- place before all. The ids come from an index that holds the order and the filters, so that rows which a filter
--- refuses, or an offset skips, are never read. A title is in no index: text in it is looked for in rows.
+-- refuses, or an offset skips, are never read. A title is in no index: text in it is looked for in the first :read rows,
+-- and the last of them is given, found or not, as the place to go on from.
 -- Two statements joined, those of the same value and those beyond, since neither a pair, (a, id) < (:value, :id), nor
 -- an OR is surely read from its place: the planner takes the two ranges of an OR for the whole table when most of it is
 -- one tenant's. The index is forced, as at some sizes it would rather sort.
 -- When a task ended is in no index of a tenant's. What ended since a time was changed since then too; what ended before a time
 -- was created before it too. Where a filter leaves few tasks, the index is one that begins with it, and they are sorted.
-SELECT
-    tasks.id, tasks.task_id, tasks.tenant_id, tasks.user_id, tasks.kind, tasks.title, tasks.status, tasks.priority,
-    tasks.progress, tasks.steps_done, tasks.stage, tasks.current_step, tasks.statistics, tasks.result, tasks.error_code,
-    tasks.error_message, tasks.attempt, tasks.retries, tasks.max_retries, tasks.run_after, tasks.deadline,
-    tasks.heartbeat_at, tasks.execution_arn, tasks.request_digest, tasks.created_at, tasks.started_at, tasks.updated_at,
-    tasks.finished_at
-FROM (
+WITH places AS (
     (SELECT id, {sort} AS value FROM tasks FORCE INDEX ({index})
     WHERE tenant_id = :tenant_id AND {sort} = :value AND id {beyond} :id
       AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
@@ -433,9 +431,8 @@ FROM (
       AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
       AND (:any_error OR error_code IN :error_codes)
       AND (:any_other_error OR error_code NOT IN :other_error_codes)
-      AND (:any_title OR title LIKE :title ESCAPE '!')
     ORDER BY id {order}
-    LIMIT :limit)
+    LIMIT :read)
     UNION ALL
     (SELECT id, {sort} AS value FROM tasks FORCE INDEX ({index})
     WHERE tenant_id = :tenant_id AND {sort} {beyond} :value
@@ -446,14 +443,24 @@ FROM (
       AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
       AND (:any_error OR error_code IN :error_codes)
       AND (:any_other_error OR error_code NOT IN :other_error_codes)
-      AND (:any_title OR title LIKE :title ESCAPE '!')
     ORDER BY {sort} {order}, id {order}
-    LIMIT :limit OFFSET :offset)
+    LIMIT :read OFFSET :skipped)
     ORDER BY value {order}, id {order}
-    LIMIT :limit
-) AS page
+    LIMIT :read
+), page AS (
+    SELECT id, ROW_NUMBER() OVER (ORDER BY value {order}, id {order}) AS place FROM places
+)
+SELECT
+    tasks.id, tasks.task_id, tasks.tenant_id, tasks.user_id, tasks.kind, tasks.title, tasks.status, tasks.priority,
+    tasks.progress, tasks.steps_done, tasks.stage, tasks.current_step, tasks.statistics, tasks.result, tasks.error_code,
+    tasks.error_message, tasks.attempt, tasks.retries, tasks.max_retries, tasks.run_after, tasks.deadline,
+    tasks.heartbeat_at, tasks.execution_arn, tasks.request_digest, tasks.created_at, tasks.started_at, tasks.updated_at,
+    tasks.finished_at, page.place, tasks.title LIKE :title ESCAPE '!' AS found
+FROM page
 JOIN tasks ON tasks.id = page.id
-ORDER BY tasks.{sort} {order}, tasks.id {order};
+  AND (:any_title OR tasks.title LIKE :title ESCAPE '!' OR page.place = :read)
+ORDER BY page.place
+LIMIT :limit OFFSET :offset;
 
 -- name: count_tasks$
 -- Without its index named, the engine counts the failed tasks among all of a tenant's.
@@ -468,9 +475,27 @@ SELECT COUNT(*) FROM (
       AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
       AND (:any_error OR error_code IN :error_codes)
       AND (:any_other_error OR error_code NOT IN :other_error_codes)
-      AND (:any_title OR title LIKE :title ESCAPE '!')
     LIMIT :limit
 ) AS counted;
+
+-- name: count_titles$
+-- Among the first :read rows of a list, in its order, those with a text in their title.
+SELECT COUNT(*)
+FROM (
+    SELECT id FROM tasks FORCE INDEX ({index})
+    WHERE tenant_id = :tenant_id
+      AND (:any_created OR (created_at >= :created_after AND created_at < :created_before))
+      AND (:any_status OR status IN :statuses)
+      AND (:any_kind OR kind IN :kinds)
+      AND (:any_priority OR priority IN :priorities)
+      AND (:any_end OR (updated_at >= :ended_after AND finished_at >= :ended_after AND finished_at < :ended_before))
+      AND (:any_error OR error_code IN :error_codes)
+      AND (:any_other_error OR error_code NOT IN :other_error_codes)
+    ORDER BY {sort} {order}, id {order}
+    LIMIT :read
+) AS page
+JOIN tasks ON tasks.id = page.id
+WHERE tasks.title LIKE :title ESCAPE '!';
 
 -- name: list_active_tasks
 SELECT

@@ -16,13 +16,16 @@ import pymysql
 from pydantic import ValidationError
 
 from longhaul import database, tracing
+from longhaul.database import queries
 from longhaul.errors import DatabaseUnavailable, FieldError, InvalidRequest, KeyReused, LaneFull, LonghaulError
 from longhaul.tasks import callbacks, lifecycle, store
 from longhaul.tasks.callbacks import Callback
 from longhaul.tasks.changes import Wish, checked_times, too_many_scheduled
 from longhaul.tasks.kinds import Kind, kind_named
 from longhaul.tasks.lanes import create_lane
-from longhaul.tasks.model import Priority, Status, Task
+from longhaul.tasks.model import Priority, Status, Task, aware
+
+_queries = queries.load(__file__)
 
 MAX_SLUG_CHARACTERS = 60
 RETRY_AFTER_LANE_FULL = 30.0  # seconds
@@ -187,11 +190,24 @@ def _create_lane(name: str) -> bool:
 
 
 def _stored(new: NewTask) -> Task:
+    """The task that was just made of it, from the little that only the database knows."""
     with database.connection() as session:
-        task = store.fetch(session, new.task_id)
-    if task is None:
+        row = _queries.fetch_stored(session, task_id=new.task_id)
+    if row is None:
         raise DatabaseUnavailable("the task was stored but cannot be read")
-    return task
+    return Task.submitted(
+        **{name: aware(value) for name, value in row.items()},
+        task_id=new.task_id,
+        tenant_id=new.tenant_id,
+        user_id=new.user_id,
+        kind=new.kind,
+        title=new.title,
+        priority=new.priority,
+        max_retries=new.max_retries,
+        request_digest=new.request_digest,
+        deadline=new.deadline,
+        loaded_params=new.params,
+    )
 
 
 def _known(new: NewTask) -> Submitted | None:
