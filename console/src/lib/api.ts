@@ -11,7 +11,6 @@ export type Task = Schemas['TaskDocument'];
 export type Summary = Schemas['TaskSummary'];
 export type Step = Schemas['StepDocument'];
 export type TaskEvent = Schemas['EventDocument'];
-export type Result = Schemas['ResultDocument'];
 export type Lane = Schemas['LaneDocument'];
 export type Status = Schemas['Status'];
 export type Webhook = Schemas['WebhookDocument'];
