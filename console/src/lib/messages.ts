@@ -172,6 +172,7 @@ export const messages = {
   'timeline.summed': ['so many that they are summed up: zoom in to see each', '数量较多，已汇总显示：放大可见每一步'],
   'timeline.band': ['{n} {n?step:steps}', '{n} 个步骤'],
   'timeline.column': ['{working} working, {ok} done, {bad} failed', '{working} 个运行中，{ok} 个完成，{bad} 个失败'],
+  'timeline.single': ['Each step by itself', '逐个显示步骤'],
   'timeline.in': ['Zoom in', '放大'],
   'timeline.out': ['Zoom out', '缩小'],
   'timeline.whole': ['All of it', '全部'],

@@ -2,7 +2,7 @@
 
 import {answered, ApiError, ask, client, type Step, type Task, type TaskEvent} from './api';
 import {live, type Notice} from './live.svelte';
-import {timesOf} from './timeline';
+import {barOf} from './timeline';
 
 const SOON_MS = 700;
 const POLL_MS = 5000;
@@ -127,7 +127,7 @@ export class OneTask {
       do {
         const query = {limit: STEPS, ...(cursor ? {cursor} : {})};
         const page = await ask(client().GET('/api/v1/tasks/{task_id}/steps', {params: {path: {task_id: this.#id}, query}}));
-        for (const step of page.items) timesOf(step); // a page at a time: all at once would hold up a frame
+        for (const step of page.items) barOf(step); // a page at a time: all at once would hold up a frame
         steps.push(...page.items);
         cursor = page.next_cursor ?? null;
       } while (cursor && steps.length < this.#wanted);

@@ -67,27 +67,3 @@ export function timeOfDay(time: number): string {
     (language) => new Intl.DateTimeFormat(language, {hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23'}),
   ).format(new Date(time));
 }
-
-/** "3 d 4 h", "4 min 5 s", "250 ms". */
-export function duration(seconds: number): string {
-  if (seconds < 0) seconds = 0;
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
-  const whole = Math.round(seconds);
-  const parts: [number, string][] = [
-    [Math.floor(whole / 86_400), 'd'],
-    [Math.floor(whole / 3_600) % 24, 'h'],
-    [Math.floor(whole / 60) % 60, 'min'],
-    [whole % 60, 's'],
-  ];
-  const first = parts.findIndex(([count]) => count > 0);
-  return parts
-    .slice(first, first + 2)
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
-    .join(' ');
-}
-
-export function between(from: string, to: string | number): number {
-  return ((typeof to === 'number' ? to : Date.parse(to)) - Date.parse(from)) / 1000;
-}

@@ -1,6 +1,6 @@
 import {expect, test} from 'vitest';
 import type {Step} from './api';
-import {bandsOf, barsOf, extent, groupErrors, ticks, within, zoomed} from './timeline';
+import {bandsOf, barOf, extent, groupErrors, LEAST, ticks, within, zoomed} from './timeline';
 
 const T0 = Date.parse('2026-12-01T00:00:00Z');
 const at = (seconds: number) => new Date(T0 + seconds * 1000).toISOString();
@@ -19,9 +19,9 @@ const step = (key: string, given: Partial<Step>): Step => ({
 });
 
 test('a timeline reaches from the first plan to the last end, or now', () => {
-  const done = barsOf([step('a', {}), step('b', {finished_at: at(9)})], T0 + 60_000);
+  const done = [step('a', {}), step('b', {finished_at: at(9)})].map(barOf);
   expect(extent(done, T0 + 60_000)).toEqual({from: T0, until: T0 + 9000});
-  const running = barsOf([step('a', {status: 'RUNNING', finished_at: null})], T0 + 60_000);
+  const running = [barOf(step('a', {status: 'RUNNING', finished_at: null}))];
   expect(extent(running, T0 + 60_000).until).toBe(T0 + 60_000);
 });
 
@@ -29,14 +29,27 @@ test('many steps are summed up by how many worked at a time, exactly', () => {
   const steps = Array.from({length: 100_000}, (_, n) =>
     step(`s${n}`, {started_at: at(1), finished_at: at(2), status: n % 10 ? 'SUCCEEDED' : 'FAILED'}),
   );
-  const [band] = bandsOf(barsOf(steps, T0), {from: T0, until: T0 + 4000}, 4, T0);
+  const [band] = bandsOf(steps.map(barOf), {from: T0, until: T0 + 4000}, 4, T0);
   expect(band?.steps).toBe(100_000);
   expect(band?.columns.map((column) => column.working)).toEqual([0, 100_000, 0, 0]);
   expect(band?.columns.map((column) => column.failed)).toEqual([0, 0, 10_000, 0]);
 });
 
+test('a step counts in each column by the part of it in which it worked', () => {
+  const bars = [
+    step('long', {created_at: at(-9), started_at: at(-5), finished_at: at(2.5)}),
+    step('short', {started_at: at(1.25), finished_at: at(1.75)}),
+    step('running', {status: 'RUNNING', started_at: at(3), finished_at: null}),
+    step('waiting', {status: 'PENDING', started_at: null, finished_at: null}),
+  ].map(barOf);
+  const [band] = bandsOf(bars, {from: T0, until: T0 + 4000}, 4, T0 + 60_000);
+  expect(band?.columns.map((column) => column.working)).toEqual([1, 1.5, 0.5, 1]);
+  expect(band?.columns.map((column) => column.succeeded)).toEqual([0, 1, 1, 0]);
+  expect(band?.steps).toBe(4);
+});
+
 test('a window holds what waited or worked in it', () => {
-  const bars = barsOf([step('early', {finished_at: at(2)}), step('late', {created_at: at(8), started_at: at(9), finished_at: at(10)})], T0);
+  const bars = [step('early', {finished_at: at(2)}), step('late', {created_at: at(8), started_at: at(9), finished_at: at(10)})].map(barOf);
   expect(within(bars, {from: T0 + 5000, until: T0 + 12_000}).map((bar) => bar.step.key)).toEqual(['late']);
 });
 
@@ -46,8 +59,16 @@ test('zooming keeps the point under the cursor and stays within the whole', () =
   expect(zoomed({from: 0, until: 500}, whole, 4, 0)).toEqual(whole);
 });
 
-test('marks are a round distance apart', () => {
-  expect(ticks({from: 0, until: 10_000}, 5)).toEqual([0, 2000, 4000, 6000, 8000, 10_000]);
+test('a window is never shorter than what a bar can be told by', () => {
+  const {from, until} = zoomed({from: 0, until: LEAST}, {from: 0, until: 1000}, 0.5, 5);
+  expect(until - from).toBe(LEAST);
+});
+
+test('marks are a round distance apart, and from the beginning', () => {
+  expect(ticks({from: T0, until: T0 + 10_000}, T0, 5).at).toEqual([0, 2000, 4000, 6000, 8000, 10_000].map((after) => T0 + after));
+  const zoomedIn = ticks({from: T0 + 61_300, until: T0 + 64_900}, T0, 5);
+  expect(zoomedIn).toEqual({size: 1000, at: [62_000, 63_000, 64_000].map((after) => T0 + after)});
+  expect(ticks({from: T0, until: T0 + 20}, T0, 5).at).toHaveLength(5);
 });
 
 test('errors are grouped but for their numbers and names', () => {

@@ -2,8 +2,10 @@
 // time. Zooming in leads from one to the other. Times are milliseconds.
 
 import type {Step} from './api';
+import {DURATIONS} from './axes';
 
 export const MAX_BARS = 150;
+export const LEAST = 10; // the shortest window
 
 export interface Window {
   from: number;
@@ -33,33 +35,19 @@ export interface Band {
   columns: Column[];
 }
 
-interface Times {
-  created: number;
-  started: number | null;
-  ended: number | null;
-}
+const known = new WeakMap<Step, Bar>();
 
-const known = new WeakMap<Step, Times>();
-
-/** Return a step's times, which are parsed once. */
-export function timesOf(step: Step): Times {
-  let times = known.get(step);
-  if (!times) {
-    times = {
-      created: Date.parse(step.created_at),
-      started: step.started_at ? Date.parse(step.started_at) : null,
-      ended: step.finished_at ? Date.parse(step.finished_at) : null,
-    };
-    known.set(step, times);
+/** Return a step's bar, which is made once: its times are parsed then. */
+export function barOf(step: Step): Bar {
+  let bar = known.get(step);
+  if (!bar) {
+    const planned = Date.parse(step.created_at);
+    const started = step.started_at ? Date.parse(step.started_at) : null;
+    const ended = step.finished_at ? Date.parse(step.finished_at) : null;
+    bar = {step, planned: Math.min(planned, started ?? planned), started, ended};
+    known.set(step, bar);
   }
-  return times;
-}
-
-export function barsOf(steps: Step[], now: number): Bar[] {
-  return steps.map((step) => {
-    const {created, started, ended} = timesOf(step);
-    return {step, planned: Math.min(created, started ?? now), started, ended};
-  });
+  return bar;
 }
 
 /** The time from the first step's plan to the last one's end, or now. */
@@ -78,55 +66,85 @@ export function within(bars: Bar[], window: Window): Bar[] {
   return bars.filter((bar) => bar.planned <= window.until && (bar.ended ?? Infinity) >= window.from);
 }
 
+/** Sum up each level's steps in so many columns of the window. The time it takes is not that of the columns under each step. */
 export function bandsOf(bars: Bar[], window: Window, count: number, now: number): Band[] {
   const width = (window.until - window.from) / count;
-  const levels = new Map<string, Band>();
+  const levels = new Map<string, Sums>();
   for (const bar of bars) {
     const {level} = bar.step;
-    let band = levels.get(level);
-    if (!band) {
-      const columns = Array.from({length: count}, (_, index) => ({
-        from: window.from + index * width,
-        until: window.from + (index + 1) * width,
-        working: 0,
-        succeeded: 0,
-        failed: 0,
-      }));
-      levels.set(level, (band = {level, steps: 0, columns}));
-    }
-    band.steps += 1;
-    addTo(band.columns, bar, window, width, now);
-  }
-  return [...levels.values()];
-}
-
-function addTo(columns: Column[], bar: Bar, window: Window, width: number, now: number): void {
-  const index = (time: number): number => Math.floor((time - window.from) / width);
-  if (bar.started !== null) {
+    let sums = levels.get(level);
+    if (!sums) levels.set(level, (sums = new Sums(count)));
     const until = bar.ended ?? (bar.step.status === 'RUNNING' ? now : bar.started);
-    const last = Math.min(columns.length - 1, index(until));
-    for (let at = Math.max(0, index(bar.started)); at <= last; at += 1) {
-      const column = columns[at] as Column;
-      const shared = Math.min(until, column.until) - Math.max(bar.started, column.from);
-      column.working += Math.max(0, shared) / width;
+    sums.steps += 1;
+    if (bar.started !== null && until !== null) sums.work((bar.started - window.from) / width, (until - window.from) / width);
+    if (bar.ended !== null && bar.ended >= window.from && bar.ended <= window.until) {
+      const at = Math.min(count - 1, Math.floor((bar.ended - window.from) / width));
+      const sum = bar.step.status === 'FAILED' ? sums.failed : sums.succeeded;
+      sum[at] = (sum[at] ?? 0) + 1;
     }
   }
-  if (bar.ended !== null) {
-    const column = columns[Math.min(columns.length - 1, index(bar.ended))];
-    if (column && bar.ended >= window.from && bar.ended <= window.until) {
-      if (bar.step.status === 'FAILED') column.failed += 1;
-      else column.succeeded += 1;
-    }
+  return [...levels].map(([level, sums]) => ({level, steps: sums.steps, columns: sums.columns(window.from, width)}));
+}
+
+/** What the steps of a level did in each column. */
+class Sums {
+  steps = 0;
+  readonly succeeded: Float64Array;
+  readonly failed: Float64Array;
+  // What works in a column, and how many more work throughout each column than in the one before.
+  readonly #partly: Float64Array;
+  readonly #more: Float64Array;
+
+  constructor(readonly count: number) {
+    this.succeeded = new Float64Array(count);
+    this.failed = new Float64Array(count);
+    this.#partly = new Float64Array(count);
+    this.#more = new Float64Array(count + 1);
+  }
+
+  /** Add a step that worked from one place to another, in columns. */
+  work(from: number, until: number): void {
+    const [begin, end] = [Math.max(0, from), Math.min(this.count, until)];
+    if (begin >= end) return;
+    const [first, last] = [Math.floor(begin), Math.floor(end)];
+    if (first === last) return this.#add(this.#partly, first, end - begin);
+    this.#add(this.#partly, first, first + 1 - begin);
+    if (last < this.count) this.#add(this.#partly, last, end - last);
+    this.#add(this.#more, first + 1, 1);
+    this.#add(this.#more, last, -1);
+  }
+
+  columns(begin: number, width: number): Column[] {
+    let throughout = 0;
+    return Array.from({length: this.count}, (_, at) => {
+      throughout += this.#more[at] ?? 0;
+      return {
+        from: begin + at * width,
+        until: begin + (at + 1) * width,
+        working: throughout + (this.#partly[at] ?? 0),
+        succeeded: this.succeeded[at] ?? 0,
+        failed: this.failed[at] ?? 0,
+      };
+    });
+  }
+
+  #add(sums: Float64Array, at: number, value: number): void {
+    sums[at] = (sums[at] ?? 0) + value;
   }
 }
 
-/** A round distance between marks, of which about `count` fit. */
-export function ticks(window: Window, count: number): number[] {
-  const sizes = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
+export interface Marks {
+  /** The distance between two marks. */
+  size: number;
+  at: number[];
+}
+
+/** Marks within the window, a round distance apart and from the beginning, of which about `count` fit. */
+export function ticks(window: Window, begin: number, count: number): Marks {
   const wanted = (window.until - window.from) / 1000 / count;
-  const size = (sizes.find((size) => size >= wanted) ?? 604_800) * 1000;
-  const marks: number[] = [];
-  for (let at = 0; at <= window.until - window.from; at += size) marks.push(window.from + at);
+  const size = (DURATIONS.find((size) => size >= wanted) ?? wanted) * 1000;
+  const marks = {size, at: [] as number[]};
+  for (let n = Math.ceil((window.from - begin) / size); begin + n * size <= window.until; n += 1) marks.at.push(begin + n * size);
   return marks;
 }
 
@@ -135,7 +153,7 @@ export function zoomed(window: Window, whole: Window, factor: number, around: nu
   const length = Math.min((window.until - window.from) * factor, whole.until - whole.from);
   const share = (around - window.from) / (window.until - window.from);
   const from = Math.max(whole.from, Math.min(around - share * length, whole.until - length));
-  return {from, until: from + Math.max(length, 10)};
+  return {from, until: from + Math.max(length, LEAST)};
 }
 
 export interface ErrorGroup {
