@@ -16,7 +16,6 @@ const PAGE = 100;
 const HINTS = new Set(['longhaul.task.progress', 'longhaul.task.state']);
 
 export class TaskList {
-  rows: Row[] = $state.raw([]);
   total: number | null = $state(null);
   /** There are more than `total`, which the API counts to a bound. */
   beyond = $state(false);
@@ -28,10 +27,18 @@ export class TaskList {
   waiting = $state(0);
   next: string | null = $state(null);
 
+  // One array, changed in place: a copy of 100,000 rows for each notice would be most of what there is to collect.
+  readonly #rows: Row[] = [];
+  #changes = $state(0);
   #filter: Filter | undefined;
   #at = new Map<string, number>();
   #new = new Set<string>();
   #load: AbortController | undefined;
+
+  get rows(): readonly Row[] {
+    void this.#changes;
+    return this.#rows;
+  }
 
   async load(filter: Filter): Promise<void> {
     this.#load?.abort();
@@ -43,7 +50,7 @@ export class TaskList {
       const page = await this.#page({page: 1}, control.signal);
       this.#at.clear();
       this.#new.clear();
-      this.rows = [];
+      this.#rows.length = 0;
       this.#add(page.items);
       this.total = page.total;
       this.beyond = page.more ?? false;
@@ -83,13 +90,12 @@ export class TaskList {
     try {
       const page = await this.#page({page: 1}, control?.signal);
       if (control !== this.#load) return;
-      const rows = [...this.rows];
       for (const item of page.items) {
         const at = this.#at.get(item.task_id);
         if (at === undefined) this.#new.add(item.task_id);
-        else rows[at] = {...rows[at], ...item};
+        else this.#rows[at] = {...this.#rows[at], ...item};
       }
-      this.rows = rows;
+      this.#changes += 1;
       this.waiting = this.#new.size;
       this.asOf = Date.now();
       this.error = null;
@@ -102,13 +108,12 @@ export class TaskList {
     const {data} = notice;
     const at = this.#at.get(data.task_id);
     if (at !== undefined) {
-      const rows = [...this.rows];
-      const before = rows[at] as Row;
+      const before = this.#rows[at] as Row;
       const {title, status, progress, stage, current_step} = data;
       const row = {...before, title, status, progress, stage, current_step, updated_at: notice.time};
       row.left = this.#filter ? matches(this.#filter, row) === false : false;
-      rows[at] = row;
-      this.rows = rows;
+      this.#rows[at] = row;
+      this.#changes += 1;
       return;
     }
     if (HINTS.has(notice.type) || !this.#filter || this.state !== 'ready') return;
@@ -118,13 +123,12 @@ export class TaskList {
   }
 
   #add(items: Summary[]): void {
-    const rows = [...this.rows];
     for (const item of items) {
       if (this.#at.has(item.task_id)) continue; // it has moved between two pages
-      this.#at.set(item.task_id, rows.length);
-      rows.push(item);
+      this.#at.set(item.task_id, this.#rows.length);
+      this.#rows.push(item);
     }
-    this.rows = rows;
+    this.#changes += 1;
   }
 
   async #page(where: {page?: number; cursor?: string}, signal?: AbortSignal) {
