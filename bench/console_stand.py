@@ -24,6 +24,8 @@ BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 KINDS = ("hospital_province_refresh", "call_campaign", "text_summaries", "brand_diagnosis")
 STATUSES = ("SUCCEEDED", "SUCCEEDED", "RUNNING", "FAILED", "PENDING")
 TASK = "many"  # the id of the task with the many steps
+MOMENT = "moment"  # of one whose steps all worked at the same time
+AT_ONCE = 400  # steps of it
 
 type Row = dict[str, Any]
 
@@ -78,12 +80,13 @@ class Stand:
                 "next_cursor": more,
             }
         if path.endswith("/steps") and "status" not in query:
-            last = min(first + int(query.get("limit", 1000)), self._steps)
-            more = str(last) if last < self._steps else None
-            return {"items": [step(number) for number in range(first, last)], "next_cursor": more}
-        if path == f"/api/v1/tasks/{TASK}":
+            steps, make = (AT_ONCE, step_of_moment) if f"/{MOMENT}/" in path else (self._steps, step)
+            last = min(first + int(query.get("limit", 1000)), steps)
+            more = str(last) if last < steps else None
+            return {"items": [make(number) for number in range(first, last)], "next_cursor": more}
+        if path in (f"/api/v1/tasks/{TASK}", f"/api/v1/tasks/{MOMENT}"):
             return summary(0) | {
-                "task_id": TASK,
+                "task_id": path.rpartition("/")[2],
                 "status": "SUCCEEDED",
                 "attempt": 1,
                 "allowed_actions": [],
@@ -151,6 +154,10 @@ def step(number: int) -> Row:
         "finished_at": moment(began + 2 + number % 2),
         "duration_seconds": 2.0 + number % 2,
     }
+
+
+def step_of_moment(number: int) -> Row:
+    return step(number) | {"created_at": moment(0), "started_at": moment(1), "finished_at": moment(3)}
 
 
 def notice(number: int) -> Row:
