@@ -187,13 +187,20 @@ def standing(tasks: int, steps: int) -> Iterator[Stand]:
         await web.TCPSite(runner, "127.0.0.1", stand.port).start()
         return runner
 
+    async def end() -> None:
+        await runner.cleanup()
+        sockets = asyncio.all_tasks() - {asyncio.current_task()}
+        for socket in sockets:
+            socket.cancel()
+        await asyncio.gather(*sockets, return_exceptions=True)
+
     runner = loop.run_until_complete(begin())
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
         yield stand
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        asyncio.run_coroutine_threadsafe(end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

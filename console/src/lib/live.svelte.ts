@@ -29,6 +29,8 @@ type Listener = (notice: Notice) => void;
 
 const PING_MS = 5 * 60_000;
 
+const REMEMBERED = 2000; // tasks; what comes late comes within seconds
+
 /** Whether the notice is newer than what was heard of its task; remembers it then. */
 export class Newest {
   #heard = new Map<string, string>();
@@ -38,7 +40,7 @@ export class Newest {
     if (before !== undefined && before >= notice.sequence) return false;
     this.#heard.delete(notice.subject);
     this.#heard.set(notice.subject, notice.sequence);
-    if (this.#heard.size > 20_000) this.#heard.delete(this.#heard.keys().next().value as string);
+    if (this.#heard.size > REMEMBERED) this.#heard.delete(this.#heard.keys().next().value as string);
     return true;
   }
 }

@@ -18,6 +18,13 @@ test('an older notice of a task is not shown over a newer one', () => {
   expect(notice('a', '02.01')).toBe(true);
 });
 
+test('what is remembered of notices does not grow with the tasks', () => {
+  const newest = new Newest();
+  for (let task = 0; task <= 2000; task += 1) newest.takes({subject: `task ${task}`, sequence: '02'});
+  expect(newest.takes({subject: 'task 1', sequence: '01'})).toBe(false);
+  expect(newest.takes({subject: 'task 0', sequence: '01'})).toBe(true);
+});
+
 test('tries come less often, spread by chance, at most half a minute apart', () => {
   expect(pause(0, 0)).toBe(500);
   expect(pause(0, 1)).toBe(1000);

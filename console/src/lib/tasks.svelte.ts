@@ -13,6 +13,7 @@ export interface Row extends Summary {
 }
 
 const PAGE = 100;
+export const MOST_NEW = 1000; // what is counted, so that a page that is left open for a day keeps no more
 const HINTS = new Set(['longhaul.task.progress', 'longhaul.task.state']);
 
 export class TaskList {
@@ -23,7 +24,7 @@ export class TaskList {
   loadingMore = $state(false);
   error: unknown = $state.raw(null);
   asOf = $state(0);
-  /** How many tasks have come to the list since it was read. */
+  /** How many tasks have come to the list since it was read; MOST_NEW stands for any more. */
   waiting = $state(0);
   next: string | null = $state(null);
 
@@ -92,7 +93,7 @@ export class TaskList {
       if (control !== this.#load) return;
       for (const item of page.items) {
         const at = this.#at.get(item.task_id);
-        if (at === undefined) this.#new.add(item.task_id);
+        if (at === undefined) this.#isNew(item.task_id);
         else this.#rows[at] = {...this.#rows[at], ...item};
       }
       this.#changes += 1;
@@ -118,8 +119,12 @@ export class TaskList {
     }
     if (HINTS.has(notice.type) || !this.#filter || this.state !== 'ready') return;
     if (matches(this.#filter, data) === false) return;
-    this.#new.add(data.task_id);
+    this.#isNew(data.task_id);
     this.waiting = this.#new.size;
+  }
+
+  #isNew(id: string): void {
+    if (this.#new.size < MOST_NEW) this.#new.add(id);
   }
 
   #add(items: Summary[]): void {
