@@ -19,7 +19,7 @@ from calls import freshness, page_store
 from calls.freshness import Age
 from calls.messages import wake_recordings
 from calls.model import KIND, JobStatus, WrongKind, block_of
-from calls.page_store import Call
+from calls.page_store import Row
 from longhaul import cache, database
 from longhaul.aws import links
 from longhaul.aws.links import Sign
@@ -132,6 +132,10 @@ def link_for(url: str, sign: Sign) -> str:
     return sign(bucket, key)
 
 
+def _address(row: Row, sign: Sign) -> str | None:
+    return link_for(row["recording_url"], sign) if row["recording_url"] else None
+
+
 def _load(span: Span, tenant_id: str) -> Content:
     with database.connection() as session:
         head = page_store.fetch_head(session, span.task_id, tenant_id, span.first, span.last)
@@ -139,9 +143,9 @@ def _load(span: Span, tenant_id: str) -> Content:
             raise NotFound(f"there is no task {span.task_id}")
         if head.kind != KIND:
             raise WrongKind(f"{span.task_id} is a {head.kind}, not a {KIND}")
-        calls: list[Call] = []
+        rows: list[Row] = []
         if span.first <= head.total:
-            calls = page_store.list_page(session, span.task_id, span.first, span.last)
+            rows = page_store.list_page(session, span.task_id, span.first, span.last)
     sign = links.signer(seconds=LINK_SECONDS)
     return Content(
         status=head.status,
@@ -149,9 +153,9 @@ def _load(span: Span, tenant_id: str) -> Content:
         total=head.total,
         counts={status: head.counts[status] for status in JobStatus if status in head.counts},
         synced_at=head.synced_at.replace(tzinfo=UTC).timestamp() if head.synced_at else None,
-        open_blocks=sorted({block_of(call.job_seq) for call in calls if not call.call_status.is_final}),
-        pending=[call.job_seq for call in calls if call.recording == "pending"],
-        items=dumps([call.document(call.recording_url and link_for(call.recording_url, sign)) for call in calls]),
+        open_blocks=sorted({block_of(row["job_seq"]) for row in rows if not page_store.is_final(row)}),
+        pending=[row["job_seq"] for row in rows if page_store.recording_of(row) == "pending"],
+        items=dumps([page_store.document(row, _address(row, sign)) for row in rows]),
     )
 
 

@@ -3,40 +3,45 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from calls.freshness import Age, Freshness
-from calls.model import JobStatus, Line, Outcome
-from calls.page_store import Call, FollowUp
+from calls.model import Outcome
+from calls.page_store import document, recording_of
 from calls.pages import _ENTRY, Content, Page, Span
 from calls.wire import CallItem, FollowData, write_page
 from longhaul.database.chunks import dumps
 from longhaul.tasks.model import Status
 
-CALL = Call(
-    job_seq=1,
-    leads_id="L-1",
-    name="王女士",
-    phone="+8613800138000",
-    call_job_id="job-1",
-    call_status=JobStatus.SUCCEEDED,
-    call_result="SucceededFinish",
-    outcome=Outcome.CONNECTED,
-    planed_time=None,
-    actual_time="2026-11-29T10:11:12.000Z",
-    duration_ms=9000,
-    call_task_id="call-1",
-    call_conversation=(Line("Robot", "您好", 1795947072500),),
-    calling_number="057112345",
-    recording_url=None,
-    recording_state=None,
-    is_interested=True,
-    leads_follow_id=None,
-    follow_data=None,
-)
+ROW: dict[str, Any] = {
+    "job_seq": 1,
+    "leads_id": "L-1",
+    "name": "王女士",
+    "phone": "+8613800138000",
+    "call_job_id": "job-1",
+    "call_status": "Succeeded",
+    "call_result": "SucceededFinish",
+    "planed_time": None,
+    "actual_time": datetime(2026, 11, 29, 10, 11, 12),
+    "duration_ms": 9000,
+    "call_task_id": "call-1",
+    "call_conversation": '[{"speaker": "Robot", "script": "您好", "at": 1795947072500}]',
+    "calling_number": "057112345",
+    "recording_url": None,
+    "recording_state": None,
+    "is_interested": 1,
+    "leads_follow_id": None,
+    "follow_time": None,
+    "leads_remark": None,
+    "frist_follow_time": None,
+    "new_follow_time": None,
+    "next_follow_time": None,
+    "is_arrive": None,
+    "frist_arrive_time": None,
+}
 
 
 def test_a_read_without_waiting_imports_nothing_of_the_provider_and_no_http() -> None:
@@ -61,22 +66,38 @@ def test_an_entry_is_json_and_gives_the_same_page() -> None:
     assert _ENTRY.validate_python(json.loads(json.dumps(entry))) == content
 
 
-def test_a_call_is_written_as_it_is_on_the_wire() -> None:
-    follow_up = FollowUp(7, "L-1", None, "改天", None, None, None, True, None)
-    document = json.loads(json.dumps(replace(CALL, follow_data=follow_up, leads_follow_id=7).document("https://link")))
-    assert set(document) == set(CallItem.model_fields)
-    assert set(document["follow_data"]) == set(FollowData.model_fields)
-    item = CallItem.model_validate(document)
+def test_a_row_is_written_as_it_is_on_the_wire() -> None:
+    row = ROW | {
+        "leads_follow_id": 7,
+        "leads_remark": "改天",
+        "is_arrive": 0,
+        "next_follow_time": datetime(2026, 12, 1),
+    }
+    item = CallItem.model_validate_json(dumps(written := document(row, "https://link")))
+    assert set(written) == set(CallItem.model_fields)
+    assert set(written["follow_data"]) == set(FollowData.model_fields)
+    plain = {"planed_time", "actual_time", "call_conversation", "recording_url", "is_interested"}
+    same = set(CallItem.model_fields) & set(row) - plain
+    assert {name: getattr(item, name) for name in same} == {name: row[name] for name in same}
+    assert (item.actual_time, item.planed_time) == (datetime(2026, 11, 29, 10, 11, 12, tzinfo=UTC), None)
+    assert (item.outcome, item.is_interested, item.recording_status) == (Outcome.CONNECTED, True, "pending")
     assert item.recording_url == "https://link"
-    assert item.recording_status == "pending"
     assert item.call_conversation is not None
     assert item.call_conversation[0].model_dump() == {"speaker": "Robot", "script": "您好", "at": 1795947072500}
+    assert item.follow_data is not None
+    assert item.follow_data.model_dump(exclude_none=True) == {
+        "id": 7,
+        "leads_id": "L-1",
+        "leads_remark": "改天",
+        "is_arrive": False,
+        "next_follow_time": datetime(2026, 12, 1, tzinfo=UTC),
+    }
 
 
 def test_what_is_skipped_is_a_recording_and_never_a_word_of_a_conversation() -> None:
     said = 'He said "recording_status":"pending" and hung up'
-    call = replace(CALL, call_conversation=(Line("Contact", said, 1),))
-    content = Content(Status.RUNNING, 1, 1, {}, None, [], [1], dumps([call.document(None)]))
+    row = ROW | {"call_conversation": dumps([{"speaker": "Contact", "script": said, "at": 1}])}
+    content = Content(Status.RUNNING, 1, 1, {}, None, [], [1], dumps([document(row, None)]))
     page = Page(Span("T", 1, 20), content, Age(Freshness.fresh, None, ()), {}, "hit")
     for skip, status in ((True, "skipped"), (False, "pending")):
         (item,) = json.loads(write_page(page, skip_recording=skip)[0])["items"]
@@ -90,12 +111,12 @@ def test_what_is_skipped_is_a_recording_and_never_a_word_of_a_conversation() -> 
         ({}, "pending"),
         ({"recording_state": "wanted"}, "pending"),
         ({"recording_state": "none"}, "none"),
-        ({"call_status": JobStatus.FAILED}, "none"),
-        ({"recording_url": "http://old.example/1.mp3", "call_status": JobStatus.FAILED}, "ready"),
+        ({"call_status": "Failed"}, "none"),
+        ({"recording_url": "http://old.example/1.mp3", "call_status": "Failed"}, "ready"),
     ],
 )
 def test_the_state_of_a_recording(changes: dict[str, Any], recording: str) -> None:
-    assert replace(CALL, **changes).recording == recording
+    assert recording_of(ROW | changes) == recording
 
 
 @pytest.mark.parametrize(
