@@ -1,25 +1,28 @@
-"""Asks a cell: sends its question to its model, then has the same model read what the answer says of the brand.
+"""Asks cells: sends the question of each to its model, then has that model read what the answer says of the brand.
 
 The answer is stored as soon as it has come, and its extraction before the step is finished. So whatever stops the
-worker or its task, neither is paid for again, but for the one request that a killed worker had under way. The model
+worker or its task, neither is paid for again, but for the requests that a killed worker had under way. The model
 that answered reads its own answer: no model is needed for another's column.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from diagnosis import budget, extraction, store
 from diagnosis.extraction import Reading
 from diagnosis.model import FETCHING, NOTHING, BudgetReached, Cell, Diagnosis, Extraction, ModelLeftAlone, Sum
-from diagnosis.planning import CellStep
+from diagnosis.planning import CellBatch, CellStep
 from diagnosis.store import Work
 from longhaul import database, llm, stored
+from longhaul.aws.workflows import Attempt
 from longhaul.errors import LonghaulError, NotFound
 from longhaul.llm import Model, Reply, Usage, prompts
 from longhaul.observability import logger
 from longhaul.tasks import lifecycle, steps
 from longhaul.tasks.model import TaskError
-from longhaul.tasks.steps import PlannedStep, step
+from longhaul.tasks.step_batches import run_steps
+from longhaul.tasks.steps import PlannedStep, Step, step
 
 ADVICE = "raise the budget and resume, or resume as it is and the rest is skipped"
 
@@ -31,19 +34,40 @@ def ask(request: CellStep) -> None:
 
     Raises as `llm.chat` and `llm.consult`: the workflow records a permanent error. TaskStopped.
     """
-    work, params, cell = _find(request)
+    work, params, cell = _find(request.task_id, request.key)
+    with (
+        _skipped_or_paused(request, cell, work),
+        step(request.task_id, request.attempt, key=cell.key, level=FETCHING, label=cell.label) as run,
+    ):
+        if not run.done:
+            _complete(request.task_id, params, cell, work)
+            run.complete({}, units=1)
+
+
+def ask_batch(batch: CellBatch) -> None:
+    """Each of the cells as `ask` does, and raises as `run_steps` while some are left."""
+
+    def ask_cell(run: Step) -> None:
+        work, params, cell = _find(run.task_id, run.planned.key)
+        with _skipped_or_paused(batch, cell, work):
+            _complete(run.task_id, params, cell, work)
+            run.complete({}, units=1)
+
+    run_steps(batch, batch.keys, ask_cell, at_once=batch.at_once, seconds=llm.request_seconds())
+
+
+@contextmanager
+def _skipped_or_paused(attempt: Attempt, cell: Cell, work: Work) -> Iterator[None]:
+    """What the block cannot do for its budget's or its model's sake skips the cell, or pauses the task."""
     try:
-        with step(request.task_id, request.attempt, key=cell.key, level=FETCHING, label=cell.label) as run:
-            if not run.done:
-                _complete(request.task_id, params, cell, work)
-                run.complete({}, units=1)
+        yield
     except BudgetReached as reached:
-        if _is_caller_notified(request.task_id):
-            _skip(request, cell, reached)
+        if _is_caller_notified(attempt.task_id):
+            _skip(attempt, cell, reached)
         else:
-            _pause(request, work, reached)
+            _pause(attempt, work, reached)
     except ModelLeftAlone as reason:
-        _skip(request, cell, reason)
+        _skip(attempt, cell, reason)
 
 
 def _complete(task_id: str, params: Diagnosis, cell: Cell, work: Work) -> None:
@@ -115,17 +139,17 @@ def _settle(task_id: str, cell: Cell, usage: Usage | None, **stored_with: Any) -
     return database.run_statement(lambda session: store.settle(session, task_id, cell.key, usage, **stored_with))
 
 
-def _skip(request: CellStep, cell: Cell, reason: LonghaulError) -> None:
+def _skip(attempt: Attempt, cell: Cell, reason: LonghaulError) -> None:
     planned = PlannedStep(cell.key, FETCHING, cell.label)
-    steps.fail_step(request.task_id, request.attempt, planned, TaskError(reason.code, str(reason)))
+    steps.fail_step(attempt.task_id, attempt.attempt, planned, TaskError(reason.code, str(reason)))
 
 
-def _pause(request: CellStep, work: Work, reached: BudgetReached) -> None:
+def _pause(attempt: Attempt, work: Work, reached: BudgetReached) -> None:
     """The task pauses and says why. Resumed without a higher budget, it skips the cells that the budget forbids."""
-    steps.check_running(request.task_id, request.attempt)
-    lifecycle.pause(request.task_id, work.tenant_id, reason=TaskError(reached.code, f"{reached}; {ADVICE}"))
+    steps.check_running(attempt.task_id, attempt.attempt)
+    lifecycle.pause(attempt.task_id, work.tenant_id, reason=TaskError(reached.code, f"{reached}; {ADVICE}"))
     with database.connection() as session:
-        store.mark_caller_notified(session, request.task_id)
+        store.mark_caller_notified(session, attempt.task_id)
 
 
 def _is_caller_notified(task_id: str) -> bool:
@@ -134,11 +158,11 @@ def _is_caller_notified(task_id: str) -> bool:
     return row is not None and row.caller_notified
 
 
-def _find(request: CellStep) -> tuple[Work, Diagnosis, Cell]:
+def _find(task_id: str, key: str) -> tuple[Work, Diagnosis, Cell]:
     with database.connection() as session:
-        work = store.fetch_work(session, request.task_id, request.key)
+        work = store.fetch_work(session, task_id, key)
     params = stored.read(Diagnosis, work.params) if work else None
-    cell = params.cell(request.key) if params else None
+    cell = params.cell(key) if params else None
     if work is None or params is None or cell is None:
-        raise NotFound(f"there is no cell {request.key} of a task {request.task_id}")
+        raise NotFound(f"there is no cell {key} of a task {task_id}")
     return work, params, cell

@@ -12,6 +12,7 @@ from diagnosis.model import (
     ANALYZING,
     FETCHING,
     INIT,
+    MAX_QUESTIONS,
     PLAN,
     PLANNING,
     REPORT,
@@ -27,9 +28,8 @@ from longhaul.database import Session
 from longhaul.errors import NotFound
 from longhaul.tasks import store as task_store
 from longhaul.tasks.model import Task
+from longhaul.tasks.step_batches import AT_ONCE, calls_and_threads
 from longhaul.tasks.steps import PlannedStep, plan_steps, step
-
-MAX_IN_FLIGHT = 40  # iterations of an inline Map
 
 
 class CellStep(Attempt):
@@ -38,11 +38,17 @@ class CellStep(Attempt):
     key: str = Field(min_length=1, max_length=96)
 
 
-class Column(BaseModel):
-    """The cells to ask of one model, and how many of them at once."""
+class CellBatch(Attempt):
+    """Cells of one model to be asked, `at_once` of them at a time."""
 
-    max_in_flight: int
-    cells: list[CellStep]
+    keys: list[str] = Field(min_length=1, max_length=MAX_QUESTIONS)
+    at_once: int = Field(ge=1, le=AT_ONCE)
+
+
+class Column(BaseModel):
+    """The cells to ask of one model: as many batches as are asked at once."""
+
+    batches: list[CellBatch]
 
 
 class Plan(BaseModel):
@@ -75,13 +81,18 @@ def plan(request: Attempt) -> Plan:
     cells = sorted((cell for cell in params.cells() if cell.key in waiting), key=lambda cell: cell.model)
     return Plan(
         columns=[
-            Column(
-                max_in_flight=min(MAX_IN_FLIGHT, models[name].max_concurrent),
-                cells=[CellStep(task_id=request.task_id, attempt=request.attempt, key=cell.key) for cell in column],
-            )
+            Column(batches=_batches(request, [cell.key for cell in column], models[name].max_concurrent))
             for name, column in groupby(cells, key=lambda cell: cell.model)
         ]
     )
+
+
+def _batches(request: Attempt, keys: list[str], in_flight: int) -> list[CellBatch]:
+    """All at once are as many cells as the model takes, and no batch waits for another."""
+    calls, threads = calls_and_threads(in_flight)
+    size = max(threads, -(-len(keys) // calls))
+    parts = (keys[start : start + size] for start in range(0, len(keys), size))
+    return [CellBatch(**request.model_dump(), keys=part, at_once=threads) for part in parts]
 
 
 def _steps(cells: list[Cell]) -> list[PlannedStep]:

@@ -1,8 +1,8 @@
-"""Refreshes a district: its hospitals are asked for in batches, checked row by row, and stored as what changed.
+"""Refreshes districts. The hospitals of each are asked for in batches, checked row by row, and stored as what changed.
 
-A batch that has a successor is stored as soon as it has come, outside of the step's fence: it is paid for. So a worker
-that is killed, runs out of time or finds its task paused leaves its batches to the next one, which asks for the rest
-only.
+A batch of hospitals that has a successor is stored as soon as it has come, outside of the step's fence: it is paid for.
+So a worker that is killed, runs out of time or finds its task paused leaves its batches to the next one, which asks for
+the rest only.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import ValidationError
 
 from hospitals import directory, store
-from hospitals.divisions import DivisionStep
+from hospitals.divisions import DistrictBatch, DivisionStep, named_district
 from hospitals.kinds import LABELS
 from hospitals.model import Hospital, HospitalAnswer, HospitalsAnswer, Level
 from hospitals.provinces import province_of
@@ -20,8 +20,10 @@ from longhaul.errors import BadAnswer, OutOfTime
 from longhaul.llm import prompts
 from longhaul.observability import logger
 from longhaul.tasks import steps
-from longhaul.tasks.steps import step
+from longhaul.tasks.step_batches import run_steps
+from longhaul.tasks.steps import Step, step
 
+KEY = "district/"  # before the code in the key of a district's step
 MAX_BATCHES = 50
 MAX_MALFORMED = 0.2  # the share of a district's rows that may be malformed, and are left out
 TOKENS_PER_HOSPITAL, TOKENS_BESIDE = 200, 500  # of an answer, at most
@@ -34,22 +36,37 @@ def refresh(district: DivisionStep) -> int:
 
     A model that names no hospital changes nothing: that is not believed of a district.
     """
-    key, label = f"district/{district.code}", f"{LABELS['district']}：{district.name}"
+    key, label = f"{KEY}{district.code}", f"{LABELS['district']}：{district.name}"
     with step(district.task_id, district.attempt, key=key, level="district", label=label) as run:
         if not run.done:
-            hospitals, kept = ask_hospitals(district)
-            written = 0
-
-            def write(tx: Session) -> None:
-                nonlocal written
-                written = store.save_hospitals(tx, district.task_id, district.code, hospitals) if hospitals else 0
-                if kept:
-                    store.forget_batches(tx, district.task_id, district.code)
-
-            run.complete({"hospitals": len(hospitals)}, units=len(hospitals), save=write)
-            if written and run.completed:
-                directory.forget(province_of(district.code).code)
+            _refresh(district, run)
     return int(run.output["hospitals"])
+
+
+def refresh_batch(batch: DistrictBatch) -> None:
+    """Refreshes each of the districts, and raises as `run_steps` while some are left."""
+
+    def work(run: Step) -> None:
+        code = run.planned.key.removeprefix(KEY)
+        _refresh(named_district(DivisionStep(task_id=run.task_id, attempt=run.attempt, code=code)), run)
+
+    keys = [f"{KEY}{code}" for code in batch.codes]
+    run_steps(batch, keys, work, at_once=batch.at_once, seconds=llm.request_seconds(), doing=LABELS["district"])
+
+
+def _refresh(district: DivisionStep, run: Step) -> None:
+    hospitals, kept = ask_hospitals(district)
+    written = 0
+
+    def write(tx: Session) -> None:
+        nonlocal written
+        written = store.save_hospitals(tx, district.task_id, district.code, hospitals) if hospitals else 0
+        if kept:
+            store.forget_batches(tx, district.task_id, district.code)
+
+    run.complete({"hospitals": len(hospitals)}, units=len(hospitals), save=write)
+    if written and run.completed:
+        directory.forget(province_of(district.code).code)
 
 
 def ask_hospitals(district: DivisionStep) -> tuple[list[Hospital], bool]:

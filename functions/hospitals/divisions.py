@@ -15,12 +15,13 @@ from hospitals import store
 from hospitals.kinds import LABELS
 from hospitals.model import CitiesAnswer, Code, DistrictsAnswer, Division, DivisionAnswer
 from hospitals.provinces import PROVINCES, find_province, province_of
-from longhaul import database, llm
+from longhaul import database, llm, settings
 from longhaul.aws.workflows import Attempt
 from longhaul.database import Session
 from longhaul.errors import BadAnswer, NotFound
 from longhaul.llm import prompts
 from longhaul.tasks.following import task_row
+from longhaul.tasks.step_batches import AT_ONCE, calls_and_threads
 from longhaul.tasks.steps import PlannedStep, plan_steps, step
 
 MAX_CHILDREN = 100  # of a division; 四川省 has 21 cities, 重庆市 38 districts
@@ -52,14 +53,26 @@ class DivisionStep(Attempt):
         return DivisionStep(task_id=self.task_id, attempt=self.attempt, within=self.place, **division.model_dump())
 
 
+class DistrictBatch(Attempt):
+    """Districts to refresh, `at_once` of them at a time."""
+
+    codes: list[Code] = Field(min_length=1)
+    at_once: int = Field(ge=1, le=AT_ONCE)
+
+
 class ProvincesPlan(BaseModel):
     provinces: list[DivisionStep]
 
 
 class CitiesPlan(BaseModel):
-    """`max_districts_in_flight` is how many of the province's cities or districts are worked on at once."""
+    """`max_districts_in_flight` is how many of the province's cities or districts are worked on at once.
+
+    Districts are refreshed in batches: so many `batches_at_once`, of each so many `districts_at_once`.
+    """
 
     max_districts_in_flight: int
+    batches_at_once: int
+    districts_at_once: int
     cities: list[Code] | list[DivisionStep]
 
 
@@ -95,6 +108,16 @@ def find_districts(city: DivisionStep) -> list[DivisionStep]:
             raise NotFound(f"there is no city {city.code}")
         city = _named(city, found.name, province_of(city.code).name)
     return _find(city, "city", "district", _ask_districts, store.save_districts)
+
+
+def plan_cities(request: DivisionStep) -> CitiesPlan:
+    """The province's cities, and how many at once are worked on. Raises as `find_cities`."""
+    cities = carried(request, find_cities(request))
+    in_flight = settings.of(settings.Hospitals).max_districts_in_flight
+    calls, threads = calls_and_threads(in_flight)
+    return CitiesPlan(
+        max_districts_in_flight=in_flight, batches_at_once=calls, districts_at_once=threads, cities=cities
+    )
 
 
 def named_district(district: DivisionStep) -> DivisionStep:

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hospitals.divisions import CitiesPlan, DivisionStep, carried, find_cities
+from hospitals.divisions import DivisionStep, plan_cities
 from longhaul import settings
 from longhaul.observability import observed
 
@@ -13,7 +13,4 @@ settings.require(settings.Database, settings.ProgressQueue, settings.Llm, settin
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    request = DivisionStep.model_validate(event)
-    cities = carried(request, find_cities(request))
-    in_flight = settings.of(settings.Hospitals).max_districts_in_flight
-    return CitiesPlan(max_districts_in_flight=in_flight, cities=cities).model_dump()
+    return plan_cities(DivisionStep.model_validate(event)).model_dump()

@@ -1,11 +1,11 @@
-"""Refreshes a district: asks for its hospitals and stores what changed."""
+"""Refreshes a batch of districts: asks for the hospitals of each and stores what changed."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hospitals.district_refresh import refresh
-from hospitals.divisions import DivisionStep, named_district
+from hospitals.district_refresh import refresh, refresh_batch
+from hospitals.divisions import DistrictBatch, DivisionStep, named_district
 from longhaul import settings
 from longhaul.observability import observed
 
@@ -16,4 +16,8 @@ settings.require(
 
 @observed
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    if "codes" in event:
+        refresh_batch(DistrictBatch.model_validate(event))
+        return {}
+    # One by itself: so asks an execution that began before districts came in batches.
     return {"hospitals": refresh(named_district(DivisionStep.model_validate(event)))}

@@ -41,6 +41,18 @@ class FailStepRequest(Attempt):
     error: Caught
 
 
+class FailStepsRequest(Attempt):
+    """A batch of steps whose retries are used up. `prefix` stands before each key: a state carries what differs."""
+
+    keys: list[str] = Field(min_length=1)
+    prefix: str = ""
+    error: Caught
+
+    @property
+    def step_keys(self) -> list[str]:
+        return [f"{self.prefix}{key}" for key in self.keys]
+
+
 class RecoverRequest(BaseModel):
     """What recovery is asked for; a schedule's event says nothing of it.
 

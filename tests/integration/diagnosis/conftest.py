@@ -94,10 +94,15 @@ class Diagnoses:
         assert task is not None
         return task
 
-    def plan(self, task: Task) -> list[dict[str, Any]]:
-        """The cells that are to be asked."""
+    def batches(self, task: Task) -> list[dict[str, Any]]:
+        """The batches of cells that are to be asked, of all models."""
         planned = call("diagnosis", "plan_calls", {"task_id": task.task_id, "attempt": task.attempt})
-        return [cell for column in planned["columns"] for cell in column["cells"]]
+        return [batch for column in planned["columns"] for batch in column["batches"]]
+
+    def plan(self, task: Task) -> list[dict[str, Any]]:
+        """The cells that are to be asked, one by one."""
+        attempt = {"task_id": task.task_id, "attempt": task.attempt}
+        return [attempt | {"key": key} for batch in self.batches(task) for key in batch["keys"]]
 
     def ask(self, cell: dict[str, Any], tries: int = 8) -> None:
         """As the state machine does: again when it is transient, recorded when it is not."""
@@ -115,6 +120,18 @@ class Diagnoses:
         planned = planned_step(cell["task_id"], cell["key"], "ai_fetching")
         fail_step(cell["task_id"], cell["attempt"], planned, TaskError(error.code, str(error)))
 
+    def ask_batch(self, batch: dict[str, Any], tries: int = 20) -> None:
+        """As the state machine does: again while something is left, which has failed at last."""
+        for _ in range(tries):
+            try:
+                call("diagnosis", "ask_model", batch)
+                return
+            except TaskStopped:
+                return
+            except TransientError as raised:
+                error = {"Error": type(raised).__name__, "Cause": str(raised)}
+        call("tasks", "fail_step", batch | {"error": error})
+
     def report(self, task: Task) -> Task:
         """Write it and close the task."""
         attempt = {"task_id": task.task_id, "attempt": task.attempt}
@@ -128,8 +145,8 @@ class Diagnoses:
         return self.task(task.task_id)
 
     def run(self, task: Task) -> Task:
-        for cell in self.plan(task):
-            self.ask(cell)
+        for batch in self.batches(task):
+            self.ask_batch(batch)
         return self.report(task)
 
     def resumed(self, task: Task) -> Task:

@@ -19,7 +19,7 @@ from tests.machines import definition
 DEFINITION = Path(diagnosis.__file__).with_name("diagnose_brand.asl.yaml")
 ATTEMPT = {"task_id": "brand_diagnosis_20261125_143052_1a2b3c4d", "attempt": 2}
 OUTCOME = {"mention_rate": 0.5, "cells": {"planned": 12}}
-COLUMNS = {"qwen": 3, "kimi": 1}  # cells at once
+COLUMNS = {"qwen": 3, "kimi": 1}  # batches, which are all asked at once
 
 type Event = dict[str, Any]
 
@@ -37,13 +37,13 @@ class Functions:
 
     def invoke(self, parameters: Event, region: str, state_credentials: object) -> Event:
         name, event = parameters["FunctionName"].split(":")[-1], json.loads(parameters["Payload"])
-        model = event.get("key", "").partition("/")[2] if name == "AskModel" else ""
+        model = event["keys"][0].partition("/")[2] if name == "AskModel" else ""
         with self._lock:
             self.calls.append((name, event))
             self._running[model] += 1
             self.most[model] = max(self.most[model], self._running[model])
         try:
-            if error := self._error(name, event.get("key")):
+            if error := next(filter(None, (self._error(name, key) for key in event.get("keys", [None]))), ""):
                 problem = {"errorType": error, "errorMessage": f"{name} said so", "stackTrace": []}
                 return {"Payload": problem, "FunctionError": "Unhandled", "StatusCode": 200}
             return {"Payload": self._answer(name), "StatusCode": 200}
@@ -54,12 +54,10 @@ class Functions:
     def _answer(self, name: str) -> Event | None:
         match name:
             case "PlanCalls":
+                keys = {model: [f"q{n:02}/{model}" for n in range(1, self.questions + 1)] for model in COLUMNS}
                 columns = [
-                    {
-                        "max_in_flight": most,
-                        "cells": [self._cell(f"q{n:02}/{model}") for n in range(1, self.questions + 1)],
-                    }
-                    for model, most in COLUMNS.items()
+                    {"batches": [{**ATTEMPT, "keys": keys[model][part::parts], "at_once": 1} for part in range(parts)]}
+                    for model, parts in COLUMNS.items()
                 ]
                 return {"columns": columns if self.questions else []}
             case "AskModel":
@@ -68,10 +66,6 @@ class Functions:
             case "WriteReport":
                 return OUTCOME
         return {"done": True}
-
-    @staticmethod
-    def _cell(key: str) -> Event:
-        return {**ATTEMPT, "key": key}
 
     def _error(self, name: str, key: str | None) -> str:
         for planned in (self.errors.get((name, key)), self.errors.get((name, None))):
@@ -119,13 +113,14 @@ def run(backend: StepFunctionsParserBackend, machine: str, functions: Functions)
     return execute
 
 
-def test_every_cell_is_asked_once_each_model_as_much_at_once_as_it_takes(
+def test_every_cell_is_asked_once_and_the_batches_of_a_model_at_once(
     functions: Functions, run: Callable[[], Any]
 ) -> None:
     assert run().status == "SUCCEEDED"
     asked = functions.called("AskModel")
-    assert len({event["key"] for event in asked}) == len(asked) == 12
-    assert asked[0].keys() == {"task_id", "attempt", "key"}
+    keys = [key for event in asked for key in event["keys"]]
+    assert len(set(keys)) == len(keys) == 12
+    assert asked[0].keys() == {"task_id", "attempt", "keys", "at_once"}
     assert (functions.most["qwen"], functions.most["kimi"]) == (3, 1)
     assert functions.called("WriteReport") == [ATTEMPT]
     assert functions.called("CloseTask") == [{**ATTEMPT, "outcome": "SUCCEEDED", "result": OUTCOME}]
@@ -139,22 +134,23 @@ def test_with_nothing_left_to_ask_the_report_is_written(functions: Functions, ru
     assert len(functions.called("WriteReport")) == 1
 
 
-def test_a_cell_that_fails_is_recorded_and_the_rest_go_on(functions: Functions, run: Callable[[], Any]) -> None:
-    functions.errors["AskModel", "q02/kimi"] = ["BadAnswer"]
+def test_a_batch_that_cannot_be_run_fails_what_is_left_of_it_and_the_rest_go_on(
+    functions: Functions, run: Callable[[], Any]
+) -> None:
+    functions.errors["AskModel", "q02/qwen"] = ["KeyError"]
     assert run().status == "SUCCEEDED"
     [failed] = functions.called("FailStep")
-    assert failed["error"]["Error"] == "BadAnswer"
-    told = {"key": "q02/kimi", "level": "ai_fetching"}
-    assert failed | {"error": None} == {**ATTEMPT, **told, "error": None}
-    assert len(functions.called("AskModel")) == 12
+    assert failed["error"]["Error"] == "KeyError"
+    assert failed | {"error": None} == {**ATTEMPT, "keys": ["q02/qwen", "q05/qwen"], "error": None}
+    assert len(functions.called("AskModel")) == 4
     assert functions.called("CloseTask")[0]["outcome"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("error", ["ProviderThrottled", "ProviderUnavailable", "Runtime.ExitError"])
+@pytest.mark.parametrize("error", ["ProviderThrottled", "ProviderUnavailable", "Runtime.ExitError", "OutOfTime"])
 def test_what_is_transient_is_tried_again(functions: Functions, run: Callable[[], Any], error: str) -> None:
     functions.errors["AskModel", "q01/qwen"] = [error, ""]
     assert run().status == "SUCCEEDED"
-    assert [event["key"] for event in functions.called("AskModel")].count("q01/qwen") == 2
+    assert ["q01/qwen" in event["keys"] for event in functions.called("AskModel")].count(True) == 2
     assert functions.called("FailStep") == []
 
 

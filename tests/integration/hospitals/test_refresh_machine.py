@@ -15,6 +15,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 
 import hospitals
 from local.providers.llm import divisions
+from longhaul.tasks.step_batches import calls_and_threads
 from tests.machines import definition
 
 DEFINITION = Path(hospitals.__file__).with_name("refresh_hospitals.asl.yaml")
@@ -56,14 +57,21 @@ class Functions:
                 self._running[name] -= 1
 
     def _answer(self, name: str, event: Event) -> Event:
-        if error := self._error(name, event.get("code")):
+        codes = event.get("codes") or [event.get("code")]
+        if error := next(filter(None, (self._error(name, code) for code in codes)), ""):
             raise Raised(error)
         match name:
             case "ListProvinces":
                 return {"provinces": [event | {"code": code, "name": "-", "within": ""} for code in self.provinces]}
             case "ListCities":
                 cities = [city.code for city in divisions.cities()[event["code"]]]
-                return {"cities": cities, "max_districts_in_flight": self.in_flight}
+                calls, threads = calls_and_threads(self.in_flight)
+                return {
+                    "cities": cities,
+                    "max_districts_in_flight": self.in_flight,
+                    "batches_at_once": calls,
+                    "districts_at_once": threads,
+                }
             case "ListDistricts":
                 return {"districts": [district.code for district in divisions.districts()[event["code"]]]}
             case "RefreshDistrict":
@@ -81,6 +89,10 @@ class Functions:
 
     def called(self, name: str) -> list[Event]:
         return [event for called, event in self.calls if called == name]
+
+    def refreshed(self) -> list[str]:
+        """The codes of the districts, as often as each was given."""
+        return [code for event in self.called("RefreshDistrict") for code in event["codes"]]
 
 
 @pytest.fixture
@@ -123,30 +135,39 @@ def test_every_district_of_a_province_is_refreshed_once(functions: Functions, ru
     assert run().status == "SUCCEEDED"
     assert [event["code"] for event in functions.called("ListCities")] == ["640000"]
     assert len(functions.called("ListDistricts")) == 5
-    refreshed = functions.called("RefreshDistrict")
-    assert len({event["code"] for event in refreshed}) == len(refreshed) == 22
-    assert refreshed[0].keys() == {"task_id", "attempt", "code"}
+    refreshed = functions.refreshed()
+    assert len(set(refreshed)) == len(refreshed) == 22
+    [batch] = functions.called("RefreshDistrict")
+    assert batch == {**ATTEMPT, "codes": refreshed, "at_once": 2}
     assert functions.called("SummariseRefresh") == [ATTEMPT]
     assert functions.called("CloseTask") == [{**ATTEMPT, "outcome": "SUCCEEDED", "result": SUMMARY}]
     assert functions.called("FailStep") == []
 
 
 def test_never_more_at_once_than_the_setting_says(functions: Functions, run: Callable[[], Any]) -> None:
-    functions.in_flight = 3
+    # GIVEN a province with more districts than one batch has
+    functions.provinces = ["440000"]
+    functions.in_flight = 25
+
+    # WHEN it is refreshed
     run()
-    assert functions.most["RefreshDistrict"] == 3
+
+    # THEN its districts are in as few batches as they fill, of which no more are at once than the setting allows
+    batches = functions.called("RefreshDistrict")
+    assert sorted(len(batch["codes"]) for batch in batches) == [24, 50, 50]
+    assert functions.most["RefreshDistrict"] * batches[0]["at_once"] <= 25
+    assert functions.most["ListDistricts"] <= 25
 
 
 def test_provinces_side_by_side(functions: Functions, run: Callable[[], Any]) -> None:
     functions.provinces = ["640000", "540000", "630000"]
     assert run().status == "SUCCEEDED"
-    assert len(functions.called("RefreshDistrict")) == 22 + 74 + 44
+    assert len(functions.refreshed()) == 22 + 74 + 44
 
 
 @pytest.mark.parametrize(
     ("function", "code", "level", "refreshed"),
     [
-        ("RefreshDistrict", "640104", "district", 22),
         ("ListDistricts", "640200", "city", 22 - 3),
         ("ListCities", "640000", "province", 0),
     ],
@@ -165,15 +186,29 @@ def test_a_step_that_fails_is_recorded_and_the_rest_go_on(
         "level": level,
         "error": None,
     }
-    assert len(functions.called("RefreshDistrict")) == refreshed
+    assert len(functions.refreshed()) == refreshed
     assert functions.called("CloseTask")[0]["outcome"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("error", ["ProviderThrottled", "DatabaseUnavailable", "Lambda.Unknown", "Runtime.ExitError"])
+def test_a_batch_that_cannot_be_run_fails_what_is_left_of_it_and_the_rest_go_on(
+    functions: Functions, run: Callable[[], Any]
+) -> None:
+    functions.provinces = ["440000"]
+    functions.errors["RefreshDistrict", "440104"] = ["KeyError"]
+    assert run().status == "SUCCEEDED"
+    [failed] = functions.called("FailStep")
+    assert (failed["error"]["Error"], failed["prefix"], len(failed["keys"])) == ("KeyError", "district/", 50)
+    assert "440104" in failed["keys"]
+    assert len(functions.refreshed()) == 124
+
+
+@pytest.mark.parametrize(
+    "error", ["ProviderThrottled", "DatabaseUnavailable", "Lambda.Unknown", "Runtime.ExitError", "OutOfTime"]
+)
 def test_what_is_transient_is_tried_again(functions: Functions, run: Callable[[], Any], error: str) -> None:
     functions.errors["RefreshDistrict", "640104"] = [error, ""]
     assert run().status == "SUCCEEDED"
-    assert [event["code"] for event in functions.called("RefreshDistrict")].count("640104") == 2
+    assert functions.refreshed().count("640104") == 2
     assert functions.called("FailStep") == []
 
 

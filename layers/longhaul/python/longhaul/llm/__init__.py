@@ -54,6 +54,7 @@ __all__ = [
     "model_named",
     "models",
     "open_until",
+    "request_seconds",
     "schema_words",
     "spent",
     "worst_case",
@@ -72,7 +73,7 @@ class UnknownModel(InvalidRequest):
 def ask[Answer: BaseModel](prompt: str, answer: type[Answer], *, system: str = "", max_tokens: int) -> Answer:
     """The answer of the deployment's model, of `max_tokens` tokens at most."""
     model = default_model()
-    client, seconds = _client(model, slotted=False), MAX_REQUESTS * max_request_seconds(_read_seconds())
+    client, seconds = _client(model, slotted=False), MAX_REQUESTS * request_seconds()
     client.check_time()  # before: a call that ends says nothing about the provider
     with semaphore.held(_name_at_endpoint(model), model.max_concurrent, seconds):
         return client.consult(prompt, answer, system=system, max_tokens=max_tokens).answer
@@ -108,6 +109,11 @@ def open_until(model: Model) -> datetime | None:
     return semaphore.left_alone_until(_name_at_endpoint(model))
 
 
+def request_seconds() -> float:
+    """The seconds that one request may take. No request begins with fewer left of the function's call."""
+    return max_request_seconds(_read_seconds())
+
+
 def models() -> list[Model]:
     """The models with a name: AI_MODELS, or the deployment's one."""
     return settings.of(settings.Models).ai_models or [default_model()]
@@ -138,7 +144,7 @@ def default_model() -> Model:
 def _client(model: Model, *, slotted: bool = True) -> Client:
     """The model's client; `slotted`: each of its requests takes a slot."""
     name = _name_at_endpoint(model)
-    slot = partial(semaphore.held, name, model.max_concurrent, max_request_seconds(_read_seconds()))
+    slot = partial(semaphore.held, name, model.max_concurrent, request_seconds())
     return Client(
         model,
         read_key=lambda: _secret(model.secret_arn),

@@ -19,6 +19,7 @@ from longhaul.settings import Model
 CONNECT_SECONDS = 5.0
 MAX_BYTES = 1024 * 1024  # of an answer
 CHUNK = 64 * 1024
+MAX_CONNECTIONS = 10  # that are kept alive; a function asks as often at once (longhaul.tasks.step_batches)
 
 # `finish_reason` of OpenAI, Mistral, Zhipu, DeepSeek and vLLM; with any other the answer is whole.
 _CUT = frozenset({"length", "max_tokens", "model_length"})
@@ -66,7 +67,7 @@ class Endpoint:
         self._read_key = read_key
         self._key: str | None = None
         self._seconds = read_seconds
-        self._pool = urllib3.PoolManager(retries=False, maxsize=4)
+        self._pool = urllib3.PoolManager(retries=False, maxsize=MAX_CONNECTIONS)
 
     def complete(self, body: bytes) -> Completion:
         """Takes CONNECT_SECONDS + `read_seconds` at most.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 
-from longhaul.errors import code_named
+from longhaul.errors import LonghaulError, code_named
 
 
 class Status(StrEnum):
@@ -118,6 +118,12 @@ class TaskError:
 
     code: str
     message: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        """With the error's code, or its class's name where it is not one of ours."""
+        name = type(error).__name__
+        return cls(error.code if isinstance(error, LonghaulError) else name, str(error) or name)
 
     @classmethod
     def from_cause(cls, error: str, cause: str) -> Self:

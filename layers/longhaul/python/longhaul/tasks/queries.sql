@@ -386,6 +386,41 @@ WHERE task_steps.task_id = :task_id
   AND tasks.status = 'RUNNING'
   AND tasks.attempt = :attempt;
 
+-- name: list_left
+-- Which steps of a batch are left to do, in one round trip with whether the task still wants this attempt. One that has
+-- begun in this attempt and said nothing since: its worker was killed, or another has the same batch. An error is that of
+-- the step's last run.
+SELECT
+    tasks.status AS task_status, tasks.attempt AS task_attempt, task_steps.step_key, task_steps.level, task_steps.label,
+    task_steps.attempts, task_steps.error_code, task_steps.error_message,
+    task_steps.attempt = tasks.attempt AND task_steps.started_at IS NOT NULL AS begun
+FROM tasks
+LEFT JOIN task_steps
+    ON task_steps.task_id = tasks.task_id AND task_steps.step_key IN :step_keys AND task_steps.status = 'PENDING'
+WHERE tasks.task_id = :task_id
+ORDER BY task_steps.attempts, task_steps.step_key;
+
+-- name: take_step!
+-- As begin_step, of a step that is planned. `attempts` is the fence between two calls with the same batch: who counts
+-- first has it.
+UPDATE task_steps
+JOIN tasks ON tasks.task_id = task_steps.task_id
+SET task_steps.attempts = :attempts + 1,
+    task_steps.attempt = :attempt,
+    task_steps.started_at = UTC_TIMESTAMP(6)
+WHERE task_steps.task_id = :task_id AND task_steps.step_key = :step_key
+  AND task_steps.status = 'PENDING' AND task_steps.attempts = :attempts
+  AND tasks.status = 'RUNNING' AND tasks.attempt = :attempt;
+
+-- name: release_step!
+-- Left to the next call of its batch, with the reason. Nobody works at it.
+UPDATE task_steps
+JOIN tasks ON tasks.task_id = task_steps.task_id
+SET task_steps.started_at = NULL, task_steps.error_code = :error_code, task_steps.error_message = :error_message
+WHERE task_steps.task_id = :task_id AND task_steps.step_key = :step_key
+  AND task_steps.status = 'PENDING' AND task_steps.attempts = :attempts AND task_steps.attempt = :attempt
+  AND tasks.status = 'RUNNING' AND tasks.attempt = :attempt;
+
 -- name: reset_failed_steps!
 UPDATE task_steps
 SET status = 'PENDING', error_code = NULL, error_message = NULL, finished_at = NULL

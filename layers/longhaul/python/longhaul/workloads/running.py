@@ -19,13 +19,14 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from longhaul import database, lifetime, stored
+from longhaul import database, stored
 from longhaul.aws import workflows
 from longhaul.aws.workflows import Attempt
-from longhaul.errors import LonghaulError, PermanentError, StepTimeout, TaskStopped, TransientError
+from longhaul.errors import PermanentError, StepTimeout, TaskStopped, TransientError
 from longhaul.observability import logger
 from longhaul.tasks import steps
 from longhaul.tasks.model import StepStatus, Task, TaskError
+from longhaul.tasks.step_batches import work_through
 from longhaul.workloads import budgets, planning, store
 from longhaul.workloads.budgets import BudgetChanged, BudgetReached
 from longhaul.workloads.contexts import Callback, StepContext, StepRun, Waiting
@@ -112,17 +113,18 @@ def _known(task_id: str, attempt: int) -> tuple[Task, Workload[Any]]:
 
 def _run_all(task: Task, workload: Workload[Any], stage: Stage[Any], items: list[OpenItem]) -> list[_Wait]:
     """Run the items that are due; what those that have not ended wait for."""
-    params, waits, ended = stored.read(workload.params, task.params), [], []
-    for number, item in enumerate(items):
-        if item.wait > 0:
-            waits.append(_Wait(item.wait, item.token is not None))
-        elif number and lifetime.seconds_left() < stage.timeout + SPARE_SECONDS:
-            waits.append(_Wait(0.0))
-            break
-        elif wait := _run_item(task, params, workload, stage, item):
+    params, ended = stored.read(workload.params, task.params), []
+    waits = [_Wait(item.wait, item.token is not None) for item in items if item.wait > 0]
+
+    def run(item: OpenItem) -> None:
+        if wait := _run_item(task, params, workload, stage, item):
             waits.append(wait)
         else:
             ended.append(item)
+
+    due = [item for item in items if item.wait <= 0]
+    if work_through(due, run, at_once=1, seconds=stage.timeout + SPARE_SECONDS):
+        waits.append(_Wait(0.0))
     if ended:
         steps.announce(task.task_id, task.attempt, stage.name, ended[-1].label)
     elif waits:
@@ -214,21 +216,15 @@ def _is_away(error: Exception) -> bool:
 
 def _delay(task: Task, item: OpenItem, tries: int, seconds: float, error: Exception | None) -> None:
     with database.connection() as session:
-        reason = task_error(error) if error else None
+        reason = TaskError.of(error) if error else None
         store.delay_item(session, task.task_id, task.attempt, item.step_key, tries, seconds, reason)
 
 
 def _fail(task: Task, item: OpenItem, error: Exception) -> None:
     with database.connection() as session:
         steps.finish_step(
-            session, task.task_id, task.attempt, item.step_key, status=StepStatus.FAILED, error=task_error(error)
+            session, task.task_id, task.attempt, item.step_key, status=StepStatus.FAILED, error=TaskError.of(error)
         )
-
-
-def task_error(error: Exception) -> TaskError:
-    """An error as it stands in a row: its code, or its class where it is not one of ours."""
-    name = type(error).__name__
-    return TaskError(error.code if isinstance(error, LonghaulError) else name, str(error) or name)
 
 
 def _give_up(request: Batch, items: list[OpenItem]) -> Outcome:
