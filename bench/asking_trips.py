@@ -1,4 +1,4 @@
-"""How often `ask_model` speaks to the database for one cell, without a budget and with one. No model is asked."""
+"""How often `ask_model` speaks to the database for a cell of a batch, with a budget or without. No model is asked."""
 
 import contextlib
 import io
@@ -21,10 +21,11 @@ MODEL = {
     "completion_price": 1,
     "max_concurrent": 5,
 }
-PARAMS = {"brand": "Brand", "models": ["bench"], "questions": ["Which is best?"]}
+CELLS = 12
+PARAMS = {"brand": "Brand", "models": ["bench"], "questions": [f"Which is best, {n}?" for n in range(CELLS)]}
 
 
-def asking_trips(tenant: str) -> dict[str, int]:
+def asking_trips(tenant: str) -> dict[str, float]:
     """Return {without_budget, with_budget}."""
     from longhaul import settings
 
@@ -38,7 +39,7 @@ def asking_trips(tenant: str) -> dict[str, int]:
         }
 
 
-def _asked(trips: Counter[str], tenant: str, budget: dict[str, str]) -> int:
+def _asked(trips: Counter[str], tenant: str, budget: dict[str, str]) -> float:
     from diagnosis import ask_model, plan_calls
     from longhaul import database
     from longhaul.tasks.submission import Submission, submit
@@ -49,10 +50,10 @@ def _asked(trips: Counter[str], tenant: str, budget: dict[str, str]) -> int:
         session.run("start", start, [task.task_id])
     with contextlib.redirect_stdout(io.StringIO()):
         planned: Any = plan_calls.handler({"task_id": task.task_id, "attempt": 1}, Context())
-        (cell,) = planned["columns"][0]["cells"]
+        (batch,) = planned["columns"][0]["batches"]
         before = trips["sent"]
-        ask_model.handler(cell, Context())
-    return trips["sent"] - before
+        ask_model.handler(batch | {"at_once": 1}, Context())
+    return round((trips["sent"] - before) / CELLS, 1)
 
 
 @contextmanager

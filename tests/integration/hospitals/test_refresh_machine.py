@@ -190,6 +190,14 @@ def test_a_step_that_fails_is_recorded_and_the_rest_go_on(
     assert functions.called("CloseTask")[0]["outcome"] == "SUCCEEDED"
 
 
+def test_a_province_of_which_no_city_can_be_listed_has_no_batches(functions: Functions, run: Callable[[], Any]) -> None:
+    functions.errors["ListDistricts", None] = ["BadAnswer"]
+    assert run().status == "SUCCEEDED"
+    assert len(functions.called("FailStep")) == 5
+    assert functions.refreshed() == []
+    assert functions.called("SummariseRefresh") == [ATTEMPT]
+
+
 def test_a_batch_that_cannot_be_run_fails_what_is_left_of_it_and_the_rest_go_on(
     functions: Functions, run: Callable[[], Any]
 ) -> None:
