@@ -78,8 +78,8 @@ def test_killed_workers_cost_what_they_had_under_way_and_nothing_is_stored_twice
         time.sleep(0.7)
     assert killed
 
-    # THEN it succeeds with every cell answered once, and asked once more at most for each request that a killed worker had
-    # under way: it asks as many at once as its model takes
+    # THEN it succeeds with every cell answered once, and asked once more at most for each request that a killed worker
+    # had under way: it asks as many at once as its model takes
     task = observer.ended(task_id, 150)
     assert task["status"] == "SUCCEEDED", task
     assert observer.get(f"/api/v1/diagnoses/{task_id}")["report"]["cells"]["answered"] == 18
