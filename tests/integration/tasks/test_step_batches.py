@@ -195,6 +195,15 @@ def test_a_step_that_kills_its_worker_each_time_fails_and_takes_no_other_with_it
     assert [key for key, state in states(sql).items() if state[0] == "SUCCEEDED"] == [FIRST, *KEYS[2:]]
 
 
+def test_a_step_whose_worker_was_killed_does_not_keep_the_reason_of_the_run_before(attempt: Attempt, sql: Sql) -> None:
+    with pytest.raises(ProviderUnavailable):
+        run(attempt, Work(d440102=raising(ProviderUnavailable("away"))))
+    with pytest.raises(Killed):
+        run(attempt, Work(d440102=raising(Killed())))
+    fail_left(attempt, KEYS, TaskError("Runtime.ExitError", "killed"))
+    assert states(sql)[SECOND] == ("FAILED", 2, "Runtime.ExitError")
+
+
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_nothing_is_begun_after_a_cancel_in_the_middle_of_a_batch(attempt: Attempt, sql: Sql, at_once: int) -> None:
     work = Work(d440102=lambda: lifecycle.cancel(attempt.task_id, "acme"))

@@ -407,7 +407,9 @@ UPDATE task_steps
 JOIN tasks ON tasks.task_id = task_steps.task_id
 SET task_steps.attempts = :attempts + 1,
     task_steps.attempt = :attempt,
-    task_steps.started_at = UTC_TIMESTAMP(6)
+    task_steps.started_at = UTC_TIMESTAMP(6),
+    task_steps.error_code = NULL,
+    task_steps.error_message = NULL
 WHERE task_steps.task_id = :task_id AND task_steps.step_key = :step_key
   AND task_steps.status = 'PENDING' AND task_steps.attempts = :attempts
   AND tasks.status = 'RUNNING' AND tasks.attempt = :attempt;
