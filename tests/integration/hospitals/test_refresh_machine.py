@@ -154,7 +154,7 @@ def test_never_more_at_once_than_the_setting_says(functions: Functions, run: Cal
 
     # THEN its districts are in as few batches as they fill, of which no more are at once than the setting allows
     batches = functions.called("RefreshDistrict")
-    assert sorted(len(batch["codes"]) for batch in batches) == [24, 50, 50]
+    assert sorted(len(batch["codes"]) for batch in batches) == [22, 50, 50]
     assert functions.most["RefreshDistrict"] * batches[0]["at_once"] <= 25
     assert functions.most["ListDistricts"] <= 25
 
@@ -207,7 +207,7 @@ def test_a_batch_that_cannot_be_run_fails_what_is_left_of_it_and_the_rest_go_on(
     [failed] = functions.called("FailStep")
     assert (failed["error"]["Error"], failed["prefix"], len(failed["keys"])) == ("KeyError", "district/", 50)
     assert "440104" in failed["keys"]
-    assert len(functions.refreshed()) == 124
+    assert len(functions.refreshed()) == 122
 
 
 @pytest.mark.parametrize(
