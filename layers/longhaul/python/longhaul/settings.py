@@ -221,7 +221,7 @@ class Llm(Settings):
 class Model(BaseModel):
     """One language model, its secret (the key) and its prices for a million tokens, all in one currency."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")  # what callers say; a part of steps' keys
     base_url: str = Field(pattern=r"^https?://\S+$", max_length=500)

@@ -24,7 +24,7 @@ type ErrorCode = Annotated[str, StringConstraints(pattern=r"^!?[A-Za-z0-9_.:-]{1
 class TaskFilter(BaseModel):
     """Tasks that are all of this. What is left out does not matter."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     status: Annotated[list[Status], NotEmpty] = Field(
         default_factory=list,
@@ -125,7 +125,7 @@ class TaskFilter(BaseModel):
         }
 
 
-NO_FILTER = TaskFilter.model_validate({})
+NO_FILTER = TaskFilter.model_construct()
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -35,7 +35,7 @@ class Channel(StrEnum):
 class NoticeData(BaseModel):
     """The task as it was then. `detail` is that of its event (`GET /api/v1/tasks/{id}/events`)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     task_id: str
     kind: str
@@ -51,7 +51,7 @@ class NoticeData(BaseModel):
 class AlertData(BaseModel):
     """An alert as it was then (`GET /api/v1/alerts/{id}`)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     alert_id: str
     rule: str
@@ -71,7 +71,7 @@ class Notice(BaseModel):
     That of an alert's is smaller than that of any task's: who keeps the greatest of all misses nothing by it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(description="The same each time this notice is told.", examples=["0000000000004711.00000000"])
@@ -92,7 +92,7 @@ class Notice(BaseModel):
 class Addressed(BaseModel):
     """A notice on its way within Longhaul, with the tenant whose task it is of."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     tenant_id: str
     notice: Notice
@@ -101,7 +101,7 @@ class Addressed(BaseModel):
 class Announcement(BaseModel):
     """To `publish_notices`: these tasks may have unsent notices; and hints, which are delivered as they are."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     task_ids: list[str] = Field(default_factory=list, max_length=IDS)
     hints: list[Addressed] = Field(default_factory=list, max_length=PER_MESSAGE)
@@ -110,7 +110,7 @@ class Announcement(BaseModel):
 class Delivery(BaseModel):
     """To a channel's function: notices to be delivered."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     notices: list[Addressed] = Field(min_length=1, max_length=PER_MESSAGE)
 

@@ -35,7 +35,7 @@ class ProgressEvent(BaseModel):
     A hint. `update_progress` counts the rows.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     task_id: str = Field(min_length=1, max_length=96)
     attempt: int = Field(ge=1)
