@@ -1,6 +1,7 @@
 """One job of the provider for one step: paid for once, polled without a function running, its result's link.
 
     hold               the price, before anything is asked for
+    begin_create       one step at a time asks for the same model and prompt, or does not know what became of it
     once("creating")   before the create, so that a create whose answer is lost is known
     create             unclear (no answer, or the step's time is over): the next try looks for the job
     claim_job, once    which step the job belongs to
@@ -10,6 +11,8 @@ A job that failed costs nothing and is forgotten, so that the next try creates a
 know any more may have been paid for, and counts as that.
 """
 
+import hashlib
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +21,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from longhaul import database
+from longhaul import aws, database
 from longhaul.aws import rate
 from longhaul.database import Session
-from longhaul.errors import LonghaulError, ProviderThrottled, ProviderUnavailable, StepTimeout, TransientError
+from longhaul.errors import (
+    AwsUnavailable,
+    LonghaulError,
+    ProviderThrottled,
+    ProviderUnavailable,
+    StepTimeout,
+    TransientError,
+)
 from longhaul.observability import logger
 from longhaul.workloads import Later, StepContext
 from longhaul.workloads.budgets import BudgetReached
@@ -35,8 +45,9 @@ MAX_FAILURES = 3  # of a sweep, after which the provider is taken to be away
 NOTHING = Decimal(0)
 CLOCKS_DIFFER = timedelta(minutes=2)
 CREATE_LASTS = timedelta(minutes=1)  # more than the time after which a create is given up
+SEARCH_LASTS = CREATE_LASTS + 2 * CLOCKS_DIFFER  # after which a search for a create's job finds none of a later one
 PATIENCE = timedelta(hours=1)  # for other steps' jobs
-AWAY = timedelta(hours=12)  # of the provider: half the time for which it keeps its jobs
+AWAY = timedelta(hours=12)  # half the time for which the provider keeps its jobs
 MAX_AWAY_SECONDS = 60.0  # until it is asked again
 UNCLEAR_SECONDS = 30.0  # until the provider's list shows what an unclear create has made
 
@@ -63,20 +74,20 @@ class Order:
     def prompt(self) -> str:
         return str(self.body["input"]["prompt"])
 
+    @property
+    def fingerprint(self) -> str:
+        """Of all that the provider's list tells of a job: those with the same one cannot be told apart."""
+        return hashlib.sha256(json.dumps([self.model, self.prompt]).encode()).hexdigest()
+
 
 def link_of(step: StepContext[Any], order: Order) -> str:
-    """The link to what the job has made. What it cost is spent from then on.
+    """The link to what the step's job has made. What it cost is spent from then on.
 
-    Raises Later while it is under way, and while other steps hold what is left of the budget; ContentRefused,
-    JobFailed; BudgetReached; as the provider does.
+    Raises Later while it is under way, while other steps hold what is left of the budget, and while another's create of
+    the same is not clear; ContentRefused, JobFailed; BudgetReached; as the provider does.
     """
-    with patience(step):
-        return _link_of(step, order)
-
-
-def _link_of(step: StepContext[Any], order: Order) -> str:
     now = datetime.now(UTC).isoformat()
-    since = step.once("creating", lambda: _held(step, order, now))
+    since = step.once("creating", lambda: _begun(step, order, now))
     began = datetime.fromisoformat(since)
     job_id = step.once("job", lambda: _ordered(step, order, began, anew=since == now))
     job = _look(job_id, began)
@@ -93,17 +104,19 @@ def _link_of(step: StepContext[Any], order: Order) -> str:
 
 @contextmanager
 def patience(step: StepContext[Any]) -> Iterator[None]:
-    """In the block a provider that is away is waited for, which uses up no try: an outage may last for hours.
+    """In the block a provider or an S3 that is away is waited for, which uses up no try: an outage may last for hours.
 
-    Raises Later; after AWAY, what the block raises.
+    Raises Later; what the block raises after AWAY, and at once when S3 refuses us, which waiting does not mend.
     """
     try:
         yield
-    except ProviderUnavailable as error:
+    except (ProviderUnavailable, AwsUnavailable) as error:
+        if isinstance(error, AwsUnavailable) and not aws.is_away(error.__cause__ or error):
+            raise
         waited = _waited(step, "away")
         if waited > AWAY:
             raise
-        logger.warning("the provider is away", extra={"task_id": step.task_id, "step": step.key, "reason": str(error)})
+        logger.warning("a step waits", extra={"task_id": step.task_id, "step": step.key, "reason": str(error)})
         pause = min(MAX_AWAY_SECONDS, max(MIN_LOOK_SECONDS, waited.total_seconds()))
         raise Later(max(pause, error.retry_after or 0)) from error
     except Later:
@@ -157,11 +170,11 @@ def cancel_abandoned(limit: int = 100) -> int:
     return len(job_ids) - failures
 
 
-def _held(step: StepContext[Any], order: Order, now: str) -> str:
-    """`now`, once the price is held.
+def _begun(step: StepContext[Any], order: Order, now: str) -> str:
+    """`now`, once the price is held and no other step asks for the same.
 
-    Raises Later while other steps hold what is left of the budget; BudgetReached, also when they have for PATIENCE: a
-    step that failed may hold it for good.
+    Raises Later while other steps hold what is left of the budget, or another's create is not clear; BudgetReached,
+    also when they have held it for PATIENCE: a step that failed may hold it for good.
     """
     try:
         step.purse.hold(order.price)
@@ -170,6 +183,10 @@ def _held(step: StepContext[Any], order: Order, now: str) -> str:
             raise BudgetReached(str(error)) from error
         raise Later(MAX_LOOK_SECONDS) from None
     _waits_no_more(step, "waits")
+    with database.connection() as session:
+        begun = store.begin_create(session, order.fingerprint, step.task_id, step.key, SEARCH_LASTS.total_seconds())
+    if not begun:
+        raise Later(MIN_LOOK_SECONDS)
     return now
 
 
@@ -185,7 +202,7 @@ def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: boo
             return found
         _waits_no_more(step, "unclear")
         step.forget("creating")  # from now on another job may be made, and is looked for from now on
-        step.once("creating", lambda: datetime.now(UTC).isoformat())
+        step.once("creating", lambda: _begun(step, order, datetime.now(UTC).isoformat()))
     try:
         job_id = provider().create(order.path, order.body)
     except (ProviderUnavailable, StepTimeout) as error:
@@ -193,10 +210,12 @@ def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: boo
         error.retry_after = UNCLEAR_SECONDS
         raise  # there may be a job: the next try looks for it
     except LonghaulError:
+        step.forget("creating")  # raises TaskStopped, and releases nothing, when the task has been resumed meanwhile
         step.purse.release()
-        step.forget("creating")
+        with database.connection() as session:
+            store.end_create(session, order.fingerprint, step.task_id, step.key)
         raise
-    if not _claim(step, job_id):  # a step that had lost a job with the same prompt took it for its own
+    if not _claim(step, order, job_id):  # another deployment of the same account took it for its own
         raise ProviderUnavailable(f"another step has the job {job_id}", retry_after=UNCLEAR_SECONDS)
     return job_id
 
@@ -215,7 +234,7 @@ def _found(step: StepContext[Any], order: Order, since: datetime) -> str | None:
     unsure = False
     for job_id in unknown:
         job = _look(job_id, since, wait=False)
-        if job.prompt == order.prompt and _claim(step, job_id):
+        if job.prompt == order.prompt and _claim(step, order, job_id):
             logger.info("a job was found whose answer was lost", extra={"task_id": step.task_id, "job_id": job_id})
             return job_id
         unsure = unsure or (job.prompt is None and not job.is_final)
@@ -230,9 +249,12 @@ def _settle(tx: Session, step: StepContext[Any], job_id: str, cost: Decimal) -> 
         step.purse.settle_job(tx, cost)
 
 
-def _claim(step: StepContext[Any], job_id: str) -> bool:
+def _claim(step: StepContext[Any], order: Order, job_id: str) -> bool:
     with database.connection() as session:
-        return store.claim_job(session, job_id, step.task_id, step.key)
+        claimed = store.claim_job(session, job_id, step.task_id, step.key)
+        if claimed:
+            store.end_create(session, order.fingerprint, step.task_id, step.key)
+    return claimed
 
 
 def _look(job_id: str, since: datetime, *, wait: bool = True) -> Job:

@@ -75,7 +75,8 @@ def add_stages[P: Look](
 
     @frames.step(timeout=120, retries=2, function=STEPS)
     def frame(step: StepContext[P]) -> dict[str, Any]:
-        return make_frame(step, subject(step))
+        with jobs.patience(step):
+            return make_frame(step, subject(step))
 
     @workload.stage(name=CLIPS, weight=5, tolerate=tolerate)
     def clips(task: TaskContext[P]) -> Iterator[Item]:
@@ -83,7 +84,8 @@ def add_stages[P: Look](
 
     @clips.step(timeout=420, retries=2, function=STEPS)
     def clip(step: StepContext[P]) -> dict[str, Any]:
-        return make_clip(step, subject(step))
+        with jobs.patience(step):
+            return make_clip(step, subject(step))
 
     @workload.stage(name=PARTS, weight=1)
     def parts(task: TaskContext[P]) -> Iterator[Item]:
@@ -91,11 +93,13 @@ def add_stages[P: Look](
 
     @parts.step(timeout=840, retries=2, function=FILMS)
     def part(step: StepContext[P]) -> dict[str, Any]:
-        return make_part(step, subject(step))
+        with jobs.patience(step):
+            return make_part(step, subject(step))
 
     @workload.step(name=FILM, weight=1, timeout=840, retries=2, function=FILMS)
     def whole(step: StepContext[P]) -> dict[str, Any]:
-        return make_film(step, subject(step))
+        with jobs.patience(step):
+            return make_film(step, subject(step))
 
 
 def find_footage(video_id: str) -> Footage:
@@ -114,7 +118,7 @@ def plan_frames(subject: Subject) -> Iterator[Item]:
         return
     there = find_footage(subject.video_id)
     for number, scene in _wanted(there, subject):
-        prompt = writing.picture_prompt(subject.wanted.style, there.script, scene)
+        prompt = writing.picture_prompt(subject.wanted.style, there.script, scene, subject.look.images.prompt_length)
         version = there.next_version(number, Part.frame)
         yield _item(number, Part.frame, scene, {"prompt": prompt, "version": version})
 
@@ -137,7 +141,7 @@ def plan_clips(task: TaskContext[Any], subject: Subject) -> Iterator[Item]:
     for number, scene in _wanted(there, subject):
         if starts and number not in frames:
             continue
-        prompt = writing.clip_prompt(subject.wanted.style, there.script, scene)
+        prompt = writing.clip_prompt(subject.wanted.style, there.script, scene, subject.look.clips.prompt_length)
         more = {"frame": frames[number]} if starts else {}
         if subject.prompt is not None:
             more["scene_version"] = there.scenes[number].version + 1
@@ -258,8 +262,7 @@ def _fetched(
 ) -> Measures:
     """Download and check. What is of no use is forgotten, so that a retry of the task has another made."""
     try:
-        with jobs.patience(step):
-            files.fetch(link, kind, path)
+        files.fetch(link, kind, path)
         return measure(path)
     except (BadAnswer, BadFootage):
         jobs.forget(step)

@@ -71,6 +71,19 @@ UPDATE video_jobs SET ended = 2 WHERE job_id = :job_id AND ended = 0;
 -- The job of this step that is not settled: of a worker that died before its step remembered it.
 SELECT job_id FROM video_jobs WHERE task_id = :task_id AND step_key = :step_key AND ended <> 1 LIMIT 1;
 
+-- name: take_over_create!
+-- The step's own create is begun anew; another's is over after so many seconds, as no search for its job finds a later one.
+UPDATE video_creates SET task_id = :task_id, step_key = :step_key, created_at = UTC_TIMESTAMP(6)
+WHERE fingerprint = :fingerprint
+  AND (task_id = :task_id AND step_key = :step_key OR created_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND);
+
+-- name: begin_create!
+INSERT IGNORE INTO video_creates (fingerprint, task_id, step_key, created_at)
+VALUES (:fingerprint, :task_id, :step_key, UTC_TIMESTAMP(6));
+
+-- name: end_create!
+DELETE FROM video_creates WHERE fingerprint = :fingerprint AND task_id = :task_id AND step_key = :step_key;
+
 -- name: list_known_jobs
 SELECT job_id FROM video_jobs WHERE job_id IN :job_ids;
 

@@ -1,6 +1,7 @@
 """The rows of videos, by the statements of queries.sql."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from decimal import Decimal
@@ -90,6 +91,20 @@ def latest(resources: Sequence[Resource]) -> dict[tuple[int, Part], Resource]:
 def claim_job(session: Session, job_id: str, task_id: str, step_key: str) -> bool:
     """Whether the job is this step's now: False when it was another's."""
     return bool(_queries.claim_job(session, job_id=job_id, task_id=task_id, step_key=step_key))
+
+
+def begin_create(session: Session, fingerprint: str, task_id: str, step_key: str, seconds: float) -> bool:
+    """Whether the step may create what has this fingerprint now: False while another step's create is under way, or
+    unclear, for so many seconds."""
+    of: dict[str, Any] = {"fingerprint": fingerprint, "task_id": task_id, "step_key": step_key}
+    return bool(
+        _queries.take_over_create(session, seconds=math.ceil(seconds), **of) or _queries.begin_create(session, **of)
+    )
+
+
+def end_create(session: Session, fingerprint: str, task_id: str, step_key: str) -> None:
+    """The step's create is clear: another may ask for the same."""
+    _queries.end_create(session, fingerprint=fingerprint, task_id=task_id, step_key=step_key)
 
 
 def end_job(session: Session, job_id: str) -> bool:

@@ -11,7 +11,6 @@ from videos.model import Scene, Script, Versioned, Video
 
 SCENES_AT_ONCE = 8
 SCRIPT_TOKENS, SCENE_TOKENS = 1_500, 500
-MAX_PROMPT = 800  # characters that the provider's models read
 
 _prompts = prompts.load(__file__)
 
@@ -57,14 +56,14 @@ def write_scenes(
     return scenes
 
 
-def picture_prompt(style: str, script: Script, scene: Scene) -> str:
-    """What the provider is asked for a scene's first frame."""
-    return ". ".join(part for part in (scene.prompt, script.look, style) if part)[:MAX_PROMPT]
+def picture_prompt(style: str, script: Script, scene: Scene, length: int) -> str:
+    """What the provider is asked for a scene's first frame. What is behind `length` its model would not read."""
+    return ". ".join(part for part in (scene.prompt, script.look, style) if part)[:length]
 
 
-def clip_prompt(style: str, script: Script, scene: Scene) -> str:
-    """What the provider is asked for a scene's clip."""
-    return ". ".join(part for part in (scene.prompt, scene.motion, script.look, style) if part)[:MAX_PROMPT]
+def clip_prompt(style: str, script: Script, scene: Scene, length: int) -> str:
+    """What the provider is asked for a scene's clip, as above."""
+    return ". ".join(part for part in (scene.prompt, scene.motion, script.look, style) if part)[:length]
 
 
 @cache

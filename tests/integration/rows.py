@@ -238,7 +238,7 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
         "warning": 3_600.0,
     },
     "calls": {"task_id": CAMPAIGN_ID},
-    "diagnosis": {"task_id": DIAGNOSIS_IDS[0]},
+    "diagnosis": {"task_id": DIAGNOSIS_IDS[0], "changes_cost": True, "changes_tokens": False},
     "mail": {
         "address": "new@example.com",
         "address_key": "new@example.com",
@@ -283,6 +283,7 @@ OF_DOMAIN: dict[str, dict[str, Any]] = {
         "step_key": "clip/007",
         "version": 99,
         "width": 160,
+        "fingerprint": f"{7:064}",
     },
     "webhooks": {
         "after_created_at": "1000-01-01",
@@ -387,6 +388,7 @@ def fill(connection: Opened, share: float = 1.0) -> None:
         "conversations": [_conversation(number) for number in range(1, max(10, int(1000 * share)))],
         "messages": [_message(number) for number in range(max(10, int(3000 * share)))],
         "video_jobs": [_video_job(number) for number in range(max(10, int(3000 * share)))],
+        "video_creates": [_video_create(number) for number in range(max(10, int(1000 * share)))],
         "task_events": [_event(number) for number in range(int(3000 * share))],
         "webhook_tenants": [_webhook_tenant(number) for number in range(30)],
         "webhooks": [_webhook(number) for number in range(max(30, int(1000 * share)))],
@@ -601,6 +603,11 @@ def _video_job(number: int) -> dict[str, Any]:
         "ended": int(number % 100 > 0),
         "created_at": BEGIN + timedelta(seconds=number),
     }
+
+
+def _video_create(number: int) -> dict[str, Any]:
+    of = {"task_id": _task_id(number % 20), "step_key": f"clip/{number:03}"}
+    return of | {"fingerprint": f"{number:064}", "created_at": BEGIN + timedelta(seconds=number)}
 
 
 def _event(number: int) -> dict[str, Any]:

@@ -14,6 +14,10 @@ CLOCK = timezone(timedelta(hours=8))
 WAITS = 0.3  # of a job's time
 RESOLUTIONS = {"480P": (832, 480), "720P": (1280, 720), "1080P": (1920, 1080)}
 KEPT_SECONDS = 86_400
+# What a model reads of a prompt, by the beginning of its name; the rest is cut off. The first that fits counts.
+PROMPT_LENGTHS = {"wan2.2-t2i": 500, "wan2.5-t2i": 2_000, "wan2.2-": 800, "": 1_500}
+# Of the pictures that it makes: the least and the most of a side, and of all pixels.
+SIDES, PIXELS = {"wan2.2-t2i": (512, 1_440)}, {"wan2.5-t2i": (1_600_000, 1_440**2)}
 
 
 @dataclass
@@ -99,6 +103,21 @@ class Job:
     def is_over(self, plan: Videos) -> bool:
         """Whether its link has expired."""
         return self.fault == "expired" or time.time() > self.began + self.seconds + plan.link_seconds
+
+
+def read_of(model: str, prompt: str) -> str:
+    """What the model reads of the prompt."""
+    return prompt[: next(length for name, length in PROMPT_LENGTHS.items() if model.startswith(name))]
+
+
+def refused_size(model: str, size: str) -> bool:
+    """Whether the model makes no such pictures."""
+    width, height = map(int, size.split("*"))
+    sides = next((sides for name, sides in SIDES.items() if model.startswith(name)), (1, 10_000))
+    pixels = next((pixels for name, pixels in PIXELS.items() if model.startswith(name)), (1, 10**8))
+    return not (
+        sides[0] <= min(width, height) <= max(width, height) <= sides[1] and pixels[0] <= width * height <= pixels[1]
+    )
 
 
 def listed(jobs: list[Job], query: dict[str, str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, cast
 import aiohttp
 from aiohttp import web
 
-from local.providers.dashscope.jobs import Job, listed
+from local.providers.dashscope.jobs import Job, listed, read_of, refused_size
 from local.providers.faults import Faults, VideoFault
 from local.providers.journal import Call, Journal
 
@@ -56,9 +56,11 @@ class Dashscope:
         try:
             body = await request.json()
             model, given = str(body["model"]), dict(body["input"])
-            prompt, parameters = str(given["prompt"]), dict(body.get("parameters", {}))
+            prompt, parameters = read_of(model, str(given["prompt"])), dict(body.get("parameters", {}))
         except (ValueError, KeyError, TypeError):
             return _error(400, "InvalidParameter", "model and input.prompt are required")
+        if refused_size(model, str(parameters.get("size", "1024*1024" if "2.2" in model else "1280*1280"))):
+            return _error(400, "InvalidParameter", "size is not supported")
         if request.headers.get("X-DashScope-Async") != "enable":
             return _error(403, "AccessDenied", "current user api does not support synchronous calls.")
         fault, seconds = self._faults.decide_video("create")

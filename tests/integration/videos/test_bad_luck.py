@@ -1,18 +1,21 @@
 """What goes wrong while a video is made: in each stage, at the provider, in S3, and while somebody decides."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from longhaul import aws, database, settings
-from longhaul.errors import IllegalTransition, ProviderUnavailable
+from longhaul.errors import AwsUnavailable, IllegalTransition, ProviderThrottled, ProviderUnavailable
 from longhaul.tasks import dispatch, lifecycle
 from longhaul.testing import Kill, Killed
 from longhaul.workloads import running
@@ -20,8 +23,8 @@ from longhaul.workloads import store as workload_store
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import created, failures, keys, make
 from tests.integration.videos.test_serving import ask, scene
-from videos import files, jobs, provider, store
-from videos.model import Part
+from videos import files, jobs, provider, store, writing
+from videos.model import Part, Video
 from videos.provider import ListedJob, Provider
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -119,6 +122,43 @@ def test_a_worker_that_dies_between_the_create_and_its_answer_pays_once(
     assert make({}).status == "SUCCEEDED"
     assert len(created()) == 4
     assert set(created().values()) == {1}
+
+
+def test_a_create_that_is_refused_after_a_resume_leaves_what_the_next_attempt_holds(
+    monkeypatch: pytest.MonkeyPatch, sql: Any
+) -> None:
+    # GIVEN a clip's price that is held, and a worker whose create is on its way while the task is paused and resumed
+    run = make({"max_cost": "1.00"})
+    assert ask("PATCH", f"/{run.task_id}", {"max_cost": "6.28"})[0] == 200
+    lifecycle.resume(run.task_id, "test")
+    dispatch.dispatch([run.workload.name])
+    with database.connection() as session:
+        number = workload_store.list_open(session, run.task_id, "clips", 10)[0]
+    create, calls = Provider.create, list[str]()
+
+    def refused(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        calls.append(path)
+        if len(calls) == 1:
+            lifecycle.pause(run.task_id, "test")
+            lifecycle.resume(run.task_id, "test")
+            dispatch.dispatch([run.workload.name])
+            raise ProviderThrottled
+        return create(self, path, body)
+
+    monkeypatch.setattr(Provider, "create", refused)
+    batch = running.Batch(task_id=run.task_id, attempt=run.task.attempt, stage="clips", first=number, last=number)
+
+    # WHEN that create is refused at last
+    assert running.run_batch(batch).next == "done"
+
+    # THEN the price is held still: the resumed task counts on that, and goes on
+    assert sql("SELECT reserved FROM task_spending WHERE task_id = %s", run.task_id) == [{"reserved": Decimal(3)}]
+    assert run.go_on().status == "SUCCEEDED"
+    assert ask("GET", f"/{run.task_id}")[1]["spending"] == {
+        "max_cost": "6.28",
+        "cost": "6.28",
+        "reserved_cost": "0.00",
+    }
 
 
 def test_a_video_is_approved_and_cancelled_at_the_same_time() -> None:
@@ -224,13 +264,14 @@ def test_a_provider_that_stays_away_fails_its_step_in_the_end(monkeypatch: pytes
     assert set(failures(run).values()) == {"provider_unavailable"}
 
 
-def test_s3_that_is_away_costs_tries_and_no_second_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN S3 at an address where nothing listens, from the first clip's end on
-    s3, upload, refused = aws.client("s3"), files.upload, list[str]()
+@pytest.mark.parametrize("of", [Part.frame, Part.clip, Part.film])
+def test_s3_that_is_away_costs_neither_tries_nor_a_second_job(of: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN S3 at an address where nothing listens, for more uploads of such a file than a step has tries
+    s3, upload, refused, times = aws.client("s3"), files.upload, list[str](), running.TRANSIENT_RETRIES + 3
     gone = boto3.client("s3", endpoint_url=CLOSED, config=Config(retries={"max_attempts": 1}))
 
     def away(path: Path, key: str, kind: Part) -> None:
-        if kind == Part.clip and len(refused) < 5:
+        if kind == of and len(refused) < times:
             refused.append(key)
             with monkeypatch.context() as patch:
                 patch.setattr(aws, "client", lambda _: gone)
@@ -239,10 +280,21 @@ def test_s3_that_is_away_costs_tries_and_no_second_job(monkeypatch: pytest.Monke
             upload(path, key, kind)
 
     monkeypatch.setattr(files, "upload", away)
-    run = make({})
-    assert (run.status, failures(run), len(refused)) == ("SUCCEEDED", {}, 5)
+    run = make({"seconds": 5})
+    assert (run.status, failures(run), len(refused)) == ("SUCCEEDED", {}, times)
     assert set(created().values()) == {1}
     assert s3 is aws.client("s3")
+
+
+def test_a_bucket_that_refuses_us_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    denied = ClientError({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "PutObject")
+
+    def refuse(path: Path, key: str, kind: Part) -> None:
+        raise AwsUnavailable(f"the {kind} cannot be stored") from denied
+
+    monkeypatch.setattr(files, "upload", refuse)
+    run = make({"seconds": 5})
+    assert (run.status, failures(run)) == ("FAILED", {"frames/frame/001": "aws_unavailable"})
 
 
 def test_two_scenes_that_ask_for_the_same_and_lose_both_answers_have_a_job_each(
@@ -286,6 +338,79 @@ def test_two_scenes_that_ask_for_the_same_and_lose_both_answers_have_a_job_each(
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+@contextmanager
+def fingerprint_held(sql: Any, run: Any, age: int = 0) -> Iterator[None]:
+    """Another step's create of the first frame that `make({})` asks for is unclear for so many seconds."""
+    order = jobs.frame_order(Video(topic="tides"), "picture 1. a grey harbour")
+    statement = (
+        "INSERT INTO video_creates (fingerprint, task_id, step_key, created_at)"
+        " VALUES (%s, %s, 'frame/001', UTC_TIMESTAMP(6) - INTERVAL %s SECOND)"
+    )
+    sql(statement, order.fingerprint, run.task_id, age)
+    yield
+    with database.connection() as session:
+        store.end_create(session, order.fingerprint, run.task_id, "frame/001")
+
+
+def test_while_a_steps_create_is_unclear_no_other_asks_for_the_same(sql: Any) -> None:
+    other, waits = make({"approve": "script"}), list[float]()
+
+    # WHEN another step waits for what an unclear create has made
+    held = fingerprint_held(sql, other)
+    held.__enter__()
+
+    def until_it_is_clear(seconds: float) -> None:
+        waits.append(seconds)
+        assert ("wan2.2-t2i-flash", "picture 1. a grey harbour") not in created()
+        if len(waits) == 3:
+            held.__exit__(None, None, None)
+
+    with waiting(until_it_is_clear):
+        run = make({})
+
+    # THEN the same is asked for once that is clear, and the rest goes on meanwhile
+    assert (run.status, waits) == ("SUCCEEDED", 3 * [jobs.MIN_LOOK_SECONDS])
+    assert set(created().values()) == {1}
+    assert sql("SELECT COUNT(*) AS n FROM video_creates") == [{"n": 0}]
+
+
+def test_an_unclear_create_of_long_ago_keeps_nobody_waiting(sql: Any) -> None:
+    other, waits = make({"approve": "script"}), list[float]()
+    with fingerprint_held(sql, other, age=math.ceil(jobs.SEARCH_LASTS.total_seconds()) + 1), waiting(waits.append):
+        assert make({}).status == "SUCCEEDED"
+    assert waits == []
+
+
+def test_two_scenes_with_one_prompt_that_lose_their_answers_have_the_clip_of_their_own_frame(
+    monkeypatch: pytest.MonkeyPatch, sql: Any
+) -> None:
+    # GIVEN a list of jobs that tells no times, the newest first, and two scenes with the same prompt
+    create, list_jobs, frames = Provider.create, Provider.list_jobs, dict[str, str]()
+
+    def untimed(self: Provider, model: str, since: datetime, until: datetime) -> list[ListedJob]:
+        return [ListedJob(job.job_id, None) for job in reversed(list_jobs(self, model, since, until))]
+
+    def loses(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        job_id = create(self, path, body)
+        if "img_url" not in body["input"]:
+            return job_id
+        frames[job_id] = body["input"]["img_url"]
+        raise ProviderUnavailable
+
+    monkeypatch.setattr(writing, "clip_prompt", lambda *_: "the same harbour")
+    monkeypatch.setattr(Provider, "list_jobs", untimed)
+    monkeypatch.setattr(Provider, "create", loses)
+
+    # WHEN both lose the answers of their creates
+    assert make({}).status == "SUCCEEDED"
+
+    # THEN each has found its own
+    owners = {row["job_id"]: row["step_key"] for row in sql("SELECT job_id, step_key FROM video_jobs")}
+    assert len(frames) == 2
+    for job_id, link in frames.items():
+        assert owners[job_id].replace("clip/", "/") + "/frame-1.png" in link
 
 
 def test_a_job_is_claimed_once_however_many_find_it_at_once(sql: Any) -> None:
