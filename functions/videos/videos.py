@@ -46,6 +46,18 @@ class ReadVideo:
     def waits_for(self) -> str | None:
         return _question(self.task)
 
+    @property
+    def state(self) -> list[object]:
+        """What decides how it reads. A version of a script or a scene never changes."""
+        return [
+            *_task_state(self.task),
+            self.waits_for,
+            [self.spending.max_cost, self.spending.spent, self.spending.reserved],
+            self.script and self.script.version,
+            [[number, scene.version] for number, scene in self.scenes.items()],
+            [_file_state(file) for file in self.resources],
+        ]
+
 
 @dataclass(frozen=True)
 class ListedVideo:
@@ -55,6 +67,11 @@ class ListedVideo:
     film: Resource | None
     thumbnail: Resource | None
     preview: Resource | None
+
+    @property
+    def state(self) -> list[object]:
+        """As a video's."""
+        return [*_task_state(self.task), *(_file_state(file) for file in (self.film, self.thumbnail, self.preview))]
 
 
 @dataclass(frozen=True)
@@ -226,6 +243,15 @@ def delete(task_id: str, tenant_id: str) -> int:
         _find(session, task_id, tenant_id)
     purging.purge_one(task_id, tenant_id)
     return files.delete_video(tenant_id, task_id)
+
+
+def _task_state(task: Task) -> list[object]:
+    return [task.task_id, task.title, task.status, task.progress, task.updated_at]
+
+
+def _file_state(file: Resource | None) -> list[object]:
+    """A step that runs again writes the same file anew."""
+    return [] if file is None else [file.object_key, file.measures.bytes, file.created_at]
 
 
 def _find(session: Session, task_id: str, tenant_id: str) -> tuple[Task, Video]:

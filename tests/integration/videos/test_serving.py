@@ -17,7 +17,7 @@ from longhaul.testing import Run
 from tests import calling
 from tests.chatting import StandIn
 from tests.integration.videos.conftest import keys, make, write
-from videos import files, videos
+from videos import files, videos, wire
 from videos.model import Script, Versioned, Video
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -73,6 +73,34 @@ def test_a_video_is_read_with_its_scenes_and_files(statements: list[str]) -> Non
     # AND what is known is not sent again, although its links would differ
     assert ask("GET", f"/{run.task_id}", if_none_match=headers["ETag"])[0] == 304
     assert ask("GET", f"/{run.task_id}", tenant="other")[0] == 404
+
+
+def test_a_view_is_built_for_an_answer_that_is_sent_and_its_tag_changes_with_all_that_it_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built, view, page = list[str](), wire.video_view, wire.video_page
+    monkeypatch.setattr(wire, "video_view", lambda *given: built.append("video") or view(*given))
+    monkeypatch.setattr(wire, "video_page", lambda *given: built.append("list") or page(*given))
+    run, tags = make({"approve": "script", "max_cost": "9"}), list[tuple[str, str]]()
+
+    def look() -> None:
+        built.clear()
+        tags.append((ask("GET", f"/{run.task_id}")[2]["ETag"], ask("GET")[2]["ETag"]))
+        assert built == ["video", "list"]
+        again = ask("GET", f"/{run.task_id}", if_none_match=tags[-1][0]), ask("GET", if_none_match=tags[-1][1])
+        assert ([status for status, *_ in again], built) == ([304, 304], ["video", "list"])
+
+    look()
+    ask("PUT", f"/{run.task_id}/script", EDIT)
+    look()
+    ask("PATCH", f"/{run.task_id}", {"max_cost": "10"})
+    look()
+    assert run.resume().status == "SUCCEEDED"
+    look()
+    assert remade(run, 1, {}).status == "SUCCEEDED"
+    look()
+    assert len({of_video for of_video, _ in tags}) == 5
+    assert len({of_list for _, of_list in tags}) == 3  # which shows neither scripts nor money
 
 
 def test_a_link_is_signed_once_for_all_readers_of_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
