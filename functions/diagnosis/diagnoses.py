@@ -1,9 +1,10 @@
 """Diagnoses as their callers read and steer them, beside what the task core does for every task."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from diagnosis import store
 from diagnosis.kinds import KINDS
@@ -96,9 +97,10 @@ def read_cell(task_id: str, tenant_id: str, key: str) -> ReadCell:
 
 
 def change_budget(
-    task_id: str, tenant_id: str, budget: Budget, *, request: KeyedRequest | None = None
+    task_id: str, tenant_id: str, changes: Mapping[str, Any], *, request: KeyedRequest | None = None
 ) -> tuple[Budget, Costs]:
-    """Changes what the diagnosis may spend; returns the budget and its costs. One that it has paused must be resumed.
+    """Changes fields of what the diagnosis may spend; returns the budget and its costs. One that it has paused must be
+    resumed.
 
     A request that was carried out before changes nothing, and returns the present budget. Raises IllegalTransition,
     KeyReused.
@@ -109,7 +111,7 @@ def change_budget(
         if claim(tx, request):
             if task.status in TERMINAL and task.status != Status.FAILED:  # a FAILED one may be retried
                 raise _refused(task, "given another budget")
-            store.change_budget(tx, task_id, budget)
+            store.change_budget(tx, task_id, params, changes)
         row = store.fetch(tx, task_id)
         return row.budget if row else params, store.sum_costs(tx, task_id)
 

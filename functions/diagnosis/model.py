@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -84,6 +84,21 @@ class Budget(BaseModel):
         return (self.max_cost is None or spent.cost <= self.max_cost) and (
             self.max_tokens is None or spent.tokens <= self.max_tokens
         )
+
+
+class BudgetRequest(Budget):
+    """What is to be different about the budget: what is left out stays, null is without limit."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"max_cost": 5, "max_tokens": 400_000}]})
+
+    @model_validator(mode="after")
+    def something_changes(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("max_cost or max_tokens should be given")
+        return self
+
+    def values(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True)
 
 
 EXAMPLE: JsonDict = {

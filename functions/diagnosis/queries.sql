@@ -15,10 +15,14 @@ JOIN diagnosis_cells AS old ON old.task_id = former.task_id
 WHERE new.task_id = :task_id AND old.cell_key IN :cell_keys AND old.answer IS NOT NULL;
 
 -- name: change_budget!
+-- What does not change stays as the row has it.
 INSERT INTO diagnoses (task_id, max_cost, max_tokens, created_at, updated_at)
 VALUES (:task_id, :max_cost, :max_tokens, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE
-    max_cost = VALUES(max_cost), max_tokens = VALUES(max_tokens), told = 0, updated_at = VALUES(updated_at);
+    max_cost = IF(:changes_cost, VALUES(max_cost), max_cost),
+    max_tokens = IF(:changes_tokens, VALUES(max_tokens), max_tokens),
+    told = 0,
+    updated_at = VALUES(updated_at);
 
 -- name: fetch_work^
 -- What asking a cell needs to know: its task, the budget, and what is stored of the cell already.

@@ -7,10 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from diagnosis import budget, diagnoses, wire
-from diagnosis.model import Diagnosis
+from diagnosis.model import BudgetRequest, Diagnosis
 from diagnosis.wire import (
     AnswerDocument,
-    BudgetRequest,
     DiagnosisDocument,
     Estimate,
     ExecutionStatus,
@@ -87,7 +86,7 @@ def change_diagnosis(
     task_id: TaskId, limits: Annotated[BudgetRequest, Body()], idempotency_key: IdempotencyKey = None
 ) -> Response[Spending]:
     request = keyed_request(app, idempotency_key, limits)
-    spending = wire.spending(*diagnoses.change_budget(task_id, request.tenant_id, limits, request=request))
+    spending = wire.spending(*diagnoses.change_budget(task_id, request.tenant_id, limits.values(), request=request))
     return respond(spending, headers=replay_headers(request.replayed))
 
 

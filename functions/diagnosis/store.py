@@ -1,7 +1,7 @@
 """The rows of diagnoses and their cells, by the statements of queries.sql."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -100,8 +100,17 @@ def take_over(tx: Session, task_id: str, former_id: str, cell_keys: Sequence[str
     )
 
 
-def change_budget(session: Session, task_id: str, budget: Budget) -> None:
-    _queries.change_budget(session, task_id=task_id, max_cost=budget.max_cost, max_tokens=budget.max_tokens)
+def change_budget(session: Session, task_id: str, submitted: Budget, changes: Mapping[str, Any]) -> None:
+    """Change these fields. The others stay as they are, or as they were `submitted` while there is no row yet."""
+    changed = submitted.model_copy(update=dict(changes))
+    _queries.change_budget(
+        session,
+        task_id=task_id,
+        max_cost=changed.max_cost,
+        max_tokens=changed.max_tokens,
+        changes_cost="max_cost" in changes,
+        changes_tokens="max_tokens" in changes,
+    )
 
 
 def fetch_work(session: Session, task_id: str, key: str) -> Work | None:

@@ -48,12 +48,6 @@ class Estimate(_View):
     by_model: list[ModelEstimate]
 
 
-class BudgetRequest(Budget):
-    """The whole budget: what is left out is without limit."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"max_cost": 5, "max_tokens": 400_000}]})
-
-
 class Spending(_View):
     """A diagnosis's budget, and what is spent of it. What is reserved is for requests that are under way."""
 

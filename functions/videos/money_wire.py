@@ -27,12 +27,12 @@ class VideoEstimate(_View):
 
 
 class VideoBudget(BaseModel):
-    """The whole budget."""
+    """Another budget."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [{"max_cost": "120"}]})
 
     max_cost: Cost | None = Field(
-        None, description="What the task may cost at most, with what is spent; null or left out: without limit."
+        description="What the task may cost at most, with what is spent; null: without limit."
     )
 
 

@@ -53,8 +53,8 @@ def test_a_budget_that_is_reached_pauses_the_task_and_says_so(
     assert spending["reserved_tokens"] == 0
     asked = models.calls()["count"]
 
-    # WHEN the budget is raised and the task resumed
-    assert api("PATCH", f"/api/v1/diagnoses/{task.task_id}", {"max_tokens": 1_000_000}).status == 200
+    # WHEN the limit is lifted and the task resumed
+    assert api("PATCH", f"/api/v1/diagnoses/{task.task_id}", dict.fromkeys(limit)).status == 200
     task = diagnoses.run(diagnoses.resumed(task))
 
     # THEN it goes on from there and asks nothing again
@@ -88,6 +88,22 @@ def test_a_budget_is_changed_by_its_owner_before_the_end_only(diagnoses: Diagnos
     refused = api("PATCH", place, {"max_cost": 2})
     assert (refused.status, refused.body["code"]) == (409, "illegal_transition")
     assert spent(api, task)["max_cost"] == 1.5
+
+
+def test_a_limit_that_is_left_out_stays_and_only_null_lifts_one(diagnoses: Diagnoses, api: Api) -> None:
+    # GIVEN a diagnosis with both limits: before it has a row of its own, and then
+    task = diagnoses.submitted(asking=1, models=["deepseek"], max_cost=3, max_tokens=9_000)
+    place = f"/api/v1/diagnoses/{task.task_id}"
+    for cost, tokens, change in (
+        (4, 9_000, {"max_cost": 4}),
+        (4, 8_000, {"max_tokens": 8_000}),
+        (None, 8_000, {"max_cost": None}),
+        (None, None, {"max_tokens": None}),
+    ):
+        changed = api("PATCH", place, change)
+        assert (changed.status, changed.body["max_cost"], changed.body["max_tokens"]) == (200, cost, tokens)
+    # AND an empty body lifts none
+    assert api("PATCH", place, {}).status == 422
 
 
 @pytest.mark.parametrize("statement", ["reserve", "fetch_standing"])

@@ -109,11 +109,11 @@ def test_answers_are_taken_over_once_from_the_tenants_own_diagnosis_alone(sql: S
 def test_a_budget_that_was_set_before_the_plan_stays_and_a_new_one_is_to_be_told_of(sql: Sql) -> None:
     for task_id in (HERE, THERE):
         done(lambda tx, task_id=task_id: store.begin(tx, task_id, Budget(max_tokens=100)))
-    done(lambda tx: store.change_budget(tx, HERE, Budget(max_cost=Decimal(3), max_tokens=200)))
+    done(lambda tx: store.change_budget(tx, HERE, Budget(), {"max_cost": Decimal(3), "max_tokens": 200}))
     done(lambda tx: store.begin(tx, HERE, Budget(max_tokens=300)))
     for task_id in (HERE, THERE):
         done(lambda tx, task_id=task_id: store.mark_caller_notified(tx, task_id))
-    done(lambda tx: store.change_budget(tx, THERE, Budget()))
+    done(lambda tx: store.change_budget(tx, THERE, Budget(), {"max_cost": None, "max_tokens": None}))
     done(lambda tx: store.save_report(tx, HERE, "{}"))
     rows = sql("SELECT max_cost, max_tokens, told, report FROM diagnoses ORDER BY task_id")
     assert rows == [

@@ -85,6 +85,8 @@ def test_a_request_to_raise_it_that_is_sent_again_does_not_undo_anothers() -> No
 def test_who_may_raise_what() -> None:
     run = make({"max_cost": "1.00"})
     assert ask("PATCH", f"/{run.task_id}", {"max_cost": "0"})[0] == 422
+    assert ask("PATCH", f"/{run.task_id}", {})[0] == 422
+    assert ask("GET", f"/{run.task_id}")[1]["spending"]["max_cost"] == "1"
     assert ask("PATCH", f"/{run.task_id}", {"max_cost": "9"}, tenant="other")[0] == 404
     raised(run, "9.00")
     assert run.resume().status == "SUCCEEDED"

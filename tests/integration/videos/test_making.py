@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from longhaul import aws, database
+from longhaul.aws import rate
 from longhaul.errors import ProviderUnavailable, StepTimeout
 from longhaul.testing import Fail, Kill, Twice
 from longhaul.workloads import running
@@ -114,6 +115,24 @@ def test_a_create_whose_answer_was_lost_is_looked_for_before_another_is_paid(
     assert run.status == "SUCCEEDED"
     assert creates(model) == 4
     assert model.calls(ask="video", key="list")["count"] == 3
+
+
+def test_looks_are_limited_for_all_steps_together_and_one_too_many_uses_up_no_try(
+    model: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an account whose looks of this second are used up, again and again
+    admitted, asked = rate.admitted, list[tuple[str, float]]()
+
+    def rarely(name: str, *, per_second: float) -> bool:
+        asked.append((name, per_second))
+        return len(asked) > 30 and admitted(name, per_second=per_second)
+
+    monkeypatch.setattr(rate, "admitted", rarely)
+    run = make({})
+    assert (run.status, failures(run)) == ("SUCCEEDED", {})
+    assert set(asked) == {("dashscope:queries", 20)}
+    assert int(model.calls(ask="video", key="read")["count"]) == len(asked) - 30
+    assert creates(model) == 4
 
 
 def test_a_create_that_never_arrived_is_sent_again(dashscope: Control, model: StandIn) -> None:

@@ -134,6 +134,7 @@ def test_videos_are_listed_newest_first_in_three_statements(statements: list[str
     assert urllib3.request("GET", page["items"][0]["thumbnail"]["url"]).status == 200
     following = ask("GET", query=f"limit=2&cursor={page['next_cursor']}")[1]
     assert [one["task_id"] for one in following["items"]] == [done[0].task_id, failed.task_id]
+    assert urllib3.request("GET", following["items"][0]["preview"]["url"]).status == 200
     assert following["next_cursor"] is None
     assert [one["task_id"] for one in ask("GET", query="status=FAILED")[1]["items"]] == [failed.task_id]
     assert ask("GET", query=f"limit=2&status=FAILED&cursor={page['next_cursor']}")[0] == 400
