@@ -98,6 +98,10 @@ class Context(LambdaContext):
         self._invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:query_page"
         self._aws_request_id = "a-lambda-request"
 
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 300_000
+
 
 def watched_handler() -> Callable[[dict[str, Any]], Call]:
     """Return `query_page`'s handler, measured: it returns the cost of each call."""

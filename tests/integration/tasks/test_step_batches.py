@@ -9,6 +9,7 @@ import pytest
 from longhaul import database as longhaul_database
 from longhaul import lifetime
 from longhaul.aws.workflows import Attempt
+from longhaul.database import connections
 from longhaul.errors import (
     AwsUnavailable,
     BadAnswer,
@@ -105,6 +106,21 @@ def test_so_many_steps_are_worked_at_at_once_and_no_more(attempt: Attempt) -> No
     work = Work(**{f"d{key[-6:]}": together.wait for key in KEYS[:6]})
     run(attempt, work, keys=KEYS[:6], at_once=3)
     assert work.most == 3
+
+
+def test_the_connections_of_a_batchs_threads_end_with_it(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[connections.Opened] = []
+    really = connections.open_connection
+
+    def noted() -> connections.Opened:
+        opened.append(really())
+        return opened[-1]
+
+    monkeypatch.setattr(connections, "open_connection", noted)
+    together = threading.Barrier(3, timeout=20)
+    run(attempt, Work(**{f"d{key[-6:]}": together.wait for key in KEYS[:6]}), keys=KEYS[:6], at_once=3)
+    assert len(opened) == 2  # and this thread's own, which stays
+    assert not any(connection.open for connection in opened)
 
 
 @pytest.mark.parametrize("in_flight", [1, 5, 10, 11, 15, 40, 100])
