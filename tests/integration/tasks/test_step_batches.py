@@ -240,6 +240,33 @@ def test_nothing_is_begun_after_a_cancel_in_the_middle_of_a_batch(attempt: Attem
     assert states(sql)[SECOND][0] == "PENDING"
 
 
+def test_no_step_is_taken_after_a_cancel_though_the_one_before_it_failed(attempt: Attempt, sql: Sql) -> None:
+    """The guard of take_step: fail_step does not say that the task has stopped."""
+
+    def cancel_and_fail() -> None:
+        lifecycle.cancel(attempt.task_id, "acme")
+        raise BadAnswer("no JSON")
+
+    work = Work(d440101=cancel_and_fail)
+    with pytest.raises(TaskStopped):
+        run(attempt, work)
+    assert work.asked == [FIRST]
+    assert set(states(sql).values()) == {("PENDING", 1, None), ("PENDING", 0, None)}
+
+
+def test_a_late_call_does_not_give_back_what_another_has_taken(attempt: Attempt, sql: Sql) -> None:
+    """The fence of release_step."""
+
+    def be_late() -> None:
+        sql("UPDATE task_steps SET attempts = 2, started_at = UTC_TIMESTAMP(6) WHERE step_key = %s", FIRST)
+        raise ProviderUnavailable("away")
+
+    with pytest.raises(ProviderUnavailable):
+        run(attempt, Work(d440101=be_late))
+    assert states(sql)[FIRST] == ("PENDING", 2, None)
+    assert sql("SELECT step_key FROM task_steps WHERE started_at IS NULL") == []
+
+
 def test_a_task_that_is_paused_in_the_middle_of_a_batch_goes_on_when_resumed(attempt: Attempt, sql: Sql) -> None:
     with pytest.raises(TaskStopped):
         run(attempt, Work(d440102=lambda: lifecycle.pause(attempt.task_id, "acme")))
