@@ -8,7 +8,7 @@ from botocore.auth import S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from longhaul.aws import signing
-from longhaul.aws.signing import Credentials, signed_headers, signed_query
+from longhaul.aws.signing import Credentials, query_signer, signed_headers
 
 HOST, PATH = "sqs.eu-west-1.amazonaws.com", "/acme/%E5%91%BC%20~1"
 MOMENTS = [datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), datetime(2026, 12, 1, 0, 0, 0, tzinfo=UTC)]
@@ -36,5 +36,6 @@ def test_a_request_is_signed_as_botocore_signs_it(credentials: Credentials, serv
 def test_a_link_is_signed_as_botocore_signs_it(credentials: Credentials) -> None:
     expected = AWSRequest("GET", f"https://{HOST}{PATH}")
     S3SigV4QueryAuth(credentials, "s3", "eu-west-1", expires=1200).add_auth(expected)
-    query = signed_query(credentials, "eu-west-1", "s3", HOST, PATH, seconds=1200)
-    assert f"https://{HOST}{PATH}?{query}" == expected.url
+    sign = query_signer(credentials, "eu-west-1", "s3", seconds=1200)
+    assert sign(HOST, "/another") != sign(HOST, PATH)
+    assert f"https://{HOST}{PATH}?{sign(HOST, PATH)}" == expected.url

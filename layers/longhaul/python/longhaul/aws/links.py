@@ -9,11 +9,12 @@ first.
 
 import os
 from collections.abc import Callable
-from urllib.parse import quote, urlsplit
+from functools import cache
+from urllib.parse import SplitResult, quote, urlsplit
 
 from longhaul import aws
 from longhaul.aws import lean
-from longhaul.aws.signing import signed_query
+from longhaul.aws.signing import query_signer
 
 type Sign = Callable[[str, str], str]
 """Gives the link to an object: of a bucket, with a key. Nothing is sent to S3."""
@@ -25,17 +26,22 @@ def signed(bucket: str, key: str, *, seconds: int) -> str:
 
 
 def signer(*, seconds: int) -> Sign:
-    """What makes many links: it looks at the environment once."""
+    """What makes many links at one moment: it looks at the environment once."""
     known = lean.signing()
+    if known is None:
+        return lambda bucket, key: _by_boto3(bucket, key, seconds)
+    sign_query = query_signer(known.credentials(), known.region, "s3", seconds=seconds)
+
+    @cache
+    def place(bucket: str) -> SplitResult:
+        return urlsplit(address(known.region, bucket))
 
     def sign(bucket: str, key: str) -> str:
-        if known is None or "." in bucket:  # such a bucket is no host of S3's certificate
+        if "." in bucket:  # it is no host of S3's certificate
             return _by_boto3(bucket, key, seconds)
-        place = address(known.region, bucket)
-        host, path = urlsplit(place)[1:3]
+        scheme, host, path, _, _ = place(bucket)
         path += quote(key, safe="/~")
-        query = signed_query(known.credentials(), known.region, "s3", host, path, seconds=seconds)
-        return f"{place.partition('://')[0]}://{host}{path}?{query}"
+        return f"{scheme}://{host}{path}?{sign_query(host, path)}"
 
     return sign
 

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -59,8 +59,11 @@ def signed_headers(
     return given
 
 
-def signed_query(credentials: Credentials, region: str, service: str, host: str, path: str, *, seconds: int) -> str:
-    """The query of a link that may be read for so long. `path` is encoded already."""
+def query_signer(credentials: Credentials, region: str, service: str, *, seconds: int) -> Callable[[str, str], str]:
+    """What gives, for a host and a path that is encoded already, the query of a link that may be read for so long.
+
+    All that links of one moment share is written once.
+    """
     moment = _now()
     scope = Scope(moment[:8], region, service)
     parameters = {
@@ -73,8 +76,13 @@ def signed_query(credentials: Credentials, region: str, service: str, host: str,
     if credentials.token:
         parameters["X-Amz-Security-Token"] = credentials.token
     pairs = [f"{name}={quote(value, safe='-_.~')}" for name, value in parameters.items()]
-    request = f"GET\n{path}\n{'&'.join(sorted(pairs))}\nhost:{host}\n\nhost\n{UNSIGNED}"
-    return "&".join([*pairs, f"X-Amz-Signature={_signature(credentials, scope, moment, request)}"])
+    query, canonical = "&".join(pairs), "&".join(sorted(pairs))
+
+    def sign(host: str, path: str) -> str:
+        request = f"GET\n{path}\n{canonical}\nhost:{host}\n\nhost\n{UNSIGNED}"
+        return f"{query}&X-Amz-Signature={_signature(credentials, scope, moment, request)}"
+
+    return sign
 
 
 def _now() -> str:
