@@ -102,6 +102,22 @@ def test_one_that_the_service_has_closed_is_not() -> None:
         assert post(connections).status_code == 200
 
 
+def test_after_a_loss_none_of_the_idle_ones_is() -> None:
+    """What was idle as long is lost as well, though nothing has come from it."""
+    with service([OK], [OK]) as running:
+        connections = Connections(running.url, (1.0, 1.0))
+        first, second = connections._opened(), connections._opened()
+        for each in (first, second):
+            each.request("POST", "/", b"")
+            each.getresponse().read()
+            each.sock.shutdown(socket.SHUT_WR)  # its next request is lost, and nothing says so before
+        connections._idle += [first, second]
+        connections._taken = connections._idle.pop  # type: ignore[method-assign] # the poll sees a loss that is told
+        with pytest.raises(ConnectionClosedError):
+            post(connections)
+        assert not connections._idle
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -155,6 +171,12 @@ def test_no_answer_in_time_is_a_read_timeout() -> None:
 def test_nobody_there_is_an_endpoint_that_cannot_be_reached(host: str) -> None:
     with pytest.raises(EndpointConnectionError):
         post(Connections(f"http://{host}", (1.0, 1.0)))
+
+
+def test_authorities_that_cannot_be_read_are_a_tls_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such/bundle.pem")
+    with pytest.raises(SSLError):
+        post(Connections("https://127.0.0.1:1", (1.0, 1.0)))
 
 
 def test_what_speaks_no_tls_is_a_tls_error() -> None:

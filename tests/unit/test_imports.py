@@ -62,3 +62,21 @@ assert not hasattr(slow, "missing")
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
+
+
+def test_an_import_that_fails_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text("import os\nvalue = os.environ['VALUE']\n", encoding="utf-8")
+    program = f"""
+import os, sys
+sys.path[:0] = {[*PATHS, str(tmp_path)]}
+from longhaul import imports
+imports.defer_module("late")
+import late
+try:
+    late.value
+except KeyError:
+    os.environ["VALUE"] = "7"
+assert late.value == "7"
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr

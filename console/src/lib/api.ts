@@ -33,24 +33,27 @@ export class ApiError extends Error {
   }
 }
 
+const ANSWER_MS = 40_000; // the API answers within 30 s, or never
+
 /** Fetch with the person's token. Whole numbers that JavaScript cannot hold stay exact. */
 async function fetchExactly(request: Request): Promise<Response> {
-  const answer = await send(request);
+  const [answer, text] = await send(request);
   if (answer.status === 401) session.expired();
   const headers = new Headers(answer.headers);
   headers.delete('content-length');
-  const body = [204, 304].includes(answer.status) ? null : keepNumbers(await answer.text());
+  const body = [204, 304].includes(answer.status) ? null : keepNumbers(text);
   return new Response(body, {status: answer.status, statusText: answer.statusText, headers});
 }
 
-async function send(request: Request): Promise<Response> {
+async function send(request: Request): Promise<[Response, string]> {
   const token = await session.token().catch((error: unknown) => {
     if (error instanceof IssuerAway) throw new ApiError(0, 'offline', error.message);
     throw new ApiError(401, 'signed_out', String(error));
   });
   request.headers.set('Authorization', `Bearer ${token}`);
   try {
-    return await fetch(request);
+    const answer = await fetch(request, {signal: AbortSignal.any([request.signal, AbortSignal.timeout(ANSWER_MS)])});
+    return [answer, await answer.text()];
   } catch (error) {
     if (request.signal.aborted) throw error;
     throw new ApiError(0, 'offline', String(error));

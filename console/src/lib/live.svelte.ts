@@ -29,18 +29,21 @@ type Listener = (notice: Notice) => void;
 
 const PING_MS = 5 * 60_000;
 
-const REMEMBERED = 2000; // tasks; what comes late comes within seconds
+const REMEMBERED_MS = 5 * 60_000; // what could not be posted to all is posted again within minutes (docs/live.md)
 
 /** Whether the notice is newer than what was heard of its task; remembers it then. */
 export class Newest {
-  #heard = new Map<string, string>();
+  #heard = new Map<string, {sequence: string; at: number}>();
 
-  takes(notice: Pick<Notice, 'subject' | 'sequence'>): boolean {
+  takes(notice: Pick<Notice, 'subject' | 'sequence'>, now = Date.now()): boolean {
     const before = this.#heard.get(notice.subject);
-    if (before !== undefined && before >= notice.sequence) return false;
+    if (before && before.sequence >= notice.sequence) return false;
     this.#heard.delete(notice.subject);
-    this.#heard.set(notice.subject, notice.sequence);
-    if (this.#heard.size > REMEMBERED) this.#heard.delete(this.#heard.keys().next().value as string);
+    this.#heard.set(notice.subject, {sequence: notice.sequence, at: now});
+    for (const [subject, {at}] of this.#heard) {
+      if (at >= now - REMEMBERED_MS) break;
+      this.#heard.delete(subject);
+    }
     return true;
   }
 }

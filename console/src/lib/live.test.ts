@@ -18,11 +18,13 @@ test('an older notice of a task is not shown over a newer one', () => {
   expect(notice('a', '02.01')).toBe(true);
 });
 
-test('what is remembered of notices does not grow with the tasks', () => {
+test('a notice is remembered for as long as it may come again, and no longer', () => {
   const newest = new Newest();
-  for (let task = 0; task <= 2000; task += 1) newest.takes({subject: `task ${task}`, sequence: '02'});
-  expect(newest.takes({subject: 'task 1', sequence: '01'})).toBe(false);
-  expect(newest.takes({subject: 'task 0', sequence: '01'})).toBe(true);
+  const minute = 60_000;
+  for (let task = 0; task <= 3000; task += 1) newest.takes({subject: `task ${task}`, sequence: '02'}, 0);
+  expect(newest.takes({subject: 'task 0', sequence: '01'}, 4 * minute)).toBe(false);
+  expect(newest.takes({subject: 'another', sequence: '02'}, 6 * minute)).toBe(true);
+  expect(newest.takes({subject: 'task 0', sequence: '01'}, 6 * minute)).toBe(true);
 });
 
 test('tries come less often, spread by chance, at most half a minute apart', () => {

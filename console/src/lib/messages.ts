@@ -77,7 +77,7 @@ export const messages = {
   'list.polled': ['not live: read again every few seconds', '未实时连接：每隔几秒重新读取'],
   'list.offline': ['offline', '离线'],
   'list.new': ['{n} new', '{n} 条新任务'],
-  'list.newMany': ['More than {n} new', '新任务超过 {n} 个'],
+  'list.newMany': ['{n} new or more', '至少 {n} 条新任务'],
   'list.none': ['There are no tasks yet.', '还没有任务。'],
   'list.noneMatch': ['No task matches these filters.', '没有符合筛选条件的任务。'],
   'list.left': ['(does not match any more)', '（已不符合筛选）'],

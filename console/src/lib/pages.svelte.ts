@@ -15,7 +15,7 @@ export class Pages<P extends Page<unknown>> {
 
   readonly #read: (where: {cursor?: string}) => Promise<P>;
   #asked = 0;
-  #reads = false;
+  #reading: Promise<void> | undefined;
   #went = false;
 
   constructor(read: (where: {cursor?: string}) => Promise<P>) {
@@ -29,6 +29,9 @@ export class Pages<P extends Page<unknown>> {
   /** Read the first page of what is another list than before. */
   async load(): Promise<void> {
     this.loading = true;
+    this.rows = [];
+    this.page = undefined;
+    this.#went = false;
     await this.#take({});
   }
 
@@ -39,17 +42,23 @@ export class Pages<P extends Page<unknown>> {
 
   /** The same, unless more was asked for, which is not taken away. */
   async refresh(): Promise<void> {
-    if (!this.#went && !this.#reads) await this.#take({});
+    if (!this.#went && !this.#reading) await this.#take({});
   }
 
-  /** Read on. Asked again while it reads, it reads one page. */
+  /** Read on. Asked while it reads, it waits for that. */
   async more(): Promise<void> {
-    if (this.next && !this.#reads) await this.#take({cursor: this.next});
+    if (this.#reading) await this.#reading;
+    else if (this.next) await this.#take({cursor: this.next});
   }
 
   async #take(where: {cursor?: string}): Promise<void> {
     const asked = ++this.#asked;
-    this.#reads = true;
+    const reading = (this.#reading = this.#put(where, asked));
+    await reading;
+    if (this.#reading === reading) this.#reading = undefined;
+  }
+
+  async #put(where: {cursor?: string}, asked: number): Promise<void> {
     try {
       const page = await this.#read(where);
       if (asked !== this.#asked) return;
@@ -60,7 +69,7 @@ export class Pages<P extends Page<unknown>> {
     } catch (error) {
       if (asked === this.#asked) this.error = error;
     } finally {
-      if (asked === this.#asked) this.loading = this.#reads = false;
+      if (asked === this.#asked) this.loading = false;
     }
   }
 }

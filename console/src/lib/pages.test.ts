@@ -51,6 +51,39 @@ test('an answer to what was asked before does not replace one to what was asked 
   expect([pages.rows, pages.error]).toEqual([[3], null]);
 });
 
+test('more that is asked for while another list is read waits for that, and reads no cursor of the former', async () => {
+  const {pages, asked} = list();
+  const first = pages.load();
+  asked[0]?.answer({items: [1], next_cursor: 'b'});
+  await first;
+  const more = pages.more();
+  const other = pages.load();
+  const waited = pages.more();
+  asked[1]?.answer({items: [2], next_cursor: 'c'});
+  await more;
+  asked[2]?.answer({items: [7]});
+  await Promise.all([other, waited]);
+  expect([pages.rows, asked.length]).toEqual([[7], 3]);
+});
+
+test('another list shows nothing of the former, and goes on being refreshed, when it cannot be read', async () => {
+  const {pages, asked} = list();
+  const first = pages.load();
+  asked[0]?.answer({items: [1], next_cursor: 'b'});
+  await first;
+  const more = pages.more();
+  asked[1]?.answer({items: [2], next_cursor: 'c'});
+  await more;
+  const other = pages.load();
+  asked[2]?.refuse(new Error('away'));
+  await other;
+  expect([pages.rows, pages.next, String(pages.error)]).toEqual([[], null, 'Error: away']);
+  const again = pages.refresh();
+  asked[3]?.answer({items: [7]});
+  await again;
+  expect([pages.rows, pages.error]).toEqual([[7], null]);
+});
+
 test('a refusal keeps what was read, and the next answer clears it', async () => {
   const {pages, asked} = list();
   const first = pages.load();

@@ -24,7 +24,7 @@ export class TaskList {
   loadingMore = $state(false);
   error: unknown = $state.raw(null);
   asOf = $state(0);
-  /** How many tasks have come to the list since it was read; MOST_NEW stands for any more. */
+  /** How many tasks have come to the list since it was read; MOST_NEW stands for as many or more. */
   waiting = $state(0);
   next: string | null = $state(null);
 

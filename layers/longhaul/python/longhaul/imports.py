@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib.abc import Loader
 from threading import RLock
 from types import ModuleType
 from typing import Any
@@ -36,6 +37,7 @@ def defer(package: str) -> None:
     if package in sys.modules or (spec := importlib.util.find_spec(package)) is None or spec.loader is None:
         return
     loader, module = spec.loader, importlib.util.module_from_spec(spec)
+    whole = _once(module, loader)
 
     @cache
     def sources() -> dict[str, str]:
@@ -56,9 +58,7 @@ def defer(package: str) -> None:
         elif importlib.util.find_spec(f"{package}.{name}"):
             value = importlib.import_module(f"{package}.{name}")
         else:
-            del module.__dict__["__getattr__"]
-            loader.exec_module(module)
-            value = getattr(module, name)
+            return whole(name)
         setattr(module, name, value)
         return value
 
@@ -72,24 +72,39 @@ def defer_module(name: str) -> None:
     """
     if name in sys.modules or (spec := importlib.util.find_spec(name)) is None or spec.loader is None:
         return
-    loader, module = spec.loader, importlib.util.module_from_spec(spec)
-    lock, begun = RLock(), False
+    module = importlib.util.module_from_spec(spec)
+    whole = _once(module, spec.loader)
 
     def find(attribute: str) -> Any:
-        nonlocal begun
         if attribute.startswith("__"):
             raise AttributeError(attribute)
+        return whole(attribute)
+
+    _put(name, module, find)
+
+
+def _once(module: ModuleType, loader: Loader) -> Callable[[str], Any]:
+    """What imports the whole module for its first attribute. An import that fails is tried again, as Python does."""
+    lock, begun = RLock(), False
+
+    def get(attribute: str) -> Any:
+        nonlocal begun
         with lock:  # what another thread imports is waited for
             if not begun:
                 begun = True  # so that what is missing within the import itself is missing
-                loader.exec_module(module)
-                if module.__dict__["__getattr__"] is find:
+                deferring = module.__dict__["__getattr__"]
+                try:
+                    loader.exec_module(module)
+                except BaseException:
+                    begun = False
+                    raise
+                if module.__dict__["__getattr__"] is deferring:
                     del module.__dict__["__getattr__"]
         if attribute in module.__dict__:
             return module.__dict__[attribute]
-        raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        raise AttributeError(f"module {module.__name__!r} has no attribute {attribute!r}")
 
-    _put(name, module, find)
+    return get
 
 
 def _put(name: str, module: ModuleType, find: Callable[[str], Any]) -> None:

@@ -8,6 +8,7 @@ import select
 import ssl
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
@@ -48,6 +49,7 @@ class Connections:
         except BaseException as error:
             opened.close()
             if isinstance(error, OSError | HTTPException):
+                self._close_idle()  # what was idle as long is as lost: the next try must not meet it
                 self._raise_lost(error)
             raise
         if opened.sock and len(self._idle) < KEPT:
@@ -70,17 +72,29 @@ class Connections:
             opened.close()
 
     def _opened(self) -> HTTPConnection:
-        opened = (
-            HTTPSConnection(self._name, self._port, timeout=self._connect_seconds, context=tls.context_of_aws())
-            if self._secure
-            else HTTPConnection(self._name, self._port, timeout=self._connect_seconds)
-        )
         try:
+            opened = (
+                HTTPSConnection(self._name, self._port, timeout=self._connect_seconds, context=self._context())
+                if self._secure
+                else HTTPConnection(self._name, self._port, timeout=self._connect_seconds)
+            )
             opened.connect()
         except OSError as error:
             self._raise_unreachable(error)
         opened.sock.settimeout(self._read_seconds)
         return opened
+
+    def _context(self) -> ssl.SSLContext:
+        """Raises SSLError when the authorities cannot be read."""
+        try:
+            return tls.context_of_aws()
+        except OSError as error:
+            raise ssl.SSLError(f"the certificates of the authorities cannot be read: {error}") from error
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):  # as soon as none is left, whoever has taken the last one
+            while True:
+                self._idle.pop().close()
 
     def _raise_unreachable(self, error: OSError) -> NoReturn:
         from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, SSLError
