@@ -156,7 +156,7 @@ def _submit(stack: RunningStack, token: str) -> None:
 
 def _waiting(stack: RunningStack, token: str) -> bool:
     """Whether a small task has not ended yet."""
-    path = "/api/v1/tasks?page_size=1&status="
+    path = f"/api/v1/tasks?page_size=1&kind={SMALL}&status="
     return any(stack.request("GET", path + one, token=token).json()["items"] for one in ("PENDING", "RUNNING"))
 
 

@@ -5,6 +5,7 @@ http            moto's application on connections that are kept
 functions       invocations, sent to the stack
 interpreter     its interpreter of state machines, quickened
 executions      definitions parsed once, executions forgotten
+unread          what it reads for nobody
 quotas          the sizes that AWS refuses
 mailbox         the mails that SES takes, as files
 event_sources   SQS event sources: messages carried to functions, as by Lambda's pollers

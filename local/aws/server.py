@@ -27,9 +27,10 @@ def serve(port: int, runtime: str, guard: Guard, mail: Path) -> None:
     os.environ.update(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")
     os.environ["MOTO_PORT"] = str(port)  # the state machine interpreter calls back to this port
     logging.basicConfig(level=logging.WARNING)
-    from local.aws import shortcut  # moto reads the variables above when it is imported
+    from local.aws import shortcut, unread  # moto reads the variables above when it is imported
     from local.aws.http import AwsServer
 
+    unread.skip()  # before anything imports EC2
     shortcut.join()  # before the guard, which stands before all of it
     make_dynamodb_atomic()
     quotas.enforce()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from local.providers.dashscope import footage
 from local.providers.faults import VideoFault, Videos
 
 CLOCK = timezone(timedelta(hours=8))
@@ -91,6 +90,8 @@ class Job:
 
     def file(self, plan: Videos) -> bytes:
         """What its link gives."""
+        from local.providers.dashscope import footage  # with FFmpeg, half of the stand-ins' memory
+
         width, height = self.size(plan.scale)
         if self.is_image:
             made = footage.picture(self.prompt, width, height)
