@@ -1,6 +1,7 @@
 """Take pictures of the console: `make screenshots`. A stack of its own gets tasks that run, wait, fail and have ended.
 
-Each page is taken in both themes and languages, two also as a telephone shows them. One picture is the README's.
+Each page is taken in both themes and languages, and in two looks as a telephone shows all of it. One picture is the
+README's.
 """
 
 import argparse
@@ -46,8 +47,9 @@ def main() -> int:
                 take(page, stack, shots, f"{language}-{theme}", given.folder)
                 if (language, theme) == ("en", "light"):
                     README.write_bytes((given.folder / f"task-{language}-{theme}.png").read_bytes())
-        with browsing(viewport=TELEPHONE, color_scheme="dark", locale=LOCALES["zh"]) as page:
-            take(page, stack, shots[:2], "telephone", given.folder)
+        for language, theme in (LOOKS[0], LOOKS[-1]):
+            with browsing(viewport=TELEPHONE, color_scheme=theme, locale=LOCALES[language]) as page:
+                take(page, stack, shots, f"telephone-{language}-{theme}", given.folder, whole=True)
     count = len(list(given.folder.glob("*.png")))
     print(f"{given.folder}: {count} pictures; {README.relative_to(ROOT)} is the README's")
     return 0
@@ -66,6 +68,7 @@ def prepared(stack: RunningStack) -> Shots:
     grid = submit(observer, "brand_diagnosis", {"brand": "晨光口腔", "questions": questions, "models": models})
     submit(observer, "text_summaries", {"texts": [f"Note {n}: the visit went well." for n in range(20)]})
     observer.submit("海南省")
+    refreshed = observer.refresh("澳门")["task_id"]
     provider.control(videos={"job_seconds": 0, "scale": 0.25})
     film = submit(observer, "video_generation", {"topic": "How the tide turns", "seconds": 15, "max_cost": "30"})
     begun = observer.request("POST", "/api/v1/conversations", json={"title": "A film of the tide"})
@@ -90,6 +93,13 @@ def prepared(stack: RunningStack) -> Shots:
         ("queues", "queues", "td"),
         ("charts", "charts?window=1h", "canvas"),
         ("hospitals", "hospitals", "td"),
+        ("changes", f"tasks/{quote(refreshed)}?tab=results", "#panel td"),
+        ("refreshed", "hospitals?province=820000", "details.card"),
+        ("history", f"tasks/{quote(failed)}?tab=history", ".events li"),
+        ("data", f"tasks/{quote(grid)}?tab=data", ".tree"),
+        ("roles", "roles", "td"),
+        ("alerts", "alerts", "td"),
+        ("conversations", "conversations", "article"),
         ("role", f"roles/{quote(made['role_id'])}", ".answer"),
         ("webhooks", "webhooks", "main p"),
         ("videos", "videos", ".films"),
@@ -106,14 +116,14 @@ def tomorrow() -> str:
     return (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
-def take(page: Page, stack: RunningStack, shots: Shots, look: str, folder: Path) -> None:
+def take(page: Page, stack: RunningStack, shots: Shots, look: str, folder: Path, *, whole: bool = False) -> None:
     console = Console(page, stack)
     console.sign_in()
     for name, path, shown in shots:
         console.open(path)
         expect(page.locator(shown).first).to_be_visible()
         expect(page.locator("[data-state=live]")).to_be_visible()
-        page.screenshot(path=folder / f"{name}-{look}.png")
+        page.screenshot(path=folder / f"{name}-{look}.png", full_page=whole)
     assert console.wrong == [], console.wrong
 
 

@@ -15,6 +15,7 @@ from alerts import store
 from longhaul import aws, database, settings
 from longhaul.aws import sqs
 from longhaul.errors import AwsUnavailable, NotFound
+from longhaul.idempotency import KeyedRequest, claim, save_answer, was_carried_out
 from longhaul.observability import logger
 
 if TYPE_CHECKING:
@@ -76,12 +77,18 @@ def look(queue: str, limit: int) -> list[Letter]:
     return [_letter(message, tasks) for message in messages]
 
 
-def redrive(queue: str, limit: int, *, clock: Callable[[], float] = time.monotonic) -> Redriven:
-    """Put dead letters back into their queue, at most so many, for at most REDRIVE_SECONDS. Raises NotFound.
+def redrive(
+    queue: str, limit: int, *, request: KeyedRequest | None = None, clock: Callable[[], float] = time.monotonic
+) -> Redriven:
+    """Put dead letters back into their queue, at most so many, for at most REDRIVE_SECONDS. Raises NotFound, KeyReused.
 
-    Each is deleted after it was sent: whoever dies between leaves it in both, and twice is once.
+    Each is deleted after it was sent: whoever dies between leaves it in both, and twice is once. So the request is
+    remembered behind what it did: one that was carried out before moves nothing, and one that died goes on.
     """
     dead = _queue(queue)
+    if was_carried_out(request) and request:
+        request.replayed = True
+        return Redriven(*request.answer)
     source = _call(lambda: _source(dead))
     until, moved = clock() + REDRIVE_SECONDS, 0
     while moved < limit and clock() < until:
@@ -90,7 +97,11 @@ def redrive(queue: str, limit: int, *, clock: Callable[[], float] = time.monoton
             break
         moved += _move(messages, source, dead)
     logger.info("dead letters redriven", extra={"queue": queue, "moved": moved})
-    return Redriven(moved, _call(lambda: _count(dead)))
+    redriven = Redriven(moved, _call(lambda: _count(dead)))
+    with database.transaction() as tx:
+        if claim(tx, request):
+            save_answer(tx, request, redriven)
+    return redriven
 
 
 def _queues() -> dict[str, str]:

@@ -9,7 +9,7 @@ from alerts import dead_letter_wire as wire
 from alerts import dead_letters
 from alerts.dead_letter_wire import MAX_SHOWN, DeadLetterQueues, DeadLetters, RedrivenDocument, RedriveRequest
 from longhaul import settings
-from longhaul.http import Response, make_app, needs, respond
+from longhaul.http import IdempotencyKey, Response, keyed_request, make_app, needs, replay_headers, respond
 from longhaul.observability import observed
 
 settings.require(settings.Database, settings.Cache, settings.Limits, settings.DeadLetters)
@@ -38,10 +38,14 @@ def read_dead_letters(queue: QueueName, limit: Shown = 10) -> Response[DeadLette
     **OPS,
     summary="Put dead letters back into their queue",
 )
-def redrive_dead_letters(queue: QueueName, given: Annotated[RedriveRequest, Body()]) -> Response[RedrivenDocument]:
+def redrive_dead_letters(
+    queue: QueueName, given: Annotated[RedriveRequest, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[RedrivenDocument]:
     """What a message was about is in rows: one of a task that has ended, or that comes twice, changes nothing."""
-    redriven = dead_letters.redrive(queue, given.limit)
-    return respond(RedrivenDocument(moved=redriven.moved, left=redriven.left))
+    request = keyed_request(app, idempotency_key, given)
+    redriven = dead_letters.redrive(queue, given.limit, request=request)
+    answer = RedrivenDocument(moved=redriven.moved, left=redriven.left)
+    return respond(answer, headers=replay_headers(request.replayed))
 
 
 @observed

@@ -8,6 +8,7 @@ from hospitals.provinces import find_province
 from longhaul.tasks.kinds import Counter, Kind
 
 WORKFLOW = "RefreshHospitals"
+OF_PROVINCE, OF_COUNTRY = "hospital_province_refresh", "hospital_full_refresh"
 LABELS = {
     "province": "正在获取城市数据",
     "city": "正在获取区县列表",
@@ -48,7 +49,7 @@ STATISTICS = {
 # a district weighs 0.3 + 0.5 in a province and 0.3 + 0.4 in the country.
 KINDS = (
     Kind(
-        name="hospital_province_refresh",
+        name=OF_PROVINCE,
         params=ProvinceRefresh,
         workflow=WORKFLOW,
         weights={"city": 0.2, "district": 0.8},
@@ -57,7 +58,7 @@ KINDS = (
         statistics=STATISTICS,
     ),
     Kind(
-        name="hospital_full_refresh",
+        name=OF_COUNTRY,
         params=FullRefresh,
         workflow=WORKFLOW,
         weights={"province": 0.1, "city": 0.2, "district": 0.7},

@@ -93,13 +93,72 @@ ON DUPLICATE KEY UPDATE
     confidence = VALUES(confidence), digest = VALUES(digest), listed = VALUES(listed);
 
 -- name: count_changes^
--- A task's changes in a place. A hospital that it added and then changed counts as added.
+-- A task's changes in a place, each by an index of its own. A hospital that it added and then changed counts as added.
 SELECT
-    COUNT(CASE WHEN listed = 1 AND added_by = :task_id THEN 1 END) AS added,
-    COUNT(CASE WHEN listed = 1 AND changed_by = :task_id AND added_by <> :task_id THEN 1 END) AS changed,
-    COUNT(CASE WHEN listed = 0 AND gone_by = :task_id THEN 1 END) AS gone
-FROM hospitals
-WHERE district_code BETWEEN :first_code AND :last_code;
+    (
+        SELECT COUNT(*) FROM hospitals
+        WHERE added_by = :task_id AND listed = 1 AND district_code BETWEEN :first_code AND :last_code
+    ) AS added,
+    (
+        SELECT COUNT(*) FROM hospitals
+        WHERE changed_by = :task_id AND listed = 1 AND district_code BETWEEN :first_code AND :last_code
+          AND added_by <> :task_id
+    ) AS changed,
+    (
+        SELECT COUNT(*) FROM hospitals
+        WHERE gone_by = :task_id AND listed = 0 AND district_code BETWEEN :first_code AND :last_code
+    ) AS gone;
+
+-- name: list_changes
+-- What count_changes counts, of these changes, after one hospital. Each part reads its index no further than the page.
+SELECT
+    found.what, hospitals.district_code, districts.name AS district_name, hospitals.name, hospitals.level, hospitals.type,
+    hospitals.address, hospitals.phone, hospitals.confidence, hospitals.updated_at
+FROM (
+    (
+        SELECT 'added' AS what, district_code, name FROM hospitals
+        WHERE 'added' IN :changes AND added_by = :task_id AND listed = 1
+          AND district_code BETWEEN :first_code AND :last_code AND district_code >= :after_district_code
+          AND (district_code > :after_district_code OR name > :after_name)
+        ORDER BY district_code, name
+        LIMIT :limit
+    )
+    UNION ALL
+    (
+        SELECT 'changed' AS what, district_code, name FROM hospitals
+        WHERE 'changed' IN :changes AND changed_by = :task_id AND listed = 1 AND added_by <> :task_id
+          AND district_code BETWEEN :first_code AND :last_code AND district_code >= :after_district_code
+          AND (district_code > :after_district_code OR name > :after_name)
+        ORDER BY district_code, name
+        LIMIT :limit
+    )
+    UNION ALL
+    (
+        SELECT 'gone' AS what, district_code, name FROM hospitals
+        WHERE 'gone' IN :changes AND gone_by = :task_id AND listed = 0
+          AND district_code BETWEEN :first_code AND :last_code AND district_code >= :after_district_code
+          AND (district_code > :after_district_code OR name > :after_name)
+        ORDER BY district_code, name
+        LIMIT :limit
+    )
+) AS found
+JOIN hospitals ON hospitals.district_code = found.district_code AND hospitals.name = found.name
+JOIN districts ON districts.code = found.district_code
+ORDER BY found.district_code, found.name
+LIMIT :limit;
+
+-- name: fetch_refresh^
+SELECT task_id FROM tasks WHERE task_id = :task_id AND tenant_id = :tenant_id AND kind IN :kinds;
+
+-- name: list_refreshes
+-- A tenant's refreshes of a province that have begun, the newest first: its own and those of the whole country. Of all
+-- tasks only those of these kinds are looked at, by the index that a lane reads.
+SELECT id, task_id, kind, title, status, started_at, finished_at
+FROM tasks FORCE INDEX (tasks_due)
+WHERE kind IN :kinds AND tenant_id = :tenant_id AND id < :before_id AND started_at IS NOT NULL
+  AND (kind <> :province_kind OR JSON_VALUE(params, '$.province') = :province)
+ORDER BY id DESC
+LIMIT :limit;
 
 -- name: list_by_place
 -- The hospitals after one of the list, in its order; ('', '') is before the first.

@@ -1,4 +1,4 @@
-"""Serves the directory: provinces, cities, districts, hospitals."""
+"""Serves the directory: provinces, cities, districts, hospitals; and what refreshes changed of it."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,22 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AfterValidator, BaseModel
 
-from hospitals import directory
+from hospitals import changes, directory
 from hospitals.directory import Search
 from hospitals.model import Level
 from hospitals.provinces import find_province
-from hospitals.wire import DivisionView, HospitalView, division_page, hospital_page, slice_of
+from hospitals.store import COUNTRY, FIRST, Change, Key, Place, place_of
+from hospitals.wire import (
+    ChangePage,
+    DivisionView,
+    HospitalView,
+    RefreshPage,
+    change_page,
+    division_page,
+    hospital_page,
+    refresh_page,
+    slice_of,
+)
 from longhaul import settings
 from longhaul.http import (
     Page,
@@ -19,17 +30,27 @@ from longhaul.http import (
     PageParams,
     PageSize,
     Response,
+    TaskId,
     also,
+    caller,
     conditional,
     etag_of,
     make_app,
     needs,
 )
+from longhaul.http.cursors import key_of
+from longhaul.http.pages import Cursor, Limit
 from longhaul.observability import observed
+from longhaul.tasks.filtering import MAX_ID
 
 settings.require(settings.Database, settings.Cache, settings.Cursors, settings.Limits)
 
 app = make_app()
+REFRESH: dict[str, Any] = {
+    "security": needs("directory:read", "tasks:read"),
+    "tags": ["directory"],
+    "openapi_extensions": also(304),
+}
 LIST: dict[str, Any] = {"security": needs("directory:read"), "tags": ["directory"], "openapi_extensions": also(304)}
 
 DivisionCode = Annotated[
@@ -86,7 +107,39 @@ def serve_hospitals(
     return _conditional(hospital_page(directory.search_hospitals(search, slice_of(params)), params, of))
 
 
-def _conditional[V: BaseModel](page: Page[V]) -> Response[Page[V]]:
+@app.get("/api/v1/provinces/<code>/refreshes", **REFRESH, summary="List a province's refreshes, the newest first")
+def serve_refreshes(code: DivisionCode, cursor: Cursor = None, limit: Limit = 20) -> Response[RefreshPage]:
+    """Your tenant's, of this province and of the whole country, once they have begun."""
+    tenant_id = caller(app).tenant_id
+    of = ["refreshes", tenant_id, code]
+    before = key_of(of, cursor) if cursor else MAX_ID
+    found, following = changes.list_refreshes(code, tenant_id, before=before, limit=limit)
+    return _conditional(refresh_page(found, following, of))
+
+
+@app.get("/api/v1/refreshes/<task_id>/changes", **REFRESH, summary="List what a refresh changed")
+def serve_changes(
+    task_id: TaskId,
+    change: Annotated[Change | None, Query(description="Only what it added, changed, or found gone.")] = None,
+    province: Province = None,
+    district: Annotated[
+        str | None, Query(pattern=r"^[0-9]{6}$", description="Only of this district, by its code.", examples=["440103"])
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = 20,
+) -> Response[ChangePage]:
+    """A hospital that another refresh has changed since is in that one's list."""
+    tenant_id = caller(app).tenant_id
+    of = ["changes", tenant_id, task_id, change, province, district]
+    after = Key(*key_of(of, cursor)) if cursor else FIRST
+    place = Place(district, district) if district else place_of(find_province(province)) if province else COUNTRY
+    found = changes.list_changes(
+        task_id, tenant_id, place, [change] if change else list(Change), after=after, limit=limit
+    )
+    return _conditional(change_page(found, of))
+
+
+def _conditional[P: BaseModel](page: P) -> Response[P]:
     return conditional(app, lambda: page, etag=etag_of(page))
 
 

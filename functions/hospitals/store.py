@@ -1,17 +1,20 @@
 """The rows of the directory, by the statements of queries.sql."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from hospitals.kinds import OF_COUNTRY, OF_PROVINCE
 from hospitals.model import Division, Hospital, HospitalsAnswer, Level
 from longhaul.database import Session, queries
 from longhaul.database.chunks import arrays, chunks
 
 _queries = queries.load(__file__)
+_KINDS = (OF_COUNTRY, OF_PROVINCE)
 
 
 class Place(NamedTuple):
@@ -36,6 +39,14 @@ FIRST = Key("", "")  # before every hospital
 
 def place_of(province: Division) -> Place:
     return Place(province.code, f"{province.code[:2]}9999")
+
+
+class Change(StrEnum):
+    """What a refresh did to a hospital."""
+
+    added = "added"
+    changed = "changed"
+    gone = "gone"
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,27 @@ class ListedHospital:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "ListedHospital":
         return cls(**row | {"confidence": float(row["confidence"])})
+
+
+@dataclass(frozen=True)
+class ChangedHospital:
+    """A hospital that a task changed, as it is now; one that is gone as it was."""
+
+    change: Change
+    hospital: ListedHospital
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """A task that refreshes a province or the whole country. `id` is its row's; times are UTC, without a zone."""
+
+    id: int
+    task_id: str
+    kind: str
+    title: str
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
 
 
 def save_cities(tx: Session, province_code: str, cities: Sequence[Division]) -> int:
@@ -119,6 +151,26 @@ def forget_batches(session: Session, task_id: str, district_code: str) -> None:
 def count_changes(session: Session, task_id: str, place: Place) -> Changes:
     row = _queries.count_changes(session, task_id=task_id, first_code=place.first_code, last_code=place.last_code)
     return Changes(added=int(row["added"]), changed=int(row["changed"]), gone=int(row["gone"]))
+
+
+def list_changes(
+    session: Session, task_id: str, place: Place, changes: Collection[Change], *, after: Key = FIRST, limit: int
+) -> list[ChangedHospital]:
+    """The hospitals that the task changed in one of these ways, by district and name."""
+    where = {"task_id": task_id, **place._asdict(), "changes": sorted(changes), **_after(after)}
+    rows = _queries.list_changes(session, **where, limit=limit)
+    return [ChangedHospital(Change(row.pop("what")), ListedHospital.from_row(row)) for row in rows]
+
+
+def is_refresh(session: Session, task_id: str, tenant_id: str) -> bool:
+    return _queries.fetch_refresh(session, task_id=task_id, tenant_id=tenant_id, kinds=_KINDS) is not None
+
+
+def list_refreshes(session: Session, province: Division, tenant_id: str, *, before: int, limit: int) -> list[Refresh]:
+    """The tenant's refreshes of the province before a row, the newest first."""
+    of = {"kinds": _KINDS, "province_kind": OF_PROVINCE, "province": province.name, "tenant_id": tenant_id}
+    rows = _queries.list_refreshes(session, **of, before_id=before, limit=limit)
+    return [Refresh(**row) for row in rows]
 
 
 def list_provinces(session: Session) -> list[Division]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from longhaul import cache
+from longhaul import cache, database
 from longhaul.cache import Namespace, Tier
 from longhaul.http import (
     Api,
@@ -22,6 +22,7 @@ from longhaul.http import (
     weak_etag_of,
 )
 from longhaul.tasks import rollups
+from longhaul.tasks.listing import check_kinds
 from longhaul.tasks.rollups import DAY, HOUR, Reader, Window
 from monitor.assessment import health, issues_of
 from monitor.latencies import Latencies
@@ -144,14 +145,22 @@ def _observed(
     of: list[object],
     load: Callable[[Reader, Window], Content],
 ) -> Observation:
-    """What `load` sees in the window that is chosen by the minute it is. Raises DatabaseUnavailable, Forbidden."""
+    """What `load` sees in the window that is chosen by the minute it is. Raises DatabaseUnavailable, Forbidden,
+    UnknownKindAsked.
+    """
     reader = _reader(caller(app), query)
+
+    def read() -> Content:
+        with database.connection() as session:
+            check_kinds(session, reader.kinds)
+        return load(reader, choose(rollups.minute_now()))
+
     key = dumps([reader.tenant_id, reader.kinds, query.window, query.until, of])
     return cache.read(
         _OBSERVATIONS,
         hashlib.sha256(key.encode()).hexdigest(),
         _TAG,
-        lambda: load(reader, choose(rollups.minute_now())),
+        read,
         parse=Observation.of,
         fresh=asks_for_fresh(app),
     ).value

@@ -1,7 +1,6 @@
 """The console in a real browser, against a running stack: what a person who works with it sees and does."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +11,7 @@ from playwright.sync_api import Page, expect
 from local.demo.roles import MATERIAL, OWN_TASK, PARAMS
 from local.options import ROOT
 from local.running import RunningStack, eventually
-from tests.browsing import BROWSER, Console, browsing
+from tests.browsing import BROWSER, Console
 from tests.observation import Observer
 from tests.providing import Provider
 
@@ -23,28 +22,6 @@ SCRIPT = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: `make browser` installs it")
 
 type Row = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def context() -> Iterator[Page]:
-    """One browser for all tests of this file: to start one takes longer than most of them."""
-    with browsing() as page:
-        yield page
-
-
-@pytest.fixture
-def page(context: Page) -> Iterator[Page]:
-    page = context.context.new_page()
-    context.context.clear_cookies()
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def console(page: Page, stack: RunningStack) -> Iterator[Console]:
-    console = Console(page, stack)
-    yield console
-    assert console.wrong == []
 
 
 def submit(observer: Observer, title: str, kind: str = "waiting", **params: Any) -> str:

@@ -82,6 +82,22 @@ def test_what_is_put_back_is_in_its_queue_again(api: Api, bury: Callable[..., No
     assert api("POST", f"{DEAD}/Dispatch/redrive", {"limit": 0}).status == 422
 
 
+def test_a_redrive_that_is_sent_again_moves_nothing_more(api: Api, bury: Callable[..., None], sent: Sent) -> None:
+    # GIVEN one that was carried out
+    bury("dispatch", {"number": 1}, {"number": 2})
+    first = api("POST", f"{DEAD}/Dispatch/redrive", {"limit": 1}, idempotency_key="again")
+    assert (first.body, first.headers.get("Idempotency-Replayed")) == ({"moved": 1, "left": 1}, None)
+
+    # WHEN its answer was lost and it comes again
+    again = api("POST", f"{DEAD}/Dispatch/redrive", {"limit": 1}, idempotency_key="again")
+
+    # THEN it is answered as it was, and the other message stays; another request needs another key
+    assert (again.status, again.body, again.headers["Idempotency-Replayed"]) == (200, first.body, "true")
+    assert len(sent("dispatch")) == 1
+    assert api("POST", f"{DEAD}/Dispatch/redrive", {"limit": 2}, idempotency_key="again").status == 422
+    assert api("POST", f"{DEAD}/Dispatch/redrive", {"limit": 1}).body == {"moved": 1, "left": 0}
+
+
 def test_large_ones_are_put_back_as_many_at_once_as_their_queue_takes(
     api: Api, bury: Callable[..., None], sent: Sent
 ) -> None:

@@ -1,10 +1,7 @@
 """The directory over HTTP: lists, pages, search, what is not there, and what the cache may and may not hold back."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
@@ -13,47 +10,10 @@ from hospitals.model import Division, Hospital, Level
 from longhaul import cache
 from longhaul.database import connection
 from longhaul.http import pages
-from tests.calling import Context
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
-CLAIMS = {"sub": "ada", "tenant_id": "acme", "scope": "directory:read"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-
-type Get = Callable[..., Answer]
-
-
-@pytest.fixture
-def get(database: dict[str, Any]) -> Get:
-    from hospitals.serve_hospitals import handler
-
-    def send(path: str, headers: dict[str, str] | None = None, scope: str = "directory:read", **query: str) -> Answer:
-        event = {
-            "version": "2.0",
-            "routeKey": f"GET {path}",
-            "rawPath": path,
-            "rawQueryString": urlencode(query),
-            "headers": headers or {},
-            "queryStringParameters": query,
-            "requestContext": {
-                "http": {"method": "GET", "path": path},
-                "requestId": "r",
-                "stage": "$default",
-                "authorizer": {"jwt": {"claims": CLAIMS | {"scope": scope}}},
-            },
-            "isBase64Encoded": False,
-        }
-        result = handler(event, Context())
-        return Answer(result["statusCode"], result["headers"], json.loads(result["body"] or "null"))
-
-    return send
+type Get = Callable[..., Any]
 
 
 def hospital(name: str, level: Level = Level.THREE_A) -> Hospital:

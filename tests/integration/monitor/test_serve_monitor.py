@@ -292,6 +292,10 @@ def test_a_window_holds_what_is_in_it(put: Put) -> None:
         ("metrics", {"until": "9999-12-31T23:59:59Z"}),
         ("metrics", {"until": "yesterday"}),
         ("metrics", {"unknown": "1"}),
+        ("metrics", {"kind": GONE}),
+        ("timeseries", {"kind": f"hospital_full_refresh,{GONE}"}),
+        ("health", {"min_ended": "2_0"}),
+        ("health", {"success_warning": "9_0"}),
         ("health", {"success_warning": "101"}),
         ("report", {"lang": "fr"}),
         ("timeseries", {"figure": "happiness"}),
@@ -321,7 +325,7 @@ def test_metrics_tell_what_there_is_now(running_task: Running, sql: Sql) -> None
     assert (kind["kind"], kind["now"]["running"], kind["figures"]["submitted"]) == (KIND, 1, 3)
     (running,) = found["longest_running"]
     assert (running["task_id"], running["kind"], running["progress"]) == (task.task_id, KIND, 0)
-    assert read("metrics", {"kind": GONE})["kinds"] == []
+    assert read("metrics", {"kind": "role_creation"})["kinds"] == []
     assert read("metrics", tenant_id="other")["now"]["running"] == 0
 
 

@@ -159,7 +159,6 @@ def reads(session: longhaul_database.Session) -> int:
         ("status=PENDING,FAILED&status=PAUSED", lambda n: n % 6 in (0, 2, 4)),
         ("kind=call_campaign", lambda n: n % 3 == 2),
         ("kind=call_campaign,hospital_full_refresh", lambda n: n % 3 in (1, 2)),
-        ("kind=no_such", lambda n: False),
         ("priority=urgent&priority=low", lambda n: n % 4 in (0, 3)),
         ("created_after=2026-11-20T08:05:00.000005Z", lambda n: n // 2 >= 5),
         ("created_after=2026-11-20T16:05:00.000005%2B08:00", lambda n: n // 2 >= 5),
@@ -411,6 +410,7 @@ def test_signs_that_a_pattern_knows_are_signs_like_others_in_a_title(api: Api, s
         (f"title={'x' * 101}", "query/title"),
         (f"kind={'x' * 65}", "query/kind/0"),
         ("kind=" + ",".join(f"k{number}" for number in range(51)), "query/kind"),
+        ("kind=hospital_full_refresh,no_such", "query/kind"),
         ("sort_by=progress&sort_by=priority", "query/sort_by"),
         ("colour=red", "query/colour"),
     ],
@@ -421,7 +421,21 @@ def test_a_wrong_parameter_is_named(api: Api, query: str, pointer: str) -> None:
         assert (status, [error["pointer"] for error in problem["errors"]]) == (400, [pointer])
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "cursor=", "cursor=" + "x" * 1001, "page=2"])
+def test_a_kind_that_there_is_not_is_told_which_there_are(api: Api, sql: Sql) -> None:
+    """Nothing would match it, and an empty list looks as if all were well."""
+    refused = api("GET", CURSOR, None, "kind=hospital_refresh")
+    assert (refused.status, refused.body["code"]) == (400, "unknown_kind")
+    assert "hospital_full_refresh, hospital_province_refresh" in refused.body["errors"][0]["detail"]
+
+    # AND tasks of a workload that is not deployed any more are found: its lane is still there
+    sql("INSERT INTO lanes (kind, max_concurrent, max_queued) VALUES ('removed', 1, 1)")
+    insert(sql, [1])
+    sql("UPDATE tasks SET kind = 'removed'")
+    assert len(api.get(CURSOR, "kind=removed")["items"]) == 1
+    sql("DELETE FROM lanes WHERE kind = 'removed'")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1_0", "limit=1001", "cursor=", "cursor=" + "x" * 1001, "page=2"])
 def test_a_wrong_page_of_a_cursor_is_refused(api: Api, query: str) -> None:
     assert api("GET", CURSOR, None, query).status == 400
 

@@ -11,7 +11,7 @@
     |  +- StepTimeout            a step of a code-first workload took longer than it may
     +- PermanentError            trying again gives the same: the state machine's Catch takes it
        +- InvalidRequest         the caller's input, with the field's place
-       |  +- UnknownKind, KeyReused
+       |  +- UnknownKind (UnknownKindAsked), KeyReused
        +- NotFound, Conflict (IllegalTransition, AlreadyOpen, TooManyScheduled)
        +- MissingMaterial        what the task would be made from is not there
        +- BadAnswer              a provider's answer broke its contract twice
@@ -136,6 +136,12 @@ class UnknownKind(InvalidRequest):
     """There is no such kind of task."""
 
     code = "unknown_kind"
+
+
+class UnknownKindAsked(UnknownKind):
+    """A filter of a query names a kind of task that there is not."""
+
+    status = 400
 
 
 class KeyReused(InvalidRequest):

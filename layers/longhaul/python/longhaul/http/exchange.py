@@ -7,8 +7,8 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, NoReturn, cast, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TypeAliasType, cast, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -32,6 +32,7 @@ from longhaul.validation import EMPTY, EMPTY_MEMBER
 
 MAX_BODY_BYTES = 1_000_000
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _MAX_EXACT = 2**53  # above it a float stands for several integers
 _JSON = re.compile(r"application/([\w.+-]+\+)?json")
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -49,10 +50,14 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
         api = cast(APIGatewayHttpResolver, app)
         check_security(api, route.security)
         check_limit(api, route)
-        known = query_parameters(route)
+        types = query_parameters(route)
+        known = {name: _is_list(annotation) for name, annotation in types.items()}
         _refuse_unknown_parameters(app.current_event, known)
         _refuse_repeated_parameters(app.current_event, known)
         _refuse_empty_lists(app.current_event, known)
+        _refuse_spelt_numbers("query", types, app.current_event.resolved_query_string_parameters)
+        in_path = {field.alias: field.field_info.annotation for field in route.dependant.path_params}
+        _refuse_spelt_numbers("path", in_path, {name: [text] for name, text in app.context["_route_args"].items()})
         return super().handler(app, next_middleware)
 
     def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:
@@ -73,19 +78,27 @@ class ResponseValidation(OpenAPIResponseValidationMiddleware):
         return response
 
 
-def query_parameters(route: Route) -> dict[str, bool]:
-    """The query parameters that a route takes, alone or as the fields of a model, and whether each is a list."""
+def query_parameters(route: Route) -> dict[str, Any]:
+    """The query parameters that a route takes, alone or as the fields of a model, with their types."""
     fields: list[tuple[str, Any]] = []
     for field in route.dependant.query_params:
         if model := query_model(field):
             fields += [(info.alias or name, info.annotation) for name, info in model.model_fields.items()]
         else:
             fields.append((field.alias, field.field_info.annotation))
-    return {name: _is_list(annotation) for name, annotation in fields}
+    return dict(fields)
 
 
 def _is_list(annotation: Any) -> bool:
     return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether it takes integers or floats and no text, as far as the annotation says."""
+    if isinstance(annotation, TypeAliasType):
+        return _is_number(annotation.__value__)
+    parts = get_args(annotation)
+    return annotation in (int, float) or (bool(parts) and str not in parts and any(map(_is_number, parts)))
 
 
 def query_model(field: ModelField) -> type[BaseModel] | None:
@@ -172,6 +185,17 @@ def _refuse_repeated_parameters(event: BaseProxyEvent, known: Mapping[str, bool]
     repeated = [name for name, is_list in known.items() if not is_list and given[name] > 1]
     if repeated:
         raise InvalidParameter(errors=[FieldError(pointer=f"query/{name}", detail="is repeated") for name in repeated])
+
+
+def _refuse_spelt_numbers(place: str, types: Mapping[str, Any], given: Mapping[str, Sequence[str]]) -> None:
+    """Pydantic takes what Python would, such as `1_0` and ` 10`; no other client means a number by that."""
+    wrong = [
+        FieldError(pointer=f"{place}/{name}", detail="a number is written in digits, such as 10")
+        for name, annotation in types.items()
+        if _is_number(annotation) and not all(map(_NUMBER.fullmatch, given.get(name, ())))
+    ]
+    if wrong:
+        raise InvalidParameter(errors=wrong)
 
 
 def _refuse_empty_lists(event: BaseProxyEvent, known: Mapping[str, bool]) -> None:

@@ -17,11 +17,11 @@ from pydantic_core.core_schema import ValidationInfo
 
 from longhaul import database
 from longhaul.database import Session, queries
-from longhaul.errors import FieldError, InvalidRequest, TaskStopped
+from longhaul.errors import FieldError, InvalidRequest, TaskStopped, UnknownKind
 from longhaul.observability import logger
 from longhaul.tasks import lifecycle, progress, store
 from longhaul.tasks.filtering import MAX_ID, PriorityName, TaskFilter
-from longhaul.tasks.kinds import kinds
+from longhaul.tasks.kinds import check_named, kinds
 from longhaul.tasks.lifecycle import Outcome
 from longhaul.tasks.model import (
     ACTIONS,
@@ -136,7 +136,8 @@ class Range:
 
 
 def count_matching(tenant_id: str, wanted: BulkFilter) -> int:
-    """How many tasks match. Raises TooManyMatches."""
+    """How many tasks match. Raises TooManyMatches, UnknownKind."""
+    check_named(wanted.kind, kinds(), UnknownKind, "/filter/kind")
     with database.connection() as session:
         matched = int(_queries.count_matching(session, **_selection(tenant_id, wanted), limit=MAX_MATCHES + 1))
     if matched > MAX_MATCHES:

@@ -1,6 +1,6 @@
 """The kinds of task this deployment serves: each a domain's declaration of what its tasks take and how they run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from longhaul import settings
 from longhaul.database import Session
-from longhaul.errors import UnknownKind
+from longhaul.errors import FieldError, UnknownKind
 from longhaul.tasks.model import Progress
 
 type Purge = Callable[[Session, Sequence[str], int], int]
@@ -82,9 +82,17 @@ def kinds() -> dict[str, Kind]:
 
 def kind_named(name: str) -> Kind:
     """Raises UnknownKind, naming those there are."""
-    try:
-        return kinds()[name]
-    except KeyError:
-        known = ", ".join(sorted(kinds()))
-        detail = f"no kind {name!r}; there are: {known}"
-        raise UnknownKind(errors=[{"pointer": "/kind", "detail": detail}]) from None
+    check_named([name], kinds(), UnknownKind, "/kind")
+    return kinds()[name]
+
+
+def check_named(named: Iterable[str], known: Collection[str], error: type[UnknownKind], pointer: str) -> None:
+    """Raises the error for a name that is not known, with those that are: a misspelt one would match nothing."""
+    there = ", ".join(sorted(known))
+    wrong = [
+        FieldError(pointer=pointer, detail=f"no kind {name!r}; there are: {there}")
+        for name in named
+        if name not in known
+    ]
+    if wrong:
+        raise error(errors=wrong)

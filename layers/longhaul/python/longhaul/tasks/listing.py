@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from longhaul import database
 from longhaul.database import Session, queries
+from longhaul.errors import UnknownKindAsked
 from longhaul.tasks.changes import missing
 from longhaul.tasks.filtering import BEGINNING, END, MAX_ID, NO_FILTER, TaskFilter
+from longhaul.tasks.kinds import check_named
 from longhaul.tasks.model import (
     ACTIVE,
     EventRow,
@@ -105,6 +107,7 @@ def find_page(
 ) -> tuple[list[Task], Total, Place | None]:
     """A page behind `offset` tasks or after a place, how many tasks there are in all, and where the next begins."""
     with database.connection() as session:
+        check_kinds(session, question.filter.kind)
         index = find_index(session, question)
         if question.filter.title is None:
             total = count_tasks(session, question, index or question.counted)
@@ -124,6 +127,7 @@ def find_after(question: Question, after: Place | None, limit: int) -> tuple[lis
     meanwhile (never created_at) may come again or not at all.
     """
     with database.connection() as session:
+        check_kinds(session, question.filter.kind)
         index = find_index(session, question) or question.ordered
         return list_tasks(session, question, index, limit=limit, after=after)
 
@@ -171,6 +175,13 @@ def find_index(session: Session, question: Question) -> str | None:
             if not count_tasks(session, replace(question, filter=alone), index, FEW).more:
                 return index
     return None
+
+
+def check_kinds(session: Session, named: Sequence[str]) -> None:
+    """Raises UnknownKindAsked for a kind of which there can be no task."""
+    if named:
+        known = {row["kind"] for row in _queries.list_kinds(session)}
+        check_named(named, known, UnknownKindAsked, "query/kind")
 
 
 def list_tasks(

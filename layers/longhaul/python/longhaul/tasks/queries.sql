@@ -655,6 +655,10 @@ FROM (
 ) AS ranked
 WHERE ranked.id = :id;
 
+-- name: list_kinds
+-- Of every kind that there ever was: the lane of a workload that is not deployed any more stays, as its tasks do.
+SELECT kind FROM lanes ORDER BY kind;
+
 -- name: list_lanes
 SELECT kind, max_concurrent, max_queued, max_scheduled, paused FROM lanes WHERE kind IN :kinds ORDER BY kind;
 
