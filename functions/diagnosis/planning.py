@@ -46,9 +46,14 @@ class CellBatch(Attempt):
 
 
 class Column(BaseModel):
-    """The cells to ask of one model: as many batches as are asked at once."""
+    """The cells to ask of one model: as many batches as are asked at once.
 
-    batches: list[CellBatch]
+    `cells`, each by itself and `max_in_flight` at once, is read by executions that began before there were batches.
+    """
+
+    max_in_flight: int
+    cells: list[CellStep]
+    batches: list[CellBatch] = []
 
 
 class Plan(BaseModel):
@@ -81,9 +86,18 @@ def plan(request: Attempt) -> Plan:
     cells = sorted((cell for cell in params.cells() if cell.key in waiting), key=lambda cell: cell.model)
     return Plan(
         columns=[
-            Column(batches=_batches(request, [cell.key for cell in column], models[name].max_concurrent))
+            _column(request, [cell.key for cell in column], models[name].max_concurrent)
             for name, column in groupby(cells, key=lambda cell: cell.model)
         ]
+    )
+
+
+def _column(request: Attempt, keys: list[str], in_flight: int) -> Column:
+    attempt = request.model_dump()
+    return Column(
+        max_in_flight=in_flight,
+        cells=[CellStep(**attempt, key=key) for key in keys],
+        batches=_batches(request, keys, in_flight),
     )
 
 

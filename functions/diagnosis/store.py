@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _queries = queries.load(__file__)
 
+REFUSED = frozenset({CellState.failed, CellState.skipped})  # these have a reason
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -216,7 +218,8 @@ def fetch_cell(session: Session, task_id: str, key: str) -> StoredCell | None:
 def fetch_state(session: Session, task_id: str, key: str) -> tuple[CellState, str | None]:
     """A cell's state, and the reason when it failed or was skipped."""
     row = _queries.fetch_step(session, task_id=task_id, cell_key=key)
-    return (_state(row), row["error_message"]) if row else (CellState.waiting, None)
+    state = _state(row) if row else CellState.waiting
+    return state, row["error_message"] if row and state in REFUSED else None
 
 
 def list_cells(session: Session, task_id: str) -> list[GridCell]:
@@ -241,7 +244,7 @@ def _grid_cell(row: dict[str, Any]) -> GridCell:
     return GridCell(
         key=row["cell_key"],
         state=state,
-        reason=row["error_message"],
+        reason=row["error_message"] if state in REFUSED else None,
         extraction=_extraction(row["extraction"]) if state == CellState.answered else None,
         asked_by=row["asked_by"],
         tokens=int((row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0)),

@@ -25,6 +25,7 @@ from longhaul.tasks.step_batches import AT_ONCE, calls_and_threads
 from longhaul.tasks.steps import PlannedStep, plan_steps, step
 
 MAX_CHILDREN = 100  # of a division; 四川省 has 21 cities, 重庆市 38 districts
+BATCH = 50  # districts that are refreshed one after another, or some at once, within the calls of one batch
 MAX_TOKENS = 4_096  # of an answer: three times the districts of Chongqing
 
 _prompts = prompts.load(__file__)
@@ -67,12 +68,13 @@ class ProvincesPlan(BaseModel):
 class CitiesPlan(BaseModel):
     """`max_districts_in_flight` is how many of the province's cities or districts are worked on at once.
 
-    Districts are refreshed in batches: so many `batches_at_once`, of each so many `districts_at_once`.
+    Districts are refreshed in batches of `batch_size`: so many `batches_at_once`, of each so many `districts_at_once`.
     """
 
     max_districts_in_flight: int
-    batches_at_once: int
-    districts_at_once: int
+    batches_at_once: int = 1
+    districts_at_once: int = 1
+    batch_size: int = BATCH
     cities: list[Code] | list[DivisionStep]
 
 
@@ -116,7 +118,11 @@ def plan_cities(request: DivisionStep) -> CitiesPlan:
     in_flight = settings.of(settings.Hospitals).max_districts_in_flight
     calls, threads = calls_and_threads(in_flight)
     return CitiesPlan(
-        max_districts_in_flight=in_flight, batches_at_once=calls, districts_at_once=threads, cities=cities
+        max_districts_in_flight=in_flight,
+        batches_at_once=calls,
+        districts_at_once=threads,
+        batch_size=max(threads, BATCH // calls),  # so that a province has a batch for each call
+        cities=cities,
     )
 
 

@@ -47,6 +47,7 @@ SAMPLES: dict[str, Any] = {
     "avoid": "[]",
     "batch": 0,
     "before_id": 1_000_000_000,
+    "begun": False,
     "block": 0,
     "callbacks": None,
     "cell_key": "q07/deepseek",

@@ -57,6 +57,17 @@ def test_a_batch_never_asks_more_at_once_than_it_says(diagnoses: Diagnoses, mode
     assert set(grid(task).values()) == {"answered"}
 
 
+def test_a_plan_has_what_an_execution_of_the_version_before_reads(diagnoses: Diagnoses, models: StandIn) -> None:
+    task = diagnoses.submitted(asking=3, models=["qwen"])
+    [column] = call("diagnosis", "plan_calls", {"task_id": task.task_id, "attempt": task.attempt})["columns"]
+    assert column["max_in_flight"] == BY_NAME["qwen"].max_concurrent
+    keys = [{"task_id": task.task_id, "attempt": task.attempt, "key": f"q0{number}/qwen"} for number in (1, 2, 3)]
+    assert column["cells"] == keys
+    for cell in column["cells"]:
+        call("diagnosis", "ask_model", cell)
+    assert models.calls()["count"] == 2 * 3
+
+
 def test_a_batch_that_is_delivered_twice_is_paid_for_once(diagnoses: Diagnoses, models: StandIn) -> None:
     [batch] = diagnoses.batches(diagnoses.submitted(asking=4, models=["qwen"]))
     for _ in range(2):

@@ -71,6 +71,7 @@ class Functions:
                     "max_districts_in_flight": self.in_flight,
                     "batches_at_once": calls,
                     "districts_at_once": threads,
+                    "batch_size": max(threads, 50 // calls),
                 }
             case "ListDistricts":
                 return {"districts": [district.code for district in divisions.districts()[event["code"]]]}

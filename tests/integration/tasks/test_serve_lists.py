@@ -695,7 +695,7 @@ def test_a_total_is_counted_to_a_bound_and_the_pages_go_on_behind_it(
     pages = [api.get(path, f"page={number}&page_size=3") for number in (1, 2, 3, 4)]
     assert {(page["total"], page["more"]) for page in pages} == {(total, more)}
     assert [len(page["items"]) for page in pages] == [3, 3, 3, 0]
-    assert pages[0]["pages"] >= 3
+    assert pages[0]["pages"] == -(-total // 3)
 
 
 @pytest.mark.parametrize("path", [LIST, SUMMARY])

@@ -211,6 +211,33 @@ def test_a_step_that_kills_its_worker_each_time_fails_and_takes_no_other_with_it
     assert [key for key, state in states(sql).items() if state[0] == "SUCCEEDED"] == [FIRST, *KEYS[2:]]
 
 
+def test_a_step_whose_worker_was_killed_is_begun_behind_others_only_with_time_for_it(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Killed):
+        run(attempt, Work(d440103=raising(Killed())), keys=KEYS[:4])
+    monkeypatch.setattr(lifetime, "seconds_left", lambda: 29.0)
+    work = Work()
+    with pytest.raises(OutOfTime, match="1 steps are left"):
+        run(attempt, work, keys=KEYS[:4])
+    assert work.asked == [KEYS[3]]
+
+    # AND the next call, which has nothing else to do, begins with it
+    run(attempt, work, keys=KEYS[:4])
+    assert work.asked == [KEYS[3], THIRD]
+
+
+def test_a_step_whose_worker_was_killed_stays_the_last_though_its_provider_was_away_then(attempt: Attempt) -> None:
+    with pytest.raises(Killed):
+        run(attempt, Work(d440103=raising(Killed())), keys=KEYS[:4])
+    away = raising(ProviderUnavailable("away"))
+    with pytest.raises(ProviderUnavailable):
+        run(attempt, Work(d440103=away, d440104=away), keys=KEYS[:4])
+    work = Work()
+    run(attempt, work, keys=KEYS[:4])
+    assert work.asked == [KEYS[3], THIRD]
+
+
 def test_a_step_whose_worker_was_killed_does_not_keep_the_reason_of_the_run_before(attempt: Attempt, sql: Sql) -> None:
     with pytest.raises(ProviderUnavailable):
         run(attempt, Work(d440102=raising(ProviderUnavailable("away"))))
@@ -355,6 +382,19 @@ def test_a_step_whose_end_cannot_be_written_is_left_to_the_next_call(
         patch.setattr(steps, "fail_step", is_away)
         with pytest.raises(DatabaseUnavailable):
             run(attempt, Work(d440102=raising(BadAnswer("no JSON"))))
+    work = Work()
+    run(attempt, work)
+    assert work.asked == [SECOND]
+
+
+def test_what_is_wrong_with_telling_a_steps_failure_is_no_others_failure(
+    attempt: Attempt, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "fail_step", lambda *_: {}["a fault of ours"])
+        with pytest.raises(OutOfTime, match="could not be given back"):
+            run(attempt, Work(d440102=raising(BadAnswer("no JSON"))))
+    assert [key for key, state in states(sql).items() if state[0] == "SUCCEEDED"] == [FIRST, *KEYS[2:]]
     work = Work()
     run(attempt, work)
     assert work.asked == [SECOND]

@@ -112,13 +112,12 @@ def page_of[T](
     `last` is the key of the last item when more follow, None otherwise; `of` is what `PageParams.at` was given.
     """
     rows = (params.before if params.after else params.offset) + len(items)
-    reached = MAX_OFFSET // params.page_size + 1
     return Page(
         items=list(items),
         page=params.page,
         page_size=params.page_size,
         total=total,
         more=more,
-        pages=reached if more and len(items) == params.page_size else min(-(-total // params.page_size), reached),
+        pages=min(-(-total // params.page_size), MAX_OFFSET // params.page_size + 1),
         next_cursor=cursor_after(of, None if last is None else [rows, *last]),
     )

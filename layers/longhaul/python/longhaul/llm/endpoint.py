@@ -87,9 +87,8 @@ class Endpoint:
         self._pool.clear()
 
     def _post(self, body: bytes, deadline: float) -> tuple[int, Any, bytes]:
-        if self._key is None:
-            self._key = self._read_key()
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        key = self._key = self._key or self._read_key()  # another thread may forget it meanwhile
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         left = max(0.001, deadline - time.monotonic())
         timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=self._seconds, total=left)
         try:

@@ -392,8 +392,8 @@ WHERE task_steps.task_id = :task_id
 -- the step's last run.
 SELECT
     tasks.status AS task_status, tasks.attempt AS task_attempt, task_steps.step_key, task_steps.level, task_steps.label,
-    task_steps.attempts, task_steps.error_code, task_steps.error_message,
-    task_steps.attempt = tasks.attempt AND task_steps.started_at IS NOT NULL AS begun
+    task_steps.attempts, IF(task_steps.attempt = tasks.attempt, task_steps.error_code, NULL) AS error_code,
+    task_steps.error_message, task_steps.attempt = tasks.attempt AND task_steps.started_at IS NOT NULL AS begun
 FROM tasks
 LEFT JOIN task_steps
     ON task_steps.task_id = tasks.task_id AND task_steps.step_key IN :step_keys AND task_steps.status = 'PENDING'
@@ -415,10 +415,11 @@ WHERE task_steps.task_id = :task_id AND task_steps.step_key = :step_key
   AND tasks.status = 'RUNNING' AND tasks.attempt = :attempt;
 
 -- name: release_step!
--- Left to the next call of its batch, with the reason. Nobody works at it.
+-- Left to the next call of its batch, with the reason. Nobody works at it; one that was found begun stays so, as it may be
+-- what kills its worker.
 UPDATE task_steps
 JOIN tasks ON tasks.task_id = task_steps.task_id
-SET task_steps.started_at = NULL, task_steps.error_code = :error_code, task_steps.error_message = :error_message
+SET task_steps.started_at = IF(:begun, task_steps.started_at, NULL), task_steps.error_code = :error_code, task_steps.error_message = :error_message
 WHERE task_steps.task_id = :task_id AND task_steps.step_key = :step_key
   AND task_steps.status = 'PENDING' AND task_steps.attempts = :attempts AND task_steps.attempt = :attempt
   AND tasks.status = 'RUNNING' AND tasks.attempt = :attempt;

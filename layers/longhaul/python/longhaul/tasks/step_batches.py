@@ -6,8 +6,9 @@ Each step is begun, finished and failed by itself. What a call leaves open (a pr
 worker was killed) its state machine gives again, by retrying the call. Then only that is done: what is finished is not
 read. Steps whose worker was killed are done last and alone, so that one which kills its worker fails without others.
 
-Two calls with the same batch, of which one was taken for lost, do no step twice but what the first had under way when
-the second began: whoever counts `attempts` first has the step.
+Two calls with the same batch, of which one was taken for lost and lives, share its steps: whoever counts `attempts`
+first has one. What the first has under way when the second, or the one after it, begins is done twice: as many steps as
+a call does at once, at most.
 """
 
 import threading
@@ -82,9 +83,11 @@ def run_steps(
         if (error := _run(attempt, step, work, doing)) is not None:
             errors.append(error)
 
-    waiting = work_through([step for step in left if not step.begun], run, at_once=at_once, seconds=seconds)
+    others = [step for step in left if not step.begun]
     suspects = [step for step in left if step.begun]
-    waiting += suspects if waiting else work_through(suspects, run, at_once=1, seconds=seconds)
+    waiting = work_through(others, run, at_once=at_once, seconds=seconds)
+    late = bool(others) and lifetime.seconds_left() < seconds
+    waiting += suspects if waiting or late else work_through(suspects, run, at_once=1, seconds=seconds)
     if waiting:
         errors.append(OutOfTime(f"{len(waiting)} steps are left to the next call"))
     if errors:
@@ -99,8 +102,8 @@ def fail_left(attempt: Attempt, keys: Sequence[str], error: TaskError) -> int:
     """
     with database.connection() as session:
         left = list_left(session, attempt, keys)
-    for step in left:
-        steps.fail_step(attempt.task_id, attempt.attempt, step.planned, step.error or error)
+    if left:
+        steps.fail_steps(attempt.task_id, attempt.attempt, [(step.planned, step.error or error) for step in left])
     return len(left)
 
 
@@ -198,14 +201,20 @@ def _give_back(step: Step, left: LeftStep, error: Exception) -> TransientError |
                     attempt=step.attempt,
                     step_key=left.planned.key,
                     attempts=left.attempts + 1,
+                    begun=left.begun,
                     error_code=reason.code,
                     error_message=reason.message[:MAX_MESSAGE_CHARACTERS],
                 )
             return passing
         logger.warning("step failed", extra=told, exc_info=error)
         steps.fail_step(step.task_id, step.attempt, left.planned, reason)
+    except TaskStopped:
+        raise
     except DatabaseUnavailable as away:
         return away
+    except Exception as unexpected:  # is of this step alone: the others of its batch go on
+        logger.exception("step could not be given back", extra=told)
+        return OutOfTime(f"step {left.planned.key} could not be given back: {unexpected}")
     return None
 
 

@@ -35,7 +35,7 @@ class ProgressEvent(BaseModel):
     A hint. `update_progress` counts the rows.
     """
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(frozen=True)  # built at once: threads that build it together fail
 
     task_id: str = Field(min_length=1, max_length=96)
     attempt: int = Field(ge=1)
@@ -172,13 +172,21 @@ def planned_step(task_id: str, key: str, level: str) -> PlannedStep:
 
 def fail_step(task_id: str, attempt: int, planned: PlannedStep, error: TaskError) -> bool:
     """Remember that a step failed for good in this attempt; a step that was finished stays finished."""
+    return bool(fail_steps(task_id, attempt, [(planned, error)]))
 
-    def write(tx: Session) -> bool:
-        plan_steps(tx, task_id, attempt, [planned])
-        return finish_step(tx, task_id, attempt, planned.key, status=StepStatus.FAILED, error=error)
+
+def fail_steps(task_id: str, attempt: int, failures: Sequence[tuple[PlannedStep, TaskError]]) -> int:
+    """The same of many, in one transaction. How many have failed now."""
+
+    def write(tx: Session) -> int:
+        plan_steps(tx, task_id, attempt, [planned for planned, _ in failures])
+        return sum(
+            finish_step(tx, task_id, attempt, planned.key, status=StepStatus.FAILED, error=error)
+            for planned, error in failures
+        )
 
     failed = database.run_transaction(write)
-    announce(task_id, attempt, planned.level, planned.label)
+    _announce(task_id, attempt, [planned for planned, _ in failures])
     return failed
 
 
@@ -192,8 +200,12 @@ def beat(task_ids: Sequence[str]) -> int:
 
 def announce(task_id: str, attempt: int, level: str, label: str) -> None:
     """Send the event to the progress queue. The step is stored: a queue that is away costs only the news of it."""
-    event = ProgressEvent(task_id=task_id, attempt=attempt, level=level, label=label)
-    sqs.send(settings.of(settings.ProgressQueue).progress_queue_url, [event], task_id=task_id)
+    _announce(task_id, attempt, [PlannedStep("", level, label)])
+
+
+def _announce(task_id: str, attempt: int, ended: Sequence[PlannedStep]) -> None:
+    events = [ProgressEvent(task_id=task_id, attempt=attempt, level=step.level, label=step.label) for step in ended]
+    sqs.send(settings.of(settings.ProgressQueue).progress_queue_url, events, task_id=task_id)
 
 
 class StepCount(NamedTuple):
