@@ -146,6 +146,11 @@ def test_every_id_compares_byte_by_byte(environment: dict[str, Any], sql: Sql) -
     assert found == []
 
 
+def test_no_two_migrations_have_one_number() -> None:
+    numbers = [path.name.partition("_")[0] for path in schema.MIGRATIONS.glob("*.sql")]
+    assert sorted(numbers) == sorted(set(numbers))
+
+
 def test_two_at_once_apply_each_migration_once(sql: Sql) -> None:
     applied: list[list[str]] = []
     errors: list[Exception] = []
