@@ -22,7 +22,7 @@ def forgotten() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("bucket", ["recordings", "rec.ord.ings"])
-@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:5000"])
+@pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:5000", "http://MinIO:80", "https://s3.example.com:443"])
 @pytest.mark.parametrize("region", ["us-east-1", "eu-south-2", "cn-north-1"])
 def test_a_link_is_boto3s(monkeypatch: pytest.MonkeyPatch, bucket: str, endpoint: str, region: str) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -16,6 +16,8 @@ from longhaul import aws
 from longhaul.aws import lean
 from longhaul.aws.signing import query_signer
 
+_PORTS = {"http": 80, "https": 443}
+
 type Sign = Callable[[str, str], str]
 """Gives the link to an object: of a bucket, with a key. Nothing is sent to S3."""
 
@@ -39,11 +41,18 @@ def signer(*, seconds: int) -> Sign:
     def sign(bucket: str, key: str) -> str:
         if "." in bucket:  # it is no host of S3's certificate
             return _by_boto3(bucket, key, seconds)
-        scheme, host, path, _, _ = place(bucket)
-        path += quote(key, safe="/~")
-        return f"{scheme}://{host}{path}?{sign_query(host, path)}"
+        where = place(bucket)
+        path = where.path + quote(key, safe="/~")
+        return f"{where.scheme}://{where.netloc}{path}?{sign_query(_host(where), path)}"
 
     return sign
+
+
+def _host(where: SplitResult) -> str:
+    """The host as a browser sends it: in small letters, without the scheme's own port."""
+    name = where.hostname or ""
+    name = f"[{name}]" if ":" in name else name
+    return name if where.port in (None, _PORTS[where.scheme]) else f"{name}:{where.port}"
 
 
 def address(region: str, bucket: str) -> str:
