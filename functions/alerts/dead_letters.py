@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from alerts import store
 from longhaul import aws, database, settings
 from longhaul.aws import sqs
+from longhaul.database import Session
 from longhaul.errors import AwsUnavailable, NotFound
 from longhaul.idempotency import KeyedRequest, claim, save_answer, was_carried_out
 from longhaul.observability import logger
@@ -98,9 +99,14 @@ def redrive(
         moved += _move(messages, source, dead)
     logger.info("dead letters redriven", extra={"queue": queue, "moved": moved})
     redriven = Redriven(moved, _call(lambda: _count(dead)))
-    with database.transaction() as tx:
+
+    def remember(tx: Session) -> None:
         if claim(tx, request):
             save_answer(tx, request, redriven)
+
+    database.run_transaction(remember)
+    if request and request.replayed:  # by a twin, whose answer is the request's
+        return Redriven(*request.answer)
     return redriven
 
 

@@ -1,6 +1,7 @@
 """What refreshes did to the directory: a province's refreshes, and the hospitals that one added, changed, found gone.
 
-Each hospital names the last task that changed it. What another refresh has changed since is told by that one.
+Each hospital names the task that added it, the last one that changed it, and the one that found it gone. What another
+refresh has changed or found gone since is told by that one; what a refresh added stays so while it is listed.
 """
 
 from collections.abc import Collection
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 from hospitals import store
 from hospitals.provinces import PROVINCES
-from hospitals.store import Change, ChangedHospital, Changes, Key, Place, Refresh
+from hospitals.store import Begun, Change, ChangedHospital, Changes, Key, Place, Refresh
 from longhaul import database
 from longhaul.errors import NotFound
 
@@ -24,8 +25,10 @@ class ChangeList:
     last: Key | None
 
 
-def list_refreshes(province_code: str, tenant_id: str, *, before: int, limit: int) -> tuple[list[Refresh], int | None]:
-    """The tenant's refreshes of the province before a row, the newest first, and the row before which more follow.
+def list_refreshes(
+    province_code: str, tenant_id: str, *, before: Begun, limit: int
+) -> tuple[list[Refresh], Begun | None]:
+    """The tenant's refreshes of the province that began before that one, the last first; and before which more follow.
 
     Raises NotFound.
     """
@@ -34,7 +37,7 @@ def list_refreshes(province_code: str, tenant_id: str, *, before: int, limit: in
         raise NotFound(f"There is no province {province_code}.")
     with database.connection() as session:
         found = store.list_refreshes(session, province, tenant_id, before=before, limit=limit + 1)
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
+    return found[:limit], found[limit - 1].begun if len(found) > limit else None
 
 
 def list_changes(

@@ -151,13 +151,14 @@ LIMIT :limit;
 SELECT task_id FROM tasks WHERE task_id = :task_id AND tenant_id = :tenant_id AND kind IN :kinds;
 
 -- name: list_refreshes
--- A tenant's refreshes of a province that have begun, the newest first: its own and those of the whole country. Of all
+-- A tenant's refreshes of a province that have begun, the one that began last first: its own and those of the whole country. Of all
 -- tasks only those of these kinds are looked at, by the index that a lane reads.
 SELECT id, task_id, kind, title, status, started_at, finished_at
 FROM tasks FORCE INDEX (tasks_due)
-WHERE kind IN :kinds AND tenant_id = :tenant_id AND id < :before_id AND started_at IS NOT NULL
+WHERE kind IN :kinds AND tenant_id = :tenant_id
+  AND (started_at < :before_start OR (started_at = :before_start AND id < :before_id))
   AND (kind <> :province_kind OR JSON_VALUE(params, '$.province') = :province)
-ORDER BY id DESC
+ORDER BY started_at DESC, id DESC
 LIMIT :limit;
 
 -- name: list_by_place

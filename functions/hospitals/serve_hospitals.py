@@ -10,7 +10,7 @@ from hospitals import changes, directory
 from hospitals.directory import Search
 from hospitals.model import Level
 from hospitals.provinces import find_province
-from hospitals.store import COUNTRY, FIRST, Change, Key, Place, place_of
+from hospitals.store import COUNTRY, FIRST, LAST, Begun, Change, Key, Place, place_of
 from hospitals.wire import (
     ChangePage,
     DivisionView,
@@ -41,7 +41,6 @@ from longhaul.http import (
 from longhaul.http.cursors import key_of
 from longhaul.http.pages import Cursor, Limit
 from longhaul.observability import observed
-from longhaul.tasks.filtering import MAX_ID
 
 settings.require(settings.Database, settings.Cache, settings.Cursors, settings.Limits)
 
@@ -55,6 +54,9 @@ LIST: dict[str, Any] = {"security": needs("directory:read"), "tags": ["directory
 
 DivisionCode = Annotated[
     str, Path(pattern=r"^[0-9]{6}$", description="A division's code, six digits.", examples=["440100"])
+]
+ProvinceCode = Annotated[
+    str, Path(pattern=r"^[0-9]{6}$", description="A province's code, six digits.", examples=["440000"])
 ]
 Beginning = Annotated[
     str | None, Query(min_length=1, max_length=50, description="What names begin with.", examples=["广州"])
@@ -107,12 +109,16 @@ def serve_hospitals(
     return _conditional(hospital_page(directory.search_hospitals(search, slice_of(params)), params, of))
 
 
-@app.get("/api/v1/provinces/<code>/refreshes", **REFRESH, summary="List a province's refreshes, the newest first")
-def serve_refreshes(code: DivisionCode, cursor: Cursor = None, limit: Limit = 20) -> Response[RefreshPage]:
+@app.get(
+    "/api/v1/provinces/<code>/refreshes",
+    **REFRESH,
+    summary="List a province's refreshes, the one that began last first",
+)
+def serve_refreshes(code: ProvinceCode, cursor: Cursor = None, limit: Limit = 20) -> Response[RefreshPage]:
     """Your tenant's, of this province and of the whole country, once they have begun."""
     tenant_id = caller(app).tenant_id
     of = ["refreshes", tenant_id, code]
-    before = key_of(of, cursor) if cursor else MAX_ID
+    before = Begun(*key_of(of, cursor)) if cursor else LAST
     found, following = changes.list_refreshes(code, tenant_id, before=before, limit=limit)
     return _conditional(refresh_page(found, following, of))
 
@@ -128,7 +134,7 @@ def serve_changes(
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Response[ChangePage]:
-    """A hospital that another refresh has changed since is in that one's list."""
+    """A hospital that another refresh has changed since, or found gone, is in that one's list."""
     tenant_id = caller(app).tenant_id
     of = ["changes", tenant_id, task_id, change, province, district]
     after = Key(*key_of(of, cursor)) if cursor else FIRST

@@ -12,6 +12,7 @@ from hospitals.kinds import OF_COUNTRY, OF_PROVINCE
 from hospitals.model import Division, Hospital, HospitalsAnswer, Level
 from longhaul.database import Session, queries
 from longhaul.database.chunks import arrays, chunks
+from longhaul.tasks.filtering import END, MAX_ID
 
 _queries = queries.load(__file__)
 _KINDS = (OF_COUNTRY, OF_PROVINCE)
@@ -85,6 +86,16 @@ class ChangedHospital:
     hospital: ListedHospital
 
 
+class Begun(NamedTuple):
+    """A refresh's place among others: when it began (ISO 8601, UTC without a zone), and its row."""
+
+    start: str
+    id: int
+
+
+LAST = Begun(END.isoformat(), MAX_ID)  # behind all
+
+
 @dataclass(frozen=True)
 class Refresh:
     """A task that refreshes a province or the whole country. `id` is its row's; times are UTC, without a zone."""
@@ -96,6 +107,10 @@ class Refresh:
     status: str
     started_at: datetime
     finished_at: datetime | None
+
+    @property
+    def begun(self) -> Begun:
+        return Begun(self.started_at.isoformat(), self.id)
 
 
 def save_cities(tx: Session, province_code: str, cities: Sequence[Division]) -> int:
@@ -166,10 +181,10 @@ def is_refresh(session: Session, task_id: str, tenant_id: str) -> bool:
     return _queries.fetch_refresh(session, task_id=task_id, tenant_id=tenant_id, kinds=_KINDS) is not None
 
 
-def list_refreshes(session: Session, province: Division, tenant_id: str, *, before: int, limit: int) -> list[Refresh]:
-    """The tenant's refreshes of the province before a row, the newest first."""
+def list_refreshes(session: Session, province: Division, tenant_id: str, *, before: Begun, limit: int) -> list[Refresh]:
+    """The tenant's refreshes of the province that began before that one, the last first."""
     of = {"kinds": _KINDS, "province_kind": OF_PROVINCE, "province": province.name, "tenant_id": tenant_id}
-    rows = _queries.list_refreshes(session, **of, before_id=before, limit=limit)
+    rows = _queries.list_refreshes(session, **of, before_start=before.start, before_id=before.id, limit=limit)
     return [Refresh(**row) for row in rows]
 
 

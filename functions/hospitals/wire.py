@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hospitals.changes import ChangeList
 from hospitals.directory import HospitalList, Slice
 from hospitals.model import Division, Level
-from hospitals.store import FIRST, Change, Key, ListedHospital, Refresh
+from hospitals.store import FIRST, Begun, Change, Key, ListedHospital, Refresh
 from longhaul.http import Page, PageParams, Timestamp, page_of, rfc3339
 from longhaul.http.cursors import cursor_after
 from longhaul.tasks.model import Status
@@ -91,7 +91,7 @@ def hospital_page(found: HospitalList, params: PageParams, of: object) -> Page[H
     return page_of(items, found.total, params, of=of, last=found.last)
 
 
-def refresh_page(found: Sequence[Refresh], following: int | None, of: object) -> RefreshPage:
+def refresh_page(found: Sequence[Refresh], following: Begun | None, of: object) -> RefreshPage:
     """`of` here and below, as in `hospital_page`."""
     items = [RefreshView.model_validate(vars(refresh)) for refresh in found]
     return RefreshPage(items=items, next_cursor=cursor_after(of, following))

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from pydantic import BaseModel
 
-from longhaul import cache, stored
+from longhaul import cache, database, stored
 from longhaul.cache import Namespace, Tier
 from longhaul.http import Api, Page, PageParams, Response, asks_for_fresh, conditional, dumps, etag_of, page_of, rfc3339
 from longhaul.http.cursors import cursor_after, key_of
@@ -52,6 +52,7 @@ def page_answer[V: BaseModel](
 
     def load() -> Content:
         after = place_at(question, params.after) if params.after else None
+        _check_kinds(question)
         tasks, total, following = listing.find_page(question, limit=params.limit, offset=params.offset, after=after)
         items = _written(map(show, tasks))
         return {"items": items, "total": total.number, "more": total.more, "last": place_key(following)}
@@ -75,11 +76,17 @@ def cursor_answer(app: Api, question: Question, cursor: str | None, limit: int) 
     after = place_of(question, cursor)
 
     def load() -> Content:
+        _check_kinds(question)
         tasks, following = listing.find_after(question, after, limit)
         return {"items": _written(map(document, tasks)), "next_cursor": cursor_at(question, following)}
 
     content = _read(app, tenant_tag(question.tenant_id), ["cursor", question, cursor, limit], load, TaskDocument)
     return _cursor_page(app, content)
+
+
+def _check_kinds(question: Question) -> None:
+    with database.connection() as session:
+        listing.check_kinds(session, question.filter.kind)
 
 
 def active_answer(app: Api, tenant_id: str) -> Response[ActiveTasks]:

@@ -62,11 +62,15 @@ def upload(path: Path, key: str, kind: Part) -> None:
 
 
 def read_into(key: str, path: Path) -> None:
+    from s3transfer.exceptions import RetriesExceededError  # as late as the client that raises it
+
     try:
         with path.open("wb") as file:
             aws.client("s3").download_fileobj(_bucket(), key, file)
     except aws.errors() as error:
         raise AwsUnavailable(f"{key} cannot be read") from error
+    except RetriesExceededError:  # it stalled, or broke off, each time
+        raise AwsUnavailable(f"{key} cannot be read to its end") from None
 
 
 def link_to(key: str, seconds: int = LINK_SECONDS) -> str:

@@ -58,6 +58,10 @@ class JobFailed(LonghaulError):
     code = "job_failed"
 
 
+class UnderWay(Later):
+    """The provider says that the job is."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What a job is asked for: the route, the request's body, and the price."""
@@ -111,7 +115,7 @@ def patience(step: StepContext[Any]) -> Iterator[None]:
     try:
         yield
     except (ProviderUnavailable, AwsUnavailable) as error:
-        if isinstance(error, AwsUnavailable) and not aws.is_away(error.__cause__ or error):
+        if isinstance(error, AwsUnavailable) and error.__cause__ and not aws.is_away(error.__cause__):
             raise
         waited = _waited(step, "away")
         if waited > AWAY:
@@ -119,7 +123,7 @@ def patience(step: StepContext[Any]) -> Iterator[None]:
         logger.warning("a step waits", extra={"task_id": step.task_id, "step": step.key, "reason": str(error)})
         pause = min(MAX_AWAY_SECONDS, max(MIN_LOOK_SECONDS, waited.total_seconds()))
         raise Later(max(pause, error.retry_after or 0)) from error
-    except Later:
+    except UnderWay:
         _waits_no_more(step, "away")  # it answers
         raise
     _waits_no_more(step, "away")
@@ -186,7 +190,7 @@ def _begun(step: StepContext[Any], order: Order, now: str) -> str:
     with database.connection() as session:
         begun = store.begin_create(session, order.fingerprint, step.task_id, step.key, SEARCH_LASTS.total_seconds())
     if not begun:
-        raise Later(MIN_LOOK_SECONDS)
+        raise Later(MAX_LOOK_SECONDS)
     return now
 
 
@@ -201,8 +205,10 @@ def _ordered(step: StepContext[Any], order: Order, since: datetime, *, anew: boo
         if found := _found(step, order, since):
             return found
         _waits_no_more(step, "unclear")
-        step.forget("creating")  # from now on another job may be made, and is looked for from now on
-        step.once("creating", lambda: _begun(step, order, datetime.now(UTC).isoformat()))
+        step.forget("creating")  # the next try may make another job, which is looked for from then on
+        with database.connection() as session:
+            store.end_create(session, order.fingerprint, step.task_id, step.key)
+        raise Later(MIN_LOOK_SECONDS)  # whoever asks for the same has its turn
     try:
         job_id = provider().create(order.path, order.body)
     except (ProviderUnavailable, StepTimeout) as error:
@@ -264,7 +270,7 @@ def _look(job_id: str, since: datetime, *, wait: bool = True) -> Job:
     job = provider().read(job_id)
     if wait and not job.is_final:
         age = (datetime.now(UTC) - since).total_seconds()
-        raise Later(min(MAX_LOOK_SECONDS, max(MIN_LOOK_SECONDS, age / 2)))
+        raise UnderWay(min(MAX_LOOK_SECONDS, max(MIN_LOOK_SECONDS, age / 2)))
     return job
 
 

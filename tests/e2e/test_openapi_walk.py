@@ -120,6 +120,12 @@ class Walker:
             return
         if self.operation.path == "/api/v1/videos":
             list(self._videos())  # so that there is a second page
+        if self.operation.path.endswith("/refreshes"):
+            self._refresh()
+        if self.operation.path.endswith("/changes"):
+            self._made = self._made or [self._refresh()]
+            yield from self._made
+            return
         if self.operation.path == "/api/v1/conversations":
             self._conversation()
         if "{token}" in self.operation.path:
@@ -185,6 +191,24 @@ class Walker:
                     content,
                 )
             yield task_id
+
+    def _refresh(self) -> str:
+        """The last of two refreshes that have begun, which has added two hospitals."""
+        for number in (1, 2):
+            made = self.caller.post(
+                "/api/v1/tasks",
+                {"kind": "hospital_province_refresh", "title": f"第 {number} 次", "params": {"province": "广东"}},
+            )
+            task_id: str = made["task_id"]
+            self.caller.sql("UPDATE tasks SET started_at = UTC_TIMESTAMP(6) WHERE task_id = %s", task_id)
+        for name in ("甲医院", "乙医院"):
+            self.caller.sql(
+                "REPLACE INTO hospitals VALUES ('440103', %s, '三级甲等', '综合医院', '路1号', '020-1', 0.9, 'd', 1, "
+                "%s, NULL, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+                name,
+                task_id,
+            )
+        return task_id
 
     def _conversation(self) -> str:
         """One of two, with two messages."""

@@ -47,6 +47,7 @@ SAMPLES: dict[str, Any] = {
     "avoid": "[]",
     "batch": 0,
     "before_id": 1_000_000_000,
+    "before_start": "2026-11-02T00:00:00",
     "begun": False,
     "block": 0,
     "callbacks": None,

@@ -31,6 +31,7 @@ QUERIES = [
 
 # Read whole, on purpose. (Table functions and derived tables have no index to use and are not looked at.)
 READ_WHOLE = {
+    ("list_kinds", "lanes"): "a row a kind, and all of them are the answer",
     ("list_provinces", "provinces"): "34 rows, and all of them are the answer",
     ("lock_latency_reports", "latency_reports"): "by its key, until as many are found as are folded at once",
 }

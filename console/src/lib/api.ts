@@ -52,12 +52,17 @@ async function send(request: Request): Promise<[Response, string]> {
   });
   request.headers.set('Authorization', `Bearer ${token}`);
   try {
-    const answer = await fetch(request, {signal: AbortSignal.any([request.signal, AbortSignal.timeout(ANSWER_MS)])});
+    const answer = await fetch(request, {signal: ended(request.signal)});
     return [answer, await answer.text()];
   } catch (error) {
     if (request.signal.aborted) throw error;
     throw new ApiError(0, 'offline', String(error));
   }
+}
+
+/** Aborts with the request, or when no answer comes. Browsers of before 2024 only do the former. */
+function ended(signal: AbortSignal): AbortSignal {
+  return 'any' in AbortSignal ? AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) : signal;
 }
 
 export function client() {

@@ -43,4 +43,6 @@ test('what is wrong with a row is said by its line, and the others are leads', (
 
 test('what is exported is no formula', () => {
   expect(written([[2, '=1+1']])).toBe('\ufeff2,"\'=1+1"\r\n');
+  expect(written([['=1+1\nx', '\n=2']])).toBe('\ufeff"\'=1+1\nx","\'\n=2"\r\n');
+  expect(written([['-9007199254740993', '-1+1']])).toBe('\ufeff-9007199254740993,"\'-1+1"\r\n');
 });

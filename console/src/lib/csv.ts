@@ -100,7 +100,10 @@ export function leadsOf(names: string[], rows: Row[], targets: Target[]): {leads
   return {leads, faults};
 }
 
+/** What a spreadsheet may take for a formula, on one line or more. A number, however large, is none. */
+const FORMULA = /^(?!-?\d+$)[=+\-@\t\r\n]/;
+
 /** A table as CSV that a spreadsheet opens: with a mark, and without what it would take for a formula. */
 export function written(rows: (string | number)[][]): string {
-  return `\ufeff${Papa.unparse(rows, {escapeFormulae: true})}\r\n`;
+  return `\ufeff${Papa.unparse(rows, {escapeFormulae: FORMULA})}\r\n`;
 }

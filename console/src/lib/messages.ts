@@ -196,6 +196,8 @@ export const messages = {
   'errors.tries': ['{n} {n?try:tries} in all', '共尝试 {n} 次'],
   'errors.last': ['last', '最近'],
   'errors.steps': ['Which steps ({n})', '哪些步骤（{n}）'],
+  'errors.retryAll': ['Retry all failed steps', '重试所有失败步骤'],
+  'task.seeAllErrors': ['See the failed steps', '查看失败步骤'],
   'errors.retry': ['Retry {n} failed {n?step:steps}', '重试 {n} 个失败步骤'],
   'attempts.title': ['Attempts', '各次运行'],
   'attempts.why': ['Why it ran again', '再次运行的原因'],

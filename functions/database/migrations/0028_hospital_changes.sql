@@ -2,5 +2,5 @@
 -- reads an index alone.
 ALTER TABLE hospitals
     ADD KEY hospitals_added (added_by, listed, district_code, name),
-    ADD KEY hospitals_changed (changed_by, listed, district_code, name),
+    ADD KEY hospitals_changed (changed_by, listed, district_code, name, added_by),
     ADD KEY hospitals_gone (gone_by, listed, district_code, name);

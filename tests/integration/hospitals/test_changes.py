@@ -19,6 +19,7 @@ LIWAN, YUEXIU, DONGCHENG = "440103", "440104", "110101"
 HOSPITALS = ("甲医院", "乙医院", "丙医院", "丁医院")
 
 type Get = Callable[..., Any]
+type Sql = Callable[..., list[dict[str, Any]]]
 type Running = Callable[..., Task]
 
 
@@ -144,7 +145,7 @@ def test_a_task_of_another_kind_is_no_refresh(get: Get, running_task: Running) -
     assert get(path_of(other), scope=BOTH).status == 404
 
 
-def test_the_refreshes_of_a_province_the_newest_first(get: Get, running_task: Running) -> None:
+def test_the_refreshes_of_a_province_the_last_begun_first(get: Get, running_task: Running, sql: Sql) -> None:
     path = "/api/v1/provinces/440000/refreshes"
     assert get(path, scope=BOTH).body == {"items": [], "next_cursor": None}
 
@@ -153,16 +154,17 @@ def test_the_refreshes_of_a_province_the_newest_first(get: Get, running_task: Ru
     refresh(running_task, "北京市")
     country = refresh(running_task)
     last = refresh(running_task, "广东")
+    sql("UPDATE tasks SET started_at = TIMESTAMPADD(DAY, 1, started_at) WHERE task_id = %s", country.task_id)
 
     # THEN those of the province and of the country are there, by pages too
     answer = get(path, scope=BOTH)
-    assert [one["task_id"] for one in answer.body["items"]] == [last.task_id, country.task_id, first.task_id]
-    assert answer.body["items"][0] == {
+    assert [one["task_id"] for one in answer.body["items"]] == [country.task_id, last.task_id, first.task_id]
+    assert answer.body["items"][1] == {
         "task_id": last.task_id,
         "kind": OF_PROVINCE,
         "title": last.title,
         "status": "RUNNING",
-        "started_at": answer.body["items"][0]["started_at"],
+        "started_at": answer.body["items"][1]["started_at"],
         "finished_at": None,
     }
     page = get(path, scope=BOTH, limit="2").body

@@ -132,12 +132,13 @@ def is_away(error: BaseException) -> bool:
         ConnectionError,
         CredentialRetrievalError,
         HTTPClientError,
+        IncompleteReadError,
     )
 
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or status == 429 or error_code(error) in _AWAY
-    return isinstance(error, ConnectionError | CredentialRetrievalError | HTTPClientError)
+    return isinstance(error, ConnectionError | CredentialRetrievalError | HTTPClientError | IncompleteReadError)
 
 
 def error_code(error: BaseException) -> str:

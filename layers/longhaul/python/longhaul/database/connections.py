@@ -26,7 +26,8 @@ CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 3, 20, 20
 # MySQL error numbers, https://dev.mysql.com/doc/mysql-errors/8.0/en/
 LOST = frozenset({0, 2006, 2013, 2014, 2055, 4031})  # 0: PyMySQL's own "the connection is closed"
 ROLLED_BACK = frozenset({1205, 1213})  # lock wait (whose COMMIT would keep half: always roll back), deadlock
-AWAY = frozenset({1021, 1037, 1040, 1041, 1053, 1077, 1114, 1158, 1159, 1160, 1161, 1203, 1226, 1290, 1836, 2002, 2003})
+BEHIND = frozenset({1054, 1146, 1176})  # no such column, table or key yet: code goes live before its migrations
+AWAY = BEHIND | {1021, 1037, 1040, 1041, 1053, 1077, 1114, 1158, 1159, 1160, 1161, 1203, 1226, 1290, 1836, 2002, 2003}
 
 
 def _text(value: str | bytes) -> str:

@@ -55,10 +55,16 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
         _refuse_unknown_parameters(app.current_event, known)
         _refuse_repeated_parameters(app.current_event, known)
         _refuse_empty_lists(app.current_event, known)
-        _refuse_spelt_numbers("query", types, app.current_event.resolved_query_string_parameters)
+        spelt = _spelt_numbers("query", types, app.current_event.resolved_query_string_parameters)
         in_path = {field.alias: field.field_info.annotation for field in route.dependant.path_params}
-        _refuse_spelt_numbers("path", in_path, {name: [text] for name, text in app.context["_route_args"].items()})
-        return super().handler(app, next_middleware)
+        spelt += _spelt_numbers("path", in_path, {name: [text] for name, text in app.context["_route_args"].items()})
+
+        def go_on(app: EventHandlerInstance) -> Response[Any]:
+            if spelt:  # what Powertools refuses is told first, all of it
+                raise InvalidParameter(errors=spelt)
+            return next_middleware(app)
+
+        return super().handler(app, go_on)
 
     def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:
         return read_body(app.current_event)
@@ -187,15 +193,13 @@ def _refuse_repeated_parameters(event: BaseProxyEvent, known: Mapping[str, bool]
         raise InvalidParameter(errors=[FieldError(pointer=f"query/{name}", detail="is repeated") for name in repeated])
 
 
-def _refuse_spelt_numbers(place: str, types: Mapping[str, Any], given: Mapping[str, Sequence[str]]) -> None:
+def _spelt_numbers(place: str, types: Mapping[str, Any], given: Mapping[str, Sequence[str]]) -> list[FieldError]:
     """Pydantic takes what Python would, such as `1_0` and ` 10`; no other client means a number by that."""
-    wrong = [
+    return [
         FieldError(pointer=f"{place}/{name}", detail="a number is written in digits, such as 10")
         for name, annotation in types.items()
         if _is_number(annotation) and not all(map(_NUMBER.fullmatch, given.get(name, ())))
     ]
-    if wrong:
-        raise InvalidParameter(errors=wrong)
 
 
 def _refuse_empty_lists(event: BaseProxyEvent, known: Mapping[str, bool]) -> None:

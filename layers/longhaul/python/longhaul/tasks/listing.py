@@ -107,7 +107,6 @@ def find_page(
 ) -> tuple[list[Task], Total, Place | None]:
     """A page behind `offset` tasks or after a place, how many tasks there are in all, and where the next begins."""
     with database.connection() as session:
-        check_kinds(session, question.filter.kind)
         index = find_index(session, question)
         if question.filter.title is None:
             total = count_tasks(session, question, index or question.counted)
@@ -127,7 +126,6 @@ def find_after(question: Question, after: Place | None, limit: int) -> tuple[lis
     meanwhile (never created_at) may come again or not at all.
     """
     with database.connection() as session:
-        check_kinds(session, question.filter.kind)
         index = find_index(session, question) or question.ordered
         return list_tasks(session, question, index, limit=limit, after=after)
 
@@ -178,7 +176,7 @@ def find_index(session: Session, question: Question) -> str | None:
 
 
 def check_kinds(session: Session, named: Sequence[str]) -> None:
-    """Raises UnknownKindAsked for a kind of which there can be no task."""
+    """Of a caller's filter. Raises UnknownKindAsked for a kind of which there can be no task."""
     if named:
         known = {row["kind"] for row in _queries.list_kinds(session)}
         check_named(named, known, UnknownKindAsked, "query/kind")

@@ -193,6 +193,8 @@ def _stored(new: NewTask) -> Task:
     """The task that was just made of it, from the little that only the database knows."""
     with database.connection() as session:
         row = _queries.fetch_stored(session, task_id=new.task_id)
+        if row and row["updated_at"] != row["created_at"] and (task := store.fetch(session, new.task_id)):
+            return task  # it was started meanwhile
     if row is None:
         raise DatabaseUnavailable("the task was stored but cannot be read")
     return Task.submitted(
