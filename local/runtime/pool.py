@@ -1,8 +1,7 @@
 """The processes of one function: started on demand up to a limit, kept while idle, replaced when a source file changes.
 
-An invocation takes an idle process. Without one it waits for whichever is free first: one that has finished, or a new
-one. A few start at once. Further ones start while none has finished for a moment: starting takes seconds on a busy
-machine, and most functions run for milliseconds.
+An invocation takes an idle process. Without one it starts a process and waits for whichever is free first: the new one
+or one that has finished. Starting takes seconds on a busy machine, and most functions run for milliseconds.
 """
 
 import asyncio
@@ -25,8 +24,6 @@ from local.runtime.worker import Worker
 from local.template.model import REGION, Function
 
 CONCURRENCY = 10  # processes of a function without reserved concurrency; further invocations wait
-AT_ONCE = 4  # processes of a function that start without patience
-PATIENCE_SECONDS = 0.05  # that none has finished, until one more starts
 IDLE_SECONDS, SPARE_SECONDS = 30, 10  # until an idle process ends: the last of its function, and others
 SCAN_SECONDS = 0.2  # between two scans of the sources; one takes about 2 ms
 COMMON = {  # of the environment of each function
@@ -83,7 +80,6 @@ class Pool:
         self._closing: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[Worker]] = deque()  # invocations without a process, in their order
         self._idle: list[Worker] = []
-        self._given_at = time.monotonic()  # when a process was last free
         self.workers: list[Worker] = []
 
     @property
@@ -151,33 +147,19 @@ class Pool:
         return None
 
     async def _wait(self) -> Worker:
-        """Wait for the first free process, and start those that are needed. Raises InitError."""
+        """Start a process unless enough are starting, and wait for the first free one. Raises InitError."""
         free: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(free)
+        if len(self._starting) < len(self._waiting):
+            worker = Worker(self._function, self._environment(), self._log, self._sources.version(), self._nursery)
+            self.workers.append(worker)
+            self._starting[worker] = asyncio.get_running_loop().create_task(self._start(worker))
         try:
-            while not free.done():
-                if self._is_short():
-                    self._start_one()
-                await asyncio.wait((free,), timeout=PATIENCE_SECONDS)
-            return free.result()
+            return await free
         except asyncio.CancelledError:
             if free.done() and not free.cancelled() and free.exception() is None:
                 self._release(free.result())
-            free.cancel()
             raise
-
-    def _is_short(self) -> bool:
-        """Whether those that wait need one more process."""
-        if len(self._starting) >= sum(not free.done() for free in self._waiting):
-            return False
-        if len(self.workers) < AT_ONCE:
-            return True
-        return not self._starting and time.monotonic() - self._given_at >= PATIENCE_SECONDS
-
-    def _start_one(self) -> None:
-        worker = Worker(self._function, self._environment(), self._log, self._sources.version(), self._nursery)
-        self.workers.append(worker)
-        self._starting[worker] = asyncio.get_running_loop().create_task(self._start(worker))
 
     async def _start(self, worker: Worker) -> None:
         """Start a process for the first invocation that waits. A failed start fails that invocation."""
@@ -205,7 +187,6 @@ class Pool:
             self.retire(worker)
 
     def _give(self, worker: Worker) -> None:
-        self._given_at = time.monotonic()
         if (free := self._next()) is not None:
             free.set_result(worker)
         else:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from local.logs import log_path
-from local.runtime import pool
 from local.runtime.limits import UnknownFunction
-from local.runtime.pool import AT_ONCE, SPARE_SECONDS
+from local.runtime.pool import SPARE_SECONDS
 from local.runtime.runtime import Runtime
 from local.template.model import Function
 from tests.runtime import payload, run
@@ -216,36 +215,18 @@ def test_a_changed_source_is_run_by_the_next_event(tmp_path: Path) -> None:
     run(tmp_path, work, Function("Echo", "app.echo"))
 
 
-@pytest.mark.parametrize(("patience", "more"), [(60.0, False), (0.0, True)])
-def test_more_processes_start_while_none_gets_free(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float, more: bool
-) -> None:
-    monkeypatch.setattr(pool, "PATIENCE_SECONDS", patience)
-
-    async def work(runtime: Runtime) -> None:
-        # GIVEN more invocations at once than processes that start at once
-        events = (runtime.invoke("Sleep", b'{"seconds": 1}') for _ in range(8))
-        answers = await asyncio.gather(*events)
-
-        # THEN each was answered, by those or, as none got free for longer than the patience, by more of them
-        assert not any(answer.failed for answer in answers)
-        assert (len(runtime.pools["Sleep"].workers) > AT_ONCE) is more
-
-    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30))
-
-
 def test_of_idle_processes_one_is_kept_longer(tmp_path: Path) -> None:
     async def work(runtime: Runtime) -> None:
         # GIVEN three processes that have been idle for longer than those to spare are kept
         await asyncio.gather(*(runtime.invoke("Sleep", b'{"seconds": 0.3}') for _ in range(3)))
-        sleeping = runtime.pools["Sleep"]
-        assert len(sleeping.workers) == 3
-        for worker in sleeping.workers:
+        pool = runtime.pools["Sleep"]
+        assert len(pool.workers) == 3
+        for worker in pool.workers:
             worker.idle_since -= SPARE_SECONDS + 1
 
         # WHEN the runtime looks THEN one is left
-        sleeping.retire_idle()
-        assert len(sleeping.workers) == 1
+        pool.retire_idle()
+        assert len(pool.workers) == 1
 
     run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30))
 
