@@ -64,7 +64,7 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
                 raise InvalidParameter(errors=spelt)
             return next_middleware(app)
 
-        return super().handler(app, go_on)
+        return super().handler(app, cast(NextMiddleware, go_on))
 
     def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:
         return read_body(app.current_event)
