@@ -1,6 +1,6 @@
 """Joining a film's clips: seconds and memory, beside a copy of their packets, which evens nothing and draws nothing.
 
-Each case runs in a process of its own and does what a film of so many clips takes: parts of PART_SCENES clips, and the
+Each case runs in a process of its own and joins a film's clips: parts of PART_SCENES clips, and the
 film of these parts. Clips are of 5 seconds in 1280 x 720, with sound. What else the machine does is in the times. The
 figures go to film.json.
 """
@@ -57,7 +57,7 @@ def measured(folder: Path, case: str, number: int) -> dict[str, Any]:
 
 
 def work(folder: str, case: str, number: int) -> None:
-    """Join so many clips, and print what that took."""
+    """Join the clips, and print the seconds and the peak of memory."""
     from videos import film
     from videos.making import PART_SCENES
 

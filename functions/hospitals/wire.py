@@ -68,7 +68,7 @@ class RefreshView(_View):
 
 
 class RefreshPage(_View):
-    """Some of your refreshes of a province, the newest first."""
+    """Some of your refreshes of a province, the one that began last first."""
 
     items: list[RefreshView]
     next_cursor: str | None = Field(description="Continues after this page. Null on the last page.")

@@ -34,7 +34,7 @@ from tasks.page_wire import (
 )
 from tasks.wire import TaskDocument, document
 
-_LISTS = Namespace("task_lists", 3, Tier.short)  # short: a writer may die between its commit and its word to the cache
+_LISTS = Namespace("task_lists", 2, Tier.short)  # short: a writer may die between its commit and its word to the cache
 
 type Content = dict[str, Any]  # {items, ..., read_at}: a list as it is cached; its items are as on the wire
 

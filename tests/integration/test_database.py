@@ -146,6 +146,21 @@ def test_a_server_that_is_away_is_a_transient_error(database: dict[str, Any], mo
         pass
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1 FROM no_such_table",
+        "SELECT no_such_column FROM tasks",
+    ],
+)
+def test_a_schema_that_is_older_than_the_code_is_a_database_that_is_away(
+    database: dict[str, Any], statement: str
+) -> None:
+    """Code goes live some minutes before its migrations have run."""
+    with pytest.raises(DatabaseUnavailable), connection() as session:
+        session.run("later", statement, {})
+
+
 def test_a_wrong_statement_is_not_taken_for_a_database_that_is_away(database: dict[str, Any]) -> None:
     with pytest.raises(pymysql.ProgrammingError), connection() as session:
         session.run("broken", "SELECT FROM", {})

@@ -11,6 +11,13 @@ from local.options import ROOT
 PATHS = [str(ROOT / "functions"), str(ROOT / "layers" / "longhaul" / "python")]
 
 
+def runs(program: str, *paths: Path) -> None:
+    """In a process of its own, with these folders beside ours."""
+    program = f"import sys; sys.path[:0] = {[*PATHS, *map(str, paths)]}; import longhaul.imports\n{program}"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+
+
 @pytest.mark.parametrize(
     "program",
     [
@@ -25,52 +32,32 @@ PATHS = [str(ROOT / "functions"), str(ROOT / "layers" / "longhaul" / "python")]
     ],
 )
 def test_a_deferred_package_is_there_when_it_is_used(program: str) -> None:
-    found = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {PATHS}; import longhaul.imports; {program}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr
+    runs(program)
 
 
 @pytest.mark.parametrize("module", ["aiosql", "importlib.metadata", "aws_lambda_powertools.event_handler"])
 def test_an_import_alone_does_not_use_it(module: str) -> None:
-    program = f"import longhaul.imports; import {module} as it; assert '__getattr__' in vars(it)"
-    found = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {PATHS}; {program}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr
+    runs(f"import {module} as it; assert '__getattr__' in vars(it)")
 
 
 def test_threads_that_use_it_first_at_once_wait_for_each_other(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.2)\nvalue = 7\n", encoding="utf-8")
-    program = f"""
-import sys
-from pathlib import Path
-sys.path[:0] = {[*PATHS, str(tmp_path)]}
+    program = """
 from concurrent.futures import ThreadPoolExecutor
-from longhaul import imports
-imports.defer_module("slow")
+longhaul.imports.defer_module("slow")
 import slow
 with ThreadPoolExecutor(4) as threads:
     assert list(threads.map(lambda _: slow.value, range(4))) == [7] * 4
 assert not hasattr(slow, "missing")
 """
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stderr
+    runs(program, tmp_path)
 
 
 def test_an_import_that_fails_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "late.py").write_text("import os\nvalue = os.environ['VALUE']\n", encoding="utf-8")
-    program = f"""
-import os, sys
-sys.path[:0] = {[*PATHS, str(tmp_path)]}
-from longhaul import imports
-imports.defer_module("late")
+    program = """
+import os
+longhaul.imports.defer_module("late")
 import late
 try:
     late.value
@@ -78,5 +65,4 @@ except KeyError:
     os.environ["VALUE"] = "7"
 assert late.value == "7"
 """
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stderr
+    runs(program, tmp_path)

@@ -13,7 +13,7 @@ test.each([
   expect(duration(seconds)).toBe(text);
 });
 
-test('what is after a beginning is told from what comes a step later', () => {
+test('two marks that follow each other never have the same text', () => {
   expect(after(0, 1)).toBe('0');
   expect([3720, 3750].map((seconds) => after(seconds, 30))).toEqual(['+1 h 2 min', '+1 h 2 min 30 s']);
   expect([62.005, 62.01].map((seconds) => after(seconds, 0.005))).toEqual(['+62.005 s', '+62.010 s']);

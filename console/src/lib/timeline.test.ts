@@ -59,7 +59,7 @@ test('zooming keeps the point under the cursor and stays within the whole', () =
   expect(zoomed({from: 0, until: 500}, whole, 4, 0)).toEqual(whole);
 });
 
-test('a window is never shorter than what a bar can be told by', () => {
+test('a window is never shorter than the smallest bar', () => {
   const {from, until} = zoomed({from: 0, until: LEAST}, {from: 0, until: 1000}, 0.5, 5);
   expect(until - from).toBe(LEAST);
 });

@@ -66,7 +66,7 @@ export function within(bars: Bar[], window: Window): Bar[] {
   return bars.filter((bar) => bar.planned <= window.until && (bar.ended ?? Infinity) >= window.from);
 }
 
-/** Sum up each level's steps in so many columns of the window. The time it takes is not that of the columns under each step. */
+/** Sum up each level's steps in the given number of columns of the window. The time it takes is not that of the columns under each step. */
 export function bandsOf(bars: Bar[], window: Window, count: number, now: number): Band[] {
   const width = (window.until - window.from) / count;
   const levels = new Map<string, Sums>();

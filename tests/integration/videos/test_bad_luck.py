@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,52 @@ def test_s3_that_is_away_costs_neither_tries_nor_a_second_job(of: Part, monkeypa
     assert s3 is aws.client("s3")
 
 
+class Broken(BaseHTTPRequestHandler):
+    """An S3 whose files break off after the first bytes."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"a few")
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def broken() -> Iterator[Any]:
+    """S3's client for one whose files break off."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        yield boto3.client("s3", endpoint_url=address, config=Config(retries={"max_attempts": 1}))
+        server.shutdown()
+
+
+def test_a_file_that_breaks_off_each_time_is_waited_for(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, refused, times = files.read_into, list[str](), running.TRANSIENT_RETRIES + 3
+
+    def breaks_off(key: str, path: Path) -> None:
+        if len(refused) < times:
+            refused.append(key)
+            with monkeypatch.context() as patch:
+                patch.setattr(aws, "client", lambda _: broken)
+                read(key, path)
+        else:
+            read(key, path)
+
+    monkeypatch.setattr(files, "read_into", breaks_off)
+    run = make({"seconds": 5})
+    assert (run.status, failures(run), len(refused)) == ("SUCCEEDED", {}, times)
+    assert set(created().values()) == {1}
+
+
 def test_a_bucket_that_refuses_us_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     denied = ClientError({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "PutObject")
 
@@ -374,6 +421,27 @@ def test_while_a_steps_create_is_unclear_no_other_asks_for_the_same(sql: Any) ->
     assert (run.status, waits) == ("SUCCEEDED", 3 * [jobs.MAX_LOOK_SECONDS])
     assert set(created().values()) == {1}
     assert sql("SELECT COUNT(*) AS n FROM video_creates") == [{"n": 0}]
+
+
+def test_a_create_that_made_nothing_gives_others_their_turn(sql: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the step that asked goes on trying, for hours."""
+    create, tried, free = Provider.create, list[str](), list[bool]()
+
+    def fails(self: Provider, path: str, body: Mapping[str, Any]) -> str:
+        if len(tried) < 3:
+            tried.append(path)
+            raise ProviderUnavailable("500")
+        return create(self, path, body)
+
+    def looked(seconds: float) -> None:
+        [row] = sql("SELECT COUNT(*) AS n FROM video_creates WHERE step_key LIKE '%%frame/001'")
+        free.append(row["n"] == 0)
+
+    monkeypatch.setattr(Provider, "create", fails)
+    with waiting(looked):
+        run = make({"seconds": 5})
+    assert (run.status, set(created().values())) == ("SUCCEEDED", {1})
+    assert free.count(True) >= len(tried) == 3
 
 
 def test_an_unclear_create_of_long_ago_keeps_nobody_waiting(sql: Any) -> None:

@@ -123,9 +123,7 @@ def is_away(error: BaseException) -> bool:
 
     What says that we are wrong (a parameter, a permission, a name) is not.
     """
-    if (
-        "botocore.exceptions" not in sys.modules
-    ):  # nothing of ours has raised it, and its import is the dearest of a cold start
+    if "botocore.exceptions" not in sys.modules:  # no client has raised it, and its import is slow
         return False
     from botocore.exceptions import (
         ClientError,
