@@ -10,6 +10,7 @@ providers/   stand-ins for the language models and the telephone service
 demo/        the demos, one module a workload
 
 stack        the supervisor, which starts all parts and stops them
+deploying    the process that deploys the template and ends with it
 services     the parts that are processes of their own; processes.py starts them
 database     the embedded database, or the one that DATABASE_URL names
 options      how a stack runs; machine.py is what it needs of the machine

@@ -11,7 +11,6 @@ from local import logs, scaffold, stack
 from local.gateway.tokens import SCOPES, Issuer
 from local.machine import port_of
 from local.options import CONCURRENCY, PORT, ROOT, STATE, TESTED, Options, StackError
-from local.running import send
 from local.template.model import REGION
 
 WORKLOADS = ("hospitals", "calls", "role", "diagnosis", "summaries", "video")
@@ -220,6 +219,8 @@ def _state_on(port: int | None) -> Path:
     """Return the folder of the stack that runs on this port; the default one without such a stack or a port."""
     if port is None:
         return STATE
+    from local.running import send  # its boto3 would stay with a stack
+
     try:
         return Path(send(f"{Options(port=port).runtime_url}/stack", "GET", None, {}, 5).json()["state"])
     except (OSError, ValueError, KeyError):

@@ -91,5 +91,10 @@ class Service:
 
     def last_line(self) -> str:
         """Return the last line of its log, as the reason of its end."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "its log is empty"
+        return last_line(self._log)
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a process's log."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "its log is empty"

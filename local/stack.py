@@ -15,22 +15,18 @@ from aiohttp import web
 
 from local.aws import eventbridge
 from local.aws.event_sources import Poller, Queues
+from local.deploying import Deployed, Order, deployer
 from local.gateway.console import Console
 from local.gateway.gateway import Gateway
 from local.gateway.tokens import Issuer
-from local.iam import policies
-from local.iam.guard import POLICIES, Guard
+from local.iam.guard import Guard
 from local.machine import check_network, check_ports, lock, remember_port, write_private
 from local.options import Options, StackError
 from local.processes import Service
-from local.runtime import limits
 from local.runtime.pool import Settings
 from local.runtime.runtime import Control, Runtime
 from local.services import database_secret, services_of, until_ready
-from local.template.deployment import CREDENTIALS, DeploymentError, deploy, store_secrets, verify_sender
-from local.template.model import ACCOUNT, REGION, Blueprint, Deployment, EventRule, TemplateError
-from local.template.parameters import parameters, secrets
-from local.template.template import read
+from local.template.model import ACCOUNT, CREDENTIALS, REGION, Deployment, EventRule
 
 DEVELOPER = ("local", "developer")  # tenant and user of the token in the state folder
 
@@ -94,12 +90,7 @@ class Stack:
             await web.TCPSite(runner, "127.0.0.1", port).start()
 
     async def _start(self, session: aiohttp.ClientSession) -> None:
-        secret = await asyncio.to_thread(database_secret, self.options)
-        for service in self._services.values():
-            await service.start()
-        ready = [until_ready(name, service, self.options, session) for name, service in self._services.items()]
-        await asyncio.gather(*ready)
-        blueprint, deployment = await asyncio.to_thread(self._deploy, secret)
+        blueprint, deployment = await self._deploy(session)
         settings = Settings(
             self.options.template.resolve().parent,
             self.options.logs,
@@ -125,18 +116,15 @@ class Stack:
         write_private(self.options.state / "token", self.issuer.token(*DEVELOPER))
         self._gateway.open(blueprint.api, runtime, blueprint.sockets)
 
-    def _deploy(self, secret: dict[str, Any]) -> tuple[Blueprint, Deployment]:
-        arns = store_secrets(self.options.aws_url, secrets(secret))
-        chosen = parameters(self.options, self.issuer.url, arns)
-        verify_sender(self.options.aws_url, chosen["MailFrom"])
-        try:
-            blueprint = read(self.options.template, chosen)
-            deployment = deploy(self.options.aws_url, blueprint)
-            limits.check(deployment.functions.values(), self.options.concurrency)
-            policies.write(blueprint.policies, self.options.iam / POLICIES)
-        except (TemplateError, DeploymentError) as error:
-            raise StackError(f"{self.options.template.name}: {error}") from error
-        return eventbridge.resolved(blueprint, deployment.physical), deployment
+    async def _deploy(self, session: aiohttp.ClientSession) -> Deployed:
+        """Start the services, and deploy the template to the local AWS."""
+        secret = await asyncio.to_thread(database_secret, self.options)
+        async with deployer(self.options) as deploy:
+            for service in self._services.values():
+                await service.start()
+            ready = [until_ready(name, service, self.options, session) for name, service in self._services.items()]
+            await asyncio.gather(*ready)
+            return await deploy(Order(self.options, self.issuer.url, secret))
 
     async def _migrate(self, runtime: Runtime, deployment: Deployment) -> None:
         if "Migrate" not in deployment.functions:

@@ -11,10 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.template.model import REGION, STACK_NAME, Blueprint, Deployment
+from local.template.model import CREDENTIALS, REGION, STACK_NAME, Blueprint, Deployment
 from local.template.template import CODE_BUCKET, CODE_KEY
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
 
 
 class DeploymentError(Exception):

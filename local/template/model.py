@@ -9,6 +9,7 @@ from local.iam.policies import Need, Policies
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 STACK_NAME = "longhaul"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
 INTEGRATION_SECONDS = 30.0  # an HTTP API waits no longer
 
 
