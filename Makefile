@@ -123,9 +123,9 @@ build: .venv/.ready .venv-sam/.ready ## Build what is deployed into .aws-sam, an
 	@$(RUN) -m local.trimming .aws-sam/build/VendorLayer/python
 	@echo "Compiling: Lambda cannot keep bytecode, and its lack more than doubles a cold start"
 	@.venv-sam/bin/python -m compileall -q -f --invalidation-mode unchecked-hash .aws-sam/build
-	@echo "Importing every function from its built code and layers"
+	@echo "Importing every function from its built code and layers (compiled modules of .venv, if those are for another machine)"
 	@BUILT=.aws-sam/build $(PYTEST) -q tests/architecture/test_handlers.py \
-		tests/architecture/test_limits.py tests/unit/local/test_trimming.py
+		tests/architecture/test_limits.py tests/architecture/test_built.py
 
 openapi: .venv/.ready ## Write functions/docs/openapi.json anew from the code
 	@$(RUN) -m docs.document
@@ -169,10 +169,11 @@ clean: ## Remove all that these commands made: environments, build, caches, loca
 	@touch $@
 
 # aws-sam-cli pins so many packages that it has a place of its own; `sam build` needs pip there, hence --seed.
-.venv-sam/.ready: requirements/sam.txt .python-version | $(UV_READY)
+.venv-sam/.ready: requirements/sam.txt requirements/pip.conf .python-version | $(UV_READY)
 	@echo "Preparing .venv-sam from requirements/sam.txt"
 	@$(UV) venv --quiet --allow-existing --seed --python 3.13 .venv-sam
 	@$(UV) pip sync --quiet --python .venv-sam --require-hashes requirements/sam.txt
+	@cp requirements/pip.conf .venv-sam/
 	@touch $@
 
 .venv-fuzz/.ready: requirements/fuzz.txt .python-version | $(UV_READY)

@@ -1,13 +1,19 @@
-"""AWS's list prices of a million steps, by the batch: Step Functions and Lambda (us-east-1, x86, November 2026).
+"""AWS's list prices of a million steps, by the batch: Step Functions and Lambda (us-east-1, November 2026).
 
+A second of Lambda has the price of the machine that base.yaml says. What was measured on another one is taken as it is.
 SQS, DynamoDB and MySQL are not counted. A batch sends one SQS message, which is three requests ($0.40 a million).
 """
 
 from itertools import pairwise
 
+from deployment.bundle import BASE
+from deployment.text import load
+
 TRANSITION = 0.025 / 1_000
 REQUEST = 0.20 / 1_000_000
-GB_SECOND = 0.0000166667
+GB_SECONDS = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
+(ARCHITECTURE,) = load(BASE.read_text(encoding="utf-8"))["Globals"]["Function"]["Architectures"]
+GB_SECOND = GB_SECONDS[ARCHITECTURE]
 GIGABYTES = 0.5
 BATCHES = (1, 10, 25, 100)
 PAGE_BATCHES = 1_000

@@ -1,8 +1,10 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.architecture.built import importable
 from tests.architecture.repository import ROOT, Repository
 
 
@@ -10,6 +12,13 @@ from tests.architecture.repository import ROOT, Repository
 def repository() -> Repository:
     """This checkout."""
     return Repository(ROOT)
+
+
+@pytest.fixture(scope="session")
+def imported(repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """In `make build`, what it built, as this machine imports it. None elsewhere: the source is tried."""
+    built = os.environ.get("BUILT")
+    return importable(repository, Path(built), tmp_path_factory.mktemp("built")) if built else None
 
 
 @pytest.fixture

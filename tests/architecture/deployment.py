@@ -220,6 +220,24 @@ def browsers(repository: Repository) -> list[str]:
     return found
 
 
+def architectures(repository: Repository) -> list[str]:
+    """What pip puts into a layer is built for the machine that every function has."""
+    wanted = repository.template["Globals"]["Function"]["Architectures"]
+    found = [
+        f"{name} has other Architectures than Globals: {wanted}"
+        for name, properties in repository.function_resources().items()
+        if properties.get("Architectures", wanted) != wanted
+    ]
+    for name, resource in repository.template["Resources"].items():
+        metadata = resource.get("Metadata", {})
+        if resource["Type"] == "AWS::Serverless::LayerVersion" and metadata["BuildMethod"].startswith("python"):
+            if [metadata.get("BuildArchitecture")] != wanted:
+                found.append(f"{name}: its BuildArchitecture is not that of the functions, {wanted}")
+            if resource["Properties"].get("CompatibleArchitectures") != wanted:
+                found.append(f"{name}: its CompatibleArchitectures are not those of the functions, {wanted}")
+    return found
+
+
 def quotas(repository: Repository) -> list[str]:
     """A function that routes of a scope lead to reads the quotas and may count against them (`http.limits`)."""
     needed = {field.upper() for model in (settings.Limits, settings.Cache) for field in model.model_fields}

@@ -10,7 +10,7 @@ Example = Callable[[dict[str, str]], Repository]
 Rule = Callable[[Repository], list[str]]
 
 TEMPLATE = """
-Globals: {Function: {Environment: {Variables: {POWERTOOLS_SERVICE_NAME: longhaul}}}}
+Globals: {Function: {Architectures: [arm64], Environment: {Variables: {POWERTOOLS_SERVICE_NAME: longhaul}}}}
 Resources:
   Api:
     Type: AWS::Serverless::HttpApi
@@ -34,6 +34,11 @@ Resources:
           Type: HttpApi
           Properties: {Method: POST, Path: /jobs, Auth: {AuthorizationScopes: [!Sub "${ScopePrefix}jobs"]}}
         Docs: {Type: HttpApi, Properties: {Method: GET, Path: /docs, Auth: {Authorizer: NONE}}}
+  Kernel: {Type: AWS::Serverless::LayerVersion, Metadata: {BuildMethod: makefile}}
+  Vendor:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: {BuildMethod: python3.13, BuildArchitecture: arm64}
+    Properties: {CompatibleArchitectures: [arm64]}
   SyncJobsLogs: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: 30}}
   JobsSource:
     Type: AWS::Lambda::EventSourceMapping
@@ -102,6 +107,7 @@ RULES = [
     deployment.kept,
     deployment.routes,
     deployment.browsers,
+    deployment.architectures,
     deployment.quotas,
     deployment.logs,
     deployment.permissions,
@@ -172,6 +178,15 @@ BAD = [
     (deployment.browsers, "if-match, prefer", "if-match", "a page may not send prefer, which the code reads"),
     (deployment.browsers, "[ETag, Link]", "[Link]", "a page may not read ETag, which answers have"),
     (deployment.browsers, "[ETag, Link]", "[ETag, Link, Age]", "docs/api.md says other headers than the template"),
+    (deployment.architectures, "{Architectures: [arm64]", "{Architectures: [x86_64]", "Vendor: its BuildArchitecture"),
+    (deployment.architectures, "BuildArchitecture: arm64", "Other: arm64", "Vendor: its BuildArchitecture is not"),
+    (
+        deployment.architectures,
+        "CompatibleArchitectures: [arm64]",
+        "Other: []",
+        "Vendor: its CompatibleArchitectures are",
+    ),
+    (deployment.architectures, "Timeout: 20\n", "Architectures: [x86_64]\n", "SyncJobs has other Architectures"),
     (deployment.quotas, "BULK_PER_MINUTE: 60, ", "", "SyncJobs is not given BULK_PER_MINUTE"),
     (deployment.quotas, "CACHE_TABLE: !Ref CacheTable,", "", "SyncJobs is not given CACHE_TABLE"),
     (deployment.quotas, "dynamodb:UpdateItem", "dynamodb:PutItem", "SyncJobs may not count requests in CacheTable"),

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,10 +27,8 @@ BAD = [
 
 
 @pytest.fixture(scope="module")
-def found(repository: Repository) -> dict[str, str]:
-    """From the source; or, in `make build`, from what was built."""
-    built = os.environ.get("BUILT")
-    return problems(repository, Path(built) if built else None)
+def found(repository: Repository, imported: Path | None) -> dict[str, str]:
+    return problems(repository, imported)
 
 
 @pytest.mark.parametrize("logical_id", sorted(Repository(ROOT).function_resources()))
