@@ -5,7 +5,6 @@ sound is made as long as its pictures (silence where there is none), and all of 
 of an encoder's priming between clips. PyAV is in the media layer: only functions that have it call what is here.
 """
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,7 +72,6 @@ def join(
             louder = 0.0 if sound_is_even else _gain(path)
             with av.open(path) as clip:  # again: graph and pictures are read at their own pace, without a queue between
                 samples = _write_sound(clip, out, audio, samples, round(start * RATE), louder)
-            gc.collect()  # a graph holds itself, and 90 MB of sound
             report(number / len(clips))
         if not copied:
             out.mux(video.encode(None))
