@@ -13,7 +13,7 @@ from longhaul import aws, settings, testing
 from longhaul.tasks.kinds import kinds
 from longhaul.testing import Run
 from tests.chatting import API_KEY, StandIn
-from videos import provider
+from videos import making, provider, writing
 from videos.capabilities import DEFAULT_CLIP_MODEL, DEFAULT_IMAGE_MODEL
 from videos.model import Scene, Script
 
@@ -52,6 +52,13 @@ def dashscope(model: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     s3.delete_bucket(Bucket=BUCKET)
     settings.of.cache_clear()
     provider.provider.cache_clear()
+
+
+@pytest.fixture
+def in_twos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes are written and joined two at a time: a film of three takes every step that a long one takes."""
+    monkeypatch.setattr(writing, "SCENES_AT_ONCE", 2)
+    monkeypatch.setattr(making, "PART_SCENES", 2)
 
 
 def write(prompt: str) -> dict[str, Any]:

@@ -31,20 +31,23 @@ from videos.provider import ListedJob, Provider
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 type Control = Callable[..., None]
-STAGES = ["script", "scenes/009", "frame/002", "clip/011", "part/001", "part/002", "film"]
+STAGES = ["script", "scenes/003", "frame/002", "clip/003", "part/001", "part/002", "film"]
 CLOSED = "http://127.0.0.1:1"  # nothing listens there
 
 
+@pytest.mark.usefixtures("in_twos")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_whichever_stages_worker_is_killed_each_scene_is_paid_for_once(when: Any) -> None:
-    run = make({"seconds": 55}, faults=[Kill(key, when) for key in STAGES])
+    run = make({"seconds": 15}, faults=[Kill(key, when) for key in STAGES])
     assert (run.status, failures(run)) == ("SUCCEEDED", {})
     assert run.result is not None
-    assert run.result["scenes"] == 11
-    assert len(created()) == 22
+    assert run.result["scenes"] == 3
+    assert set(STAGES) <= {*run.outputs}
+    assert len(created()) == 6
     assert set(created().values()) == {1}
 
 
+@pytest.mark.usefixtures("in_twos")
 @pytest.mark.parametrize("kind", [Part.frame, Part.clip, Part.part, Part.film])
 def test_a_worker_that_dies_with_its_file_stored_and_no_row_written_leaves_no_second_file(
     kind: Part, monkeypatch: pytest.MonkeyPatch
@@ -57,7 +60,7 @@ def test_a_worker_that_dies_with_its_file_stored_and_no_row_written_leaves_no_se
             raise Killed
 
     monkeypatch.setattr(files, "upload", deadly)
-    run = make({"seconds": 55})
+    run = make({"seconds": 15})
     assert run.status == "SUCCEEDED"
     assert next(dies, None) is None
     assert set(created().values()) == {1}
@@ -268,6 +271,7 @@ def test_a_provider_that_stays_away_fails_its_step_in_the_end(monkeypatch: pytes
 @pytest.mark.parametrize("of", [Part.frame, Part.clip, Part.film])
 def test_s3_that_is_away_costs_neither_tries_nor_a_second_job(of: Part, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN S3 at an address where nothing listens, for more uploads of such a file than a step has tries
+    monkeypatch.setattr(running, "TRANSIENT_RETRIES", 2)
     s3, upload, refused, times = aws.client("s3"), files.upload, list[str](), running.TRANSIENT_RETRIES + 3
     gone = boto3.client("s3", endpoint_url=CLOSED, config=Config(retries={"max_attempts": 1}))
 

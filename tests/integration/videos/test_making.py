@@ -57,7 +57,8 @@ def test_a_storyboard_is_written_eight_scenes_at_a_time_and_a_long_film_is_joine
         assert abs(film.duration / 1_000_000 - 60) < 0.2
 
 
-@pytest.mark.parametrize("scenes", [[2], [10, 1]])  # of each part; the latter film is joined of two
+@pytest.mark.usefixtures("in_twos")
+@pytest.mark.parametrize("scenes", [[2], [2, 1]])  # of each part; the latter film is joined of two
 def test_a_film_may_begin_with_its_title_and_show_what_is_said(
     scenes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
