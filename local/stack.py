@@ -132,6 +132,7 @@ class Stack:
         outcome = await runtime.invoke("Migrate", b"{}")
         if outcome.failed:
             raise StackError(f"Migrate failed: {outcome.payload.decode(errors='replace')[:1000]}")
+        runtime.pools["Migrate"].retire_idle(0)  # nothing calls it again
 
     async def _recover(self, runtime: Runtime, deployment: Deployment) -> None:
         """Restart the tasks that are RUNNING in the database: their executions and messages ended with the last stack.

@@ -32,6 +32,7 @@ def serve(port: int, runtime: str, guard: Guard, mail: Path) -> None:
 
     unread.skip()  # before anything imports EC2
     shortcut.join()  # before the guard, which stands before all of it
+    forget_models()
     make_dynamodb_atomic()
     quotas.enforce()
     executions.parse_once()
@@ -44,6 +45,14 @@ def serve(port: int, runtime: str, guard: Guard, mail: Path) -> None:
     _join_guard(guard)
     AwsServer(port).start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+@functools.cache
+def forget_models() -> None:
+    """Let a deleted message, item or object be gone. moto lists all that were ever made, for a reset and a page."""
+    from moto.core.common_models import BaseModel
+
+    replace(BaseModel, "__new__", lambda cls, *_, **__: object.__new__(cls))
 
 
 def make_dynamodb_atomic() -> None:

@@ -6,6 +6,7 @@ or one that has finished. Starting takes seconds on a busy machine, and most fun
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ from local.runtime.worker import Worker
 from local.template.model import REGION, Function
 
 CONCURRENCY = 10  # processes of a function without reserved concurrency; further invocations wait
-IDLE_SECONDS, SPARE_SECONDS = 30, 10  # until an idle process ends: the last of its function, and others
+IDLE_SECONDS, SPARE_SECONDS = 30, 3  # until an idle process ends: the last of its function if it is used, and others
 SCAN_SECONDS = 0.2  # between two scans of the sources; one takes about 2 ms
 COMMON = {  # of the environment of each function
     "AWS_DEFAULT_REGION": REGION,
@@ -107,12 +108,15 @@ class Pool:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def retire_idle(self) -> None:
-        """End idle processes that are dead, out of date, or were idle for too long. The last is kept longer."""
+    def retire_idle(self, longest: float = math.inf) -> None:
+        """End idle processes that are dead, out of date, or were idle for too long; `longest` in seconds.
+
+        The last is kept longer if it has run more than one event. A schedule's has not: its next one is a minute away.
+        """
         now, version = time.monotonic(), self._sources.version()
         for worker in list(self._idle):
-            kept = self._settings.idle_seconds
-            if worker is not self._idle[-1]:
+            kept = min(self._settings.idle_seconds, longest)
+            if worker is not self._idle[-1] or worker.invocations == 1:
                 kept = min(kept, SPARE_SECONDS)
             if not worker.alive or worker.version != version or now - worker.idle_since > kept:
                 self.retire(worker)

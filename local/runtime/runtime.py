@@ -16,7 +16,7 @@ from local.runtime.pool import COMMON, Pool, Settings, Sources
 from local.runtime.worker import describe
 from local.template.model import Function
 
-KEEP_SECONDS = 5.0  # between two looks for processes to end
+KEEP_SECONDS = 1.0  # between two looks for processes to end
 MEMORY_SECONDS = 0.25  # between two looks at the memory of the processes at work; one costs 30 us a process
 RETRY_AFTER = (2.0, 10.0)  # seconds, of asynchronous invocations that failed; AWS waits one and two minutes
 THROTTLE_SECONDS, MAX_THROTTLE_SECONDS = 1.0, 300.0  # until one that was throttled is tried again
