@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.logs import log_path
+from local.runtime.forking import IMMORTAL
 from local.runtime.limits import UnknownFunction
 from local.runtime.pool import SPARE_SECONDS
 from local.runtime.runtime import Runtime
@@ -245,6 +246,21 @@ def test_a_process_begins_with_packages_and_without_code_of_ours(tmp_path: Path)
         assert not [name for name in before if name.split(".")[0] in ("longhaul", "local", "tasks")]
 
     run(tmp_path, work, Function("Look", "looking.handler"))
+
+
+def test_a_process_counts_no_references_to_what_it_shares(tmp_path: Path) -> None:
+    # GIVEN a function that looks at a count in the packages, which it would have to write, and at one of its own
+    (tmp_path / "functions").mkdir()
+    code = "import sys\nimport pydantic\n\n\ndef handler(event, context):\n"
+    code += "    return [sys.getrefcount(one) for one in (pydantic.BaseModel, pydantic.BaseModel.__doc__, handler)]\n"
+    (tmp_path / "functions" / "counting.py").write_text(code)
+
+    async def work(runtime: Runtime) -> None:
+        model, text, own = payload(await runtime.invoke("Count", b"{}"))
+        assert model == text == IMMORTAL
+        assert own < 100
+
+    run(tmp_path, work, Function("Count", "counting.handler"))
 
 
 def test_processes_end_with_the_one_that_forks_and_the_next_call_has_new_ones(tmp_path: Path) -> None:
