@@ -1,21 +1,27 @@
-"""Connections to one AWS service, kept open, by the standard library's HTTP client.
+"""Connections to one AWS service, kept open. What comes back is parsed by llhttp, the parser of Node.js (httptools).
 
-urllib3 under botocore's session takes three times the processor time for the same. Errors are botocore's own, so
-whoever catches those of boto3's clients catches these.
+The standard library's client takes twice the processor time for a call, most of it for an answer's headers, which it
+reads as a mail's; urllib3 under botocore's session takes more than three times. Errors are botocore's own, so whoever
+catches those of boto3's clients catches these.
 """
 
 import select
+import socket
 import ssl
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
+
+from httptools.parser.errors import HttpParserError
+from httptools.parser.parser import HttpResponseParser
 
 from longhaul import tls
 
 KEPT = 10  # connections of threads that call at once, as boto3 keeps
+READ_BYTES = 64 * 1024
+PORTS = {"http": 80, "https": 443}
 
 
 class Response(NamedTuple):
@@ -36,29 +42,29 @@ class Connections:
         parts = urlsplit(url)
         self.url, self.host, self.path = url, parts.netloc.rpartition("@")[2], parts.path or "/"
         self._secure = parts.scheme == "https"
-        self._name, self._port = parts.hostname or "", parts.port
+        self._name, self._port = parts.hostname or "", parts.port or PORTS[parts.scheme]
         self._connect_seconds, self._read_seconds = timeouts
-        self._idle: list[HTTPConnection] = []
+        self._idle: list[socket.socket] = []
         weakref.finalize(self, _close_all, self._idle)
 
     def post(self, headers: Mapping[str, str], body: bytes) -> Response:
         """Send the body and return the answer. Raises botocore's connection errors; nothing is tried again."""
         opened = self._taken() or self._opened()
         try:
-            response = _exchange(opened, self.path, headers, body)
+            response, kept = _exchange(opened, _written(self.path, headers, body))
         except BaseException as error:
             opened.close()
-            if isinstance(error, OSError | HTTPException):
+            if isinstance(error, OSError | HttpParserError):
                 self._close_idle()  # what was idle as long is as lost: the next try must not meet it
                 self._raise_lost(error)
             raise
-        if opened.sock and len(self._idle) < KEPT:
+        if kept and len(self._idle) < KEPT:
             self._idle.append(opened)
         else:
             opened.close()
         return response
 
-    def _taken(self) -> HTTPConnection | None:
+    def _taken(self) -> socket.socket | None:
         """An idle connection that the other side has not closed meanwhile: nothing else would come from there."""
         while True:
             try:
@@ -66,22 +72,25 @@ class Connections:
             except IndexError:
                 return None
             quiet = select.poll()
-            quiet.register(opened.sock, select.POLLIN)
+            quiet.register(opened, select.POLLIN)
             if not quiet.poll(0):
                 return opened
             opened.close()
 
-    def _opened(self) -> HTTPConnection:
+    def _opened(self) -> socket.socket:
         try:
-            opened = (
-                HTTPSConnection(self._name, self._port, timeout=self._connect_seconds, context=self._context())
-                if self._secure
-                else HTTPConnection(self._name, self._port, timeout=self._connect_seconds)
-            )
-            opened.connect()
+            context = self._context() if self._secure else None
+            opened = socket.create_connection((self._name, self._port), self._connect_seconds)
+            try:
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if context:
+                    opened = context.wrap_socket(opened, server_hostname=self._name)
+            except BaseException:
+                opened.close()
+                raise
         except OSError as error:
             self._raise_unreachable(error)
-        opened.sock.settimeout(self._read_seconds)
+        opened.settimeout(self._read_seconds)
         return opened
 
     def _context(self) -> ssl.SSLContext:
@@ -111,15 +120,53 @@ class Connections:
         raise kind(endpoint_url=self.url, error=error) from error
 
 
-def _exchange(opened: HTTPConnection, path: str, headers: Mapping[str, str], body: bytes) -> Response:
-    opened.request("POST", path, body, dict(headers))
-    answer = opened.getresponse()
-    if answer.length is None and not answer.chunked:
-        raise HTTPException("an answer without its length may be half of one")
-    fields = {name.lower(): value for name, value in answer.headers.items()}
-    return Response(answer.status, fields, answer.read())
+class _Answer:
+    """What the parser finds of one answer."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.parts: list[bytes] = []
+        self.whole = self.kept = False
+        self.parser = HttpResponseParser(self)
+
+    def on_message_begin(self) -> None:
+        """Raises ValueError, which the parser makes an HttpParserError, for more than one answer to a request."""
+        if self.whole:
+            raise ValueError("more came after the answer")
+        self.headers.clear()  # those of a word in between
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, part: bytes) -> None:
+        self.parts.append(part)
+
+    def on_message_complete(self) -> None:
+        self.whole = self.parser.get_status_code() >= 200  # 1xx is a word in between
+        self.kept = self.parser.should_keep_alive()  # it forgets that behind the message
 
 
-def _close_all(connections: list[HTTPConnection]) -> None:
+def _exchange(opened: socket.socket, request: bytes) -> tuple[Response, bool]:
+    """The answer, and whether the connection may be used again. Raises OSError and HttpParserError.
+
+    An answer that says nothing of its length ends with the connection, and may be half of one: it is lost.
+    """
+    opened.sendall(request)
+    answer = _Answer()
+    while not answer.whole:
+        received = opened.recv(READ_BYTES)
+        if not received:
+            raise ConnectionResetError("the connection was closed before the answer was whole")
+        answer.parser.feed_data(received)
+    return Response(answer.parser.get_status_code(), answer.headers, b"".join(answer.parts)), answer.kept
+
+
+def _written(path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A request, head and body together: in two packets the second would wait for the first one's acknowledgement."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+
+
+def _close_all(connections: list[socket.socket]) -> None:
     for opened in connections:
         opened.close()
