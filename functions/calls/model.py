@@ -132,7 +132,7 @@ def outcome_of(task_status: str) -> Outcome:
     return _OUTCOMES.get(task_status, Outcome.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One line of a conversation. `speaker` is Robot or Contact; `at` is in milliseconds since 1970, 0 when unknown."""
 

@@ -13,7 +13,7 @@ KEPT_SECONDS = CONNECTION_SECONDS + 600  # what is known of a connection
 type What = Literal["task_id", "kind", "all", "alerts"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Topic:
     """What a connection subscribes to: a task, the tasks of a kind, all of the tenant's, or its alerts.
 
@@ -51,7 +51,7 @@ class Holder(BaseModel):
         return self.token_expires_at <= time.time()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Connection:
     """A connection of a tenant: it is forgotten at `expires_at`, and closed when its token is no longer valid."""
 

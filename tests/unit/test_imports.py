@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.options import ROOT
+from longhaul import http
 
 PATHS = [str(ROOT / "functions"), str(ROOT / "layers" / "longhaul" / "python")]
 
@@ -66,3 +67,32 @@ except KeyError:
 assert late.value == "7"
 """
     runs(program, tmp_path)
+
+
+def test_garbage_is_looked_for_when_a_function_is_imported() -> None:
+    """Not before: a look at all that imports have made takes a tenth of their time. And not at what they have made."""
+    program = """
+import gc
+assert gc.get_threshold()[0] == longhaul.imports.IMPORTING
+from longhaul.observability import observed
+observed(lambda event, context: None)
+assert gc.get_threshold()[0] == longhaul.imports.RUNNING
+assert gc.get_freeze_count() > 10_000
+"""
+    runs(program)
+
+
+def test_names_of_our_own_package_are_found_where_they_are() -> None:
+    program = """
+from longhaul.http import make_app
+assert 'longhaul.http.pages' not in sys.modules
+from longhaul.http import Page, Response, pages
+assert pages.Page is Page
+"""
+    runs(program)
+
+
+def test_no_name_of_our_own_package_is_a_modules() -> None:
+    """Importing the module would put it in the name's place."""
+    modules = {module.stem for module in (ROOT / "layers/longhaul/python/longhaul/http").glob("*.py")}
+    assert not modules & set(http.__all__)

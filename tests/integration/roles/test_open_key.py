@@ -30,7 +30,7 @@ type Sent = Callable[[str], list[dict[str, Any]]]
 
 KIND = "role_creation"
 TASKS = "/api/v1/tasks"
-INSERTED = ["insert_task", "count_submitted", "fetch_stored", "is_heard"]
+INSERTED = ["insert_task", "count_submitted", "fetch_stored"]
 BODY = {"kind": KIND, "params": PARAMS}
 COUNT = "SELECT COUNT(*) AS n FROM tasks WHERE kind = 'role_creation'"
 

@@ -123,7 +123,7 @@ def test_a_submit_is_one_insert_its_count_and_two_reads(
         longhaul_database.Session, "run", lambda self, name, *rest: ran.append(name) or run(self, name, *rest)
     )
     submit(asking())
-    assert ran == ["insert_task", "count_submitted", "fetch_stored", "is_heard"]
+    assert ran == ["insert_task", "count_submitted", "fetch_stored"]
 
 
 def test_a_hint_that_cannot_be_sent_does_not_lose_the_task(

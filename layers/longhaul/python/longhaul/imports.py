@@ -13,20 +13,24 @@ without TLS; `defer_cryptography` imports it when one is.
 import gc
 import importlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable
 from functools import cache
-from importlib.abc import Loader
 from threading import RLock
 from types import ModuleType
 from typing import Any
 
-ALLOCATIONS = 50_000  # before garbage is looked for: imports make none, and the usual 2,000 cost them a tenth
+# Allocations before garbage is looked for, while a function is imported and afterwards. Imports make none, and to look
+# at all that they have made costs a tenth of them.
+IMPORTING, RUNNING = 500_000, 50_000
 DEFERRED = (
     "aiosql",  # which reads its own version from the metadata of all packages
+    "aiosql.adapters",
     "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.utilities.data_classes",
+    "longhaul.http",
 )
 
 _IMPORT = re.compile(r"^from ([.\w]+) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
@@ -37,7 +41,7 @@ def defer(package: str) -> None:
     if package in sys.modules or (spec := importlib.util.find_spec(package)) is None or spec.loader is None:
         return
     loader, module = spec.loader, importlib.util.module_from_spec(spec)
-    whole = _once(module, loader)
+    whole = _once(module, loader.exec_module)
 
     @cache
     def sources() -> dict[str, str]:
@@ -73,7 +77,7 @@ def defer_module(name: str) -> None:
     if name in sys.modules or (spec := importlib.util.find_spec(name)) is None or spec.loader is None:
         return
     module = importlib.util.module_from_spec(spec)
-    whole = _once(module, spec.loader)
+    whole = _once(module, spec.loader.exec_module)
 
     def find(attribute: str) -> Any:
         if attribute.startswith("__"):
@@ -83,7 +87,13 @@ def defer_module(name: str) -> None:
     _put(name, module, find)
 
 
-def _once(module: ModuleType, loader: Loader) -> Callable[[str], Any]:
+def done() -> None:
+    """A function's imports are done. What they made stays, so no look for garbage needs to pass it again."""
+    gc.freeze()
+    gc.set_threshold(RUNNING)
+
+
+def _once(module: ModuleType, execute: Callable[[ModuleType], None]) -> Callable[[str], Any]:
     """What imports the whole module for its first attribute. An import that fails is tried again, as Python does."""
     lock, begun = RLock(), False
 
@@ -94,7 +104,7 @@ def _once(module: ModuleType, loader: Loader) -> Callable[[str], Any]:
                 begun = True  # so that what is missing within the import itself is missing
                 deferring = module.__dict__["__getattr__"]
                 try:
-                    loader.exec_module(module)
+                    execute(module)
                 except BaseException:
                     begun = False
                     raise
@@ -144,8 +154,10 @@ def defer_cryptography() -> None:
     auth.sha2_rsa_encrypt = encrypted
 
 
-gc.set_threshold(ALLOCATIONS)
+gc.set_threshold(IMPORTING)
 for each in DEFERRED:
     defer(each)
 defer_module("importlib.metadata")  # Pydantic looks for plugins with it, unless PYDANTIC_DISABLE_PLUGINS is set
+defer_module("jmespath")  # Powertools' logger asks it for an event's correlation id, if told where that is
+os.environ.setdefault("PYTHONTZPATH", "/usr/share/zoneinfo")  # else zoneinfo reads all variables of Python's build
 defer_cryptography()

@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from longhaul import aws, lifetime
+from longhaul import aws, imports, lifetime
 from longhaul.errors import AwsUnavailable
 
 type Handler = Callable[[dict[str, Any], LambdaContext], Any]
@@ -60,5 +60,6 @@ def observed(handler: Handler) -> Handler:
             if metrics.metric_set:
                 metrics.flush_metrics()
 
+    imports.done()  # a module's handler is its last definition
     wrapped: Handler = observe
     return wrapped

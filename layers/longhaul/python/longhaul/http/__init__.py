@@ -20,7 +20,7 @@
 from aws_lambda_powertools.event_handler import Response
 
 from longhaul.http.app import Api, make_app
-from longhaul.http.conditional import (
+from longhaul.http.conditions import (
     IfMatch,
     asks_for_fresh,
     check_match,

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from longhaul.cache.compression import LEVEL
 from longhaul.errors import NotFound
 from longhaul.http import limits, problems
-from longhaul.http.conditional import encoded_etag
+from longhaul.http.conditions import encoded_etag
 from longhaul.http.errors import MethodNotAllowed
 from longhaul.http.exchange import RequestValidation, ResponseValidation
 from longhaul.http.wire import dumps

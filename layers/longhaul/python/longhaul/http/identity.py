@@ -17,7 +17,7 @@ BEARER = "bearer"  # the name of the OpenAPI security scheme
 SCOPE_CLAIMS = ("scope", "scp")  # RFC 8693 has the first; Okta and Microsoft Entra write the second
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caller:
     """The tenant every query filters by, the user, and what the token allows."""
 

@@ -42,7 +42,7 @@ _WINDOW = WINDOW_SECONDS * _MICRO
 _STANDING = "standing"  # under this name it waits in the resolver's context for the answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """`quota` requests a minute, all of them at once if need be."""
 
@@ -58,7 +58,7 @@ class Policy:
         return f'"{self.name}";q={self.quota};w={WINDOW_SECONDS}'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """Whether a request may go on, how many more would be, and the seconds until there is one more than that."""
 

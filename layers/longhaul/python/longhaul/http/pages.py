@@ -44,7 +44,7 @@ Cursor = Annotated[
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Items a page, 1 to 1,000.", examples=[20])]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PageParams:
     """Which page: by its number, or after the row whose key is `after`, with `before` rows before it.
 

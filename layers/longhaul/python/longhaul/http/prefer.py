@@ -12,8 +12,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
-from longhaul.http import waiting
-from longhaul.http.conditional import VARY
+from longhaul.http.conditions import VARY
 from longhaul.http.identity import caller
 
 MAX_WAIT = 20  # seconds; the gateway gives up after 30
@@ -71,6 +70,8 @@ def held[T](
     seen = look()
     if done(seen) or time.monotonic() >= until:
         return seen, wait
+    from longhaul.http import waiting  # which only a caller who waits needs
+
     with waiting.place(caller(app).tenant_id, left) as placed:
         while placed and not done(seen) and (rest := until - time.monotonic()) > 0:
             sleep(min(LOOK_EVERY, rest))

@@ -38,7 +38,7 @@ class End(Enum):
     withheld = "withheld"  # by the model or its filter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Completion:
     """The model's text, how it ended, and the provider's own `usage`."""
 

@@ -13,7 +13,7 @@ MILLION = 1_000_000
 MAX_TOKENS = 10**9  # of one answer; a provider that counts more is not believed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Usage:
     """All requests of one consultation. `cost` is in the currency of the model's prices, `seconds` the time waited.
 
@@ -30,7 +30,7 @@ class Usage:
     estimated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reply[A]:
     """An answer (a Pydantic model, or text) and its usage."""
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache as remembered
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -29,7 +30,12 @@ PROGRESS_UPDATE_INTERVAL = 5  # the row is written each time this many more step
 MAX_DIFFERENCE = 10  # points of progress between row and live item that are still in sync
 
 _ROWS = Namespace("task", 2, Tier.short)  # short: should a writer die between its commit and its word to the cache
-_ROW = TypeAdapter(Task)
+
+
+@remembered
+def _row() -> TypeAdapter[Task]:
+    """Built when a task is read: no submission needs it."""
+    return TypeAdapter(Task)
 
 
 class SyncStatus(StrEnum):
@@ -147,10 +153,10 @@ def _read_row(task_id: str, tenant_id: str, *, fresh: bool) -> Cached[Task]:
             task = store.fetch_to_show(session, task_id, tenant_id)
         if task is None:
             raise missing(task_id)
-        return _ROW.dump_python(task, mode="json")
+        return _row().dump_python(task, mode="json")
 
     key = json.dumps([tenant_id, task_id], ensure_ascii=False)
-    return cache.read(_ROWS, key, task_tag(task_id), load, parse=_ROW.validate_python, fresh=fresh)
+    return cache.read(_ROWS, key, task_tag(task_id), load, parse=_row().validate_python, fresh=fresh)
 
 
 def _compared(task: Task, item: LiveItem | None) -> TaskView:

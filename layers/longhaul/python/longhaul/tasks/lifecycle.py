@@ -54,12 +54,12 @@ class Outcome:
     error: TaskError | None = None
 
 
-def after_change(tasks: Sequence[Task], *, moved: bool = True, stopping: str = "") -> None:
+def after_change(tasks: Sequence[Task], *, moved: bool = True, stopping: str = "", heard: bool | None = None) -> None:
     """What follows a change of these tasks' rows, as they are now. Never raises for AWS; calling it twice does no harm.
 
     Live items follow the rows, cached answers are forgotten, notices are announced. Where a status or a start has
     `moved`, executions of what was cancelled or paused are stopped (with `stopping` as the cause, of any), and the
-    dispatcher is woken.
+    dispatcher is woken. `heard`: see `publication.announce`.
     """
     for task in tasks if moved else ():
         if stopping or task.status in (Status.CANCELLED, Status.PAUSED):
@@ -68,7 +68,7 @@ def after_change(tasks: Sequence[Task], *, moved: bool = True, stopping: str = "
     live.overwrite(live.item_of(task) for task in tasks if task.attempt and task.status != Status.RUNNING)
     known = (task_tag(task.task_id) for task in tasks if not task.is_new)  # of a new one nothing is cached
     cache.invalidate(*known, *(tenant_tag(task.tenant_id) for task in tasks))
-    publication.announce(tasks)
+    publication.announce(tasks, heard=heard)
     lanes: dict[int, set[str]] = defaultdict(set)
     for task in tasks if moved else ():
         if task.status != Status.RUNNING and (delay := _start_delay(task)) <= sqs.MAX_DELAY:

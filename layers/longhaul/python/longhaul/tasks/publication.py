@@ -46,23 +46,27 @@ MAX_BEHIND = 10_000  # events, of all tenants, that are read for one who comes b
 MAX_REPLAYED = 200  # notices
 
 
-def announce(tasks: Sequence[Task]) -> None:
+def announce(tasks: Sequence[Task], *, heard: bool | None = None) -> None:
     """Have the unsent notices of these tasks published, once they are committed. Never raises: `sweep` finds them.
 
-    A new task has none. Its submission is a hint, for sockets.
+    A new task has none. Its submission is a hint, for sockets. `heard`: whether those of one new task's tenant listen,
+    when that is known.
     """
     changed = [task.task_id for task in tasks if not task.is_new]
     new = [task for task in tasks if task.is_new]
+    if heard is not None and not changed:
+        _send([], [hint(SUBMITTED, task, 0, tracing.current.get()) for task in new if heard])
+        return
     try:
         with database.connection() as session:
             unsent = [row["task_id"] for some in batched(changed, IDS, strict=False) for row in _unsent(session, some)]
-            heard = {
+            hearing = {
                 tenant for tenant in {task.tenant_id for task in new} if is_heard(session, tenant, Channel.SOCKETS)
             }
     except DatabaseUnavailable as error:
         logger.warning("notices not announced", extra={"tasks": len(tasks), "reason": str(error)})
         return
-    _send(unsent, [hint(SUBMITTED, task, 0, tracing.current.get()) for task in new if task.tenant_id in heard])
+    _send(unsent, [hint(SUBMITTED, task, 0, tracing.current.get()) for task in new if task.tenant_id in hearing])
 
 
 def announce_progress(task: Task) -> None:

@@ -38,7 +38,14 @@ SELECT UTC_TIMESTAMP(6);
 SELECT * FROM tasks WHERE task_id = :task_id;
 
 -- name: fetch_stored^
-SELECT id, run_after, created_at, updated_at FROM tasks WHERE task_id = :task_id;
+SELECT
+    id, run_after, created_at, updated_at,
+    EXISTS (
+        SELECT 1 FROM notice_listeners
+        WHERE tenant_id = :tenant_id AND channel = :channel AND until > UTC_TIMESTAMP(6)
+    ) AS heard
+FROM tasks
+WHERE task_id = :task_id;
 
 -- name: fetch_tenant_task^
 SELECT * FROM tasks WHERE task_id = :task_id AND tenant_id = :tenant_id;

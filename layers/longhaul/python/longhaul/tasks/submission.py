@@ -22,8 +22,8 @@ from longhaul.tasks import callbacks, lifecycle, store
 from longhaul.tasks.callbacks import Callback
 from longhaul.tasks.changes import Wish, checked_times, too_many_scheduled
 from longhaul.tasks.kinds import Kind, kind_named
-from longhaul.tasks.lanes import create_lane
 from longhaul.tasks.model import Priority, Status, Task, aware
+from longhaul.tasks.notices import Channel
 
 _queries = queries.load(__file__)
 
@@ -84,11 +84,13 @@ class Submitted:
     """A task that was submitted.
 
     `deduplicated`: it was open already, for the same thing. `replayed`: the same Idempotency-Key made it before.
+    `heard`: whether a socket listens to its tenant, if that was read with it.
     """
 
     task: Task
     deduplicated: bool = False
     replayed: bool = False
+    heard: bool | None = None
 
 
 def submit(submission: Submission, *, new_id: Callable[[str], str] | None = None) -> Submitted:
@@ -100,7 +102,7 @@ def submit(submission: Submission, *, new_id: Callable[[str], str] | None = None
     submitted = _insert(prepare(submission, new_id=new_id))
     # Also of a replayed one that still waits: its first process may have died before this. Hastening has called it.
     if submitted.task.status == Status.PENDING and not submitted.deduplicated:
-        lifecycle.after_change([submitted.task])
+        lifecycle.after_change([submitted.task], heard=submitted.heard)
     return submitted
 
 
@@ -165,7 +167,7 @@ def _insert(new: NewTask) -> Submitted:
         full = False
         try:
             if database.run_transaction(lambda tx: store.insert(tx, **vars(new))):
-                return Submitted(_stored(new))
+                return _stored(new)
             full = True
         except pymysql.IntegrityError:
             pass  # a key is taken: by the task that is looked for below
@@ -184,20 +186,23 @@ def _insert(new: NewTask) -> Submitted:
 
 def _create_lane(name: str) -> bool:
     """Give a kind that came after the last migration its lane: a workload that is new on a stack. False: it had one."""
+    from longhaul.tasks.lanes import create_lane  # which no other submission needs
+
     kind = kind_named(name)
     with database.connection() as session:
         return create_lane(session, name, kind.max_concurrent, kind.max_queued)
 
 
-def _stored(new: NewTask) -> Task:
+def _stored(new: NewTask) -> Submitted:
     """The task that was just made of it, from the little that only the database knows."""
     with database.connection() as session:
-        row = _queries.fetch_stored(session, task_id=new.task_id)
+        row = _queries.fetch_stored(session, task_id=new.task_id, tenant_id=new.tenant_id, channel=Channel.SOCKETS)
         if row and row["updated_at"] != row["created_at"] and (task := store.fetch(session, new.task_id)):
-            return task  # it was started meanwhile
+            return Submitted(task)  # it was started meanwhile
     if row is None:
         raise DatabaseUnavailable("the task was stored but cannot be read")
-    return Task.submitted(
+    heard = bool(row.pop("heard"))
+    task = Task.submitted(
         **{name: aware(value) for name, value in row.items()},
         task_id=new.task_id,
         tenant_id=new.tenant_id,
@@ -210,6 +215,7 @@ def _stored(new: NewTask) -> Task:
         deadline=new.deadline,
         loaded_params=new.params,
     )
+    return Submitted(task, heard=heard)
 
 
 def _known(new: NewTask) -> Submitted | None:
