@@ -3,10 +3,11 @@
 The times of a call are texts, RFC 3339 in UTC to the millisecond.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+
+from pydantic_core import to_json
 
 from calls.model import JobStatus, block_of, counts_of, outcome_of_job
 from longhaul.database import Session, queries
@@ -84,17 +85,22 @@ def list_page(session: Session, task_id: str, first_seq: int, last_seq: int) -> 
     return rows
 
 
-def document(row: Row, recording_url: str | None) -> dict[str, Any]:
-    """A job as it is on the wire (`calls.wire.CallItem`), with that address of its recording.
+def written(row: Row, recording_url: str | None) -> str:
+    """A job as JSON, as it is on the wire (`calls.wire.CallItem`), with that address of its recording.
 
-    Its values are checked when they are written. A page has hundreds of them, and no second form on their way.
+    Its values were checked when they were stored. A page has hundreds of them, and no second form on their way. A
+    conversation, which is most of a page, is stored as it is sent (`calls.syncing`): it is neither read nor written.
     """
-    lines = row["call_conversation"]
+    text = to_json(_document(row, recording_url)).decode()
+    return f'{text[:-1]},"call_conversation":{row["call_conversation"] or "null"}}}'
+
+
+def _document(row: Row, recording_url: str | None) -> dict[str, Any]:
+    """A job without its conversation."""
     return {
         **{name: row[name] for name in AS_THEY_ARE},
         **{name: _time(row[name]) for name in TIMES},
         "outcome": outcome_of_job(JobStatus(row["call_status"]), row["call_result"]),
-        "call_conversation": [_line(line) for line in json.loads(lines)] if lines else None,
         "recording_url": recording_url,
         "recording_status": recording_of(row),
         "is_interested": _bool(row["is_interested"]),
@@ -124,10 +130,6 @@ def _follow_up(row: Row) -> dict[str, Any]:
         "is_arrive": _bool(row["is_arrive"]),
         **{name: _time(row[name]) for name in FOLLOW_UP_TIMES},
     }
-
-
-def _line(line: dict[str, Any]) -> dict[str, Any]:
-    return {"speaker": line["speaker"], "script": line["script"], "at": line["at"]}
 
 
 def _time(moment: datetime | None) -> str | None:

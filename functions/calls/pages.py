@@ -25,7 +25,6 @@ from longhaul.aws import links
 from longhaul.aws.links import Sign
 from longhaul.cache import Namespace, Tier
 from longhaul.cache.debounce import Mark
-from longhaul.database.chunks import dumps
 from longhaul.errors import NotFound
 from longhaul.tasks.model import Status
 
@@ -155,7 +154,7 @@ def _load(span: Span, tenant_id: str) -> Content:
         synced_at=head.synced_at.replace(tzinfo=UTC).timestamp() if head.synced_at else None,
         open_blocks=sorted({block_of(row["job_seq"]) for row in rows if not page_store.is_final(row)}),
         pending=[row["job_seq"] for row in rows if page_store.recording_of(row) == "pending"],
-        items=dumps([page_store.document(row, _address(row, sign)) for row in rows]),
+        items=f"[{','.join(page_store.written(row, _address(row, sign)) for row in rows)}]",
     )
 
 

@@ -105,6 +105,7 @@ def _write(tx: Session, task_id: str, block: int, jobs: dict[str, Job]) -> Writt
 
 def _row(change: Change) -> list[str | int | None]:
     job = change.job
+    # As the wire has it (`calls.wire.Line`): a page sends what stands here.
     lines = [{"speaker": line.speaker, "script": line.script, "at": line.at} for line in job.conversation]
     return [
         change.row.id,

@@ -1,5 +1,6 @@
 """What the provider says of jobs, written down once, with its counters. (sync_jobs)"""
 
+import json
 import time
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from calls import assignment, campaigns, job_store, syncing
 from calls.model import block_of, seqs_of
 from calls.provider import provider
+from calls.wire import Line
 from local.providers.outbound.calls import ending
 from longhaul import database, settings
 from longhaul.cache import debounce
@@ -44,6 +46,8 @@ def test_a_sync_writes_what_has_changed_and_counts_it(outbound: StandIn, sql: Sq
     # AND each connected call has its conversation, and is to be analysed
     talked = [row for row in rows if row["call_status"] == "Succeeded"]
     assert all(row["call_conversation"] and row["call_task_id"] and row["duration_ms"] for row in talked)
+    lines = [line for row in talked for line in json.loads(row["call_conversation"])]
+    assert all(set(line) == set(Line.model_fields) for line in lines)  # as a page sends them
     assert sorted(m["job_seq"] for m in sent("analyse")) == sorted(row["job_seq"] for row in talked)
 
     # AND each other has its follow-up already, which says how it went

@@ -10,7 +10,7 @@ import pytest
 
 from calls.freshness import Age, Freshness
 from calls.model import Outcome
-from calls.page_store import document, recording_of
+from calls.page_store import recording_of, written
 from calls.pages import _ENTRY, Content, Page, Span
 from calls.wire import CallItem, FollowData, write_page
 from longhaul.database.chunks import dumps
@@ -57,7 +57,7 @@ def test_a_read_without_waiting_imports_nothing_of_the_provider_and_no_http() ->
         "calls.page_store",
         "calls.pages",
     }
-    assert [name for name in printed if name.startswith("longhaul.http")] == []
+    assert [name for name in printed if name.startswith("longhaul.http.")] == []  # the package itself is deferred
 
 
 def test_an_entry_is_json_and_gives_the_same_page() -> None:
@@ -73,9 +73,9 @@ def test_a_row_is_written_as_it_is_on_the_wire() -> None:
         "is_arrive": 0,
         "next_follow_time": datetime(2026, 12, 1),
     }
-    item = CallItem.model_validate_json(dumps(written := document(row, "https://link")))
-    assert set(written) == set(CallItem.model_fields)
-    assert set(written["follow_data"]) == set(FollowData.model_fields)
+    item = CallItem.model_validate_json(text := written(row, "https://link"))
+    assert set(json.loads(text)) == set(CallItem.model_fields)
+    assert set(json.loads(text)["follow_data"]) == set(FollowData.model_fields)
     plain = {"planed_time", "actual_time", "call_conversation", "recording_url", "is_interested"}
     same = set(CallItem.model_fields) & set(row) - plain
     assert {name: getattr(item, name) for name in same} == {name: row[name] for name in same}
@@ -97,7 +97,7 @@ def test_a_row_is_written_as_it_is_on_the_wire() -> None:
 def test_what_is_skipped_is_a_recording_and_never_a_word_of_a_conversation() -> None:
     said = 'He said "recording_status":"pending" and hung up'
     row = ROW | {"call_conversation": dumps([{"speaker": "Contact", "script": said, "at": 1}])}
-    content = Content(Status.RUNNING, 1, 1, {}, None, [], [1], dumps([document(row, None)]))
+    content = Content(Status.RUNNING, 1, 1, {}, None, [], [1], f"[{written(row, None)}]")
     page = Page(Span("T", 1, 20), content, Age(Freshness.fresh, None, ()), {}, "hit")
     for skip, status in ((True, "skipped"), (False, "pending")):
         (item,) = json.loads(write_page(page, skip_recording=skip)[0])["items"]

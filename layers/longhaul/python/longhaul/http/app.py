@@ -4,11 +4,13 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Collection
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 from longhaul.cache.compression import LEVEL
@@ -27,6 +29,14 @@ COMPRESS_OVER_BYTES = 1_024
 
 _GZIP = zlib.MAX_WBITS | 16  # deflated bytes in gzip's frame
 _TRACE = "traceparent"  # under this name it waits in the resolver's context for the answer
+
+
+class Event(APIGatewayProxyEventV2):
+    """Powertools' event, which writes the names of all headers in small letters whenever one is read: eight times."""
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        return super().headers
 
 
 class Answer(ResponseBuilder[BaseProxyEvent]):
@@ -92,6 +102,9 @@ class Api(APIGatewayHttpResolver):
             timings.measure(Group.routes, name, seconds)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             timings.measure(Group.errors, name)
+
+    def _to_proxy_event(self, event: dict[str, Any]) -> BaseProxyEvent:
+        return Event(event)
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:
