@@ -188,7 +188,7 @@ def test_a_stale_page_is_served_and_refreshed_once_for_all_readers(
 def test_a_sync_that_changed_nothing_makes_a_cached_page_fresh(outbound: StandIn, patient: None, sql: Sql) -> None:
     outbound.control(call_lines=0)
     task = assigned(3)
-    sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6), synced_at = TIMESTAMPADD(SECOND, -31, UTC_TIMESTAMP(6))")
+    sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND, synced_at = due_at - INTERVAL 30 SECOND")
     cache.invalidate(f"calls:{task.task_id}")
     before = query(task)
     assert before["freshness"] == "stale, refreshing"
@@ -201,7 +201,7 @@ def test_a_sync_that_changed_nothing_makes_a_cached_page_fresh(outbound: StandIn
 def test_a_provider_that_is_away_is_told(outbound: StandIn, patient: None, sql: Sql) -> None:
     outbound.control(fail_keys={"ListJobs": "drop"})
     task = assigned(3)
-    sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6), synced_at = TIMESTAMPADD(SECOND, -31, UTC_TIMESTAMP(6))")
+    sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND, synced_at = due_at - INTERVAL 30 SECOND")
     cache.invalidate(f"calls:{task.task_id}")
     query(task)
     syncing.sync_blocks(task.task_id, [0])

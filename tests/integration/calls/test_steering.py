@@ -199,7 +199,7 @@ def test_a_failed_campaign_that_is_retried_calls_whom_it_had_not_come_to_and_nob
     assert assignment.assign_batch(task.task_id) == 21
     for block in (0, 1):
         while open_jobs(task, block):
-            sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6) WHERE open_jobs > 0")
+            sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE open_jobs > 0")
             syncing.sync_blocks(task.task_id, [block])
     for row in sql("SELECT job_seq FROM leads_task_list WHERE call_status = 'Succeeded'"):
         conversation_analysis.analyse(AnalyseMessage(task_id=task.task_id, job_seq=row["job_seq"]))

@@ -110,7 +110,7 @@ def test_the_same_jobs_synced_twice_at_once_count_once(outbound: StandIn, sql: S
 def test_what_is_over_stays_over(outbound: StandIn, sql: Sql) -> None:
     task = synced(5)
     before = sql("SELECT * FROM leads_task_list ORDER BY id")
-    sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6)")
+    sql("UPDATE call_blocks SET due_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
     syncing.sync_blocks(task.task_id, [0])
     assert sql("SELECT * FROM leads_task_list ORDER BY id") == before
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -48,6 +48,7 @@ class Stub:
     """An app in the middle of a request of acme's, with so many milliseconds left."""
 
     def __init__(self, left: int) -> None:
+        self.context: dict[str, Any] = {}
         self.current_event = APIGatewayProxyEventV2(
             {"requestContext": {"authorizer": {"jwt": {"claims": {"sub": "ada", "tenant_id": "acme"}}}}}
         )

@@ -217,11 +217,14 @@ def _decoded(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+_DECODER = json.JSONDecoder(object_hook=_decoded)
+
+
 def _parsed(response: Response) -> Answer:
     """The answer, or what a ClientError has of one: its code is in `__type`, or for SQS's older names in a header."""
     fields = response.headers
     try:
-        answer: Answer = json.loads(response.content or b"{}", object_hook=_decoded)
+        answer: Answer = _DECODER.decode(response.content.decode() or "{}")
     except ValueError:
         answer = {}  # an error of what stands before the service
     if not isinstance(answer, dict):

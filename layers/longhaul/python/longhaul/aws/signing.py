@@ -7,8 +7,8 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 
 import hashlib
 import hmac
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
@@ -26,14 +26,13 @@ class Credentials(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What a signature holds for: a service of a region, on a day (`20261130`)."""
+    """What signatures hold for, a service of a region on a day, and their key.
 
-    day: str
-    region: str
-    service: str
+    `name` is `20261130/us-east-1/sqs/aws4_request`.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.day}/{self.region}/{self.service}/aws4_request"
+    name: str
+    key: bytes
 
 
 def signed_headers(
@@ -44,7 +43,7 @@ def signed_headers(
     `path` is as it is sent; every service but S3 has it encoded once more under its signature.
     """
     moment = _now()
-    scope = Scope(moment[:8], region, service)
+    scope = _scope(credentials.secret_key, moment[:8], region, service)
     given = {**headers, "X-Amz-Date": moment}
     if credentials.token:
         given["X-Amz-Security-Token"] = credentials.token
@@ -53,8 +52,8 @@ def signed_headers(
     lines = "".join(f"{name}:{value}\n" for name, value in canonical)
     request = f"POST\n{quote(path, safe='/~')}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
     given["Authorization"] = (
-        f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, "
-        f"Signature={_signature(credentials, scope, moment, request)}"
+        f"{ALGORITHM} Credential={credentials.access_key}/{scope.name}, SignedHeaders={names}, "
+        f"Signature={_signature(scope, moment, request)}"
     )
     return given
 
@@ -65,10 +64,10 @@ def query_signer(credentials: Credentials, region: str, service: str, *, seconds
     All that links of one moment share is written once.
     """
     moment = _now()
-    scope = Scope(moment[:8], region, service)
+    scope = _scope(credentials.secret_key, moment[:8], region, service)
     parameters = {
         "X-Amz-Algorithm": ALGORITHM,
-        "X-Amz-Credential": f"{credentials.access_key}/{scope}",
+        "X-Amz-Credential": f"{credentials.access_key}/{scope.name}",
         "X-Amz-Date": moment,
         "X-Amz-Expires": str(seconds),
         "X-Amz-SignedHeaders": "host",
@@ -80,26 +79,26 @@ def query_signer(credentials: Credentials, region: str, service: str, *, seconds
 
     def sign(host: str, path: str) -> str:
         request = f"GET\n{path}\n{canonical}\nhost:{host}\n\nhost\n{UNSIGNED}"
-        return f"{query}&X-Amz-Signature={_signature(credentials, scope, moment, request)}"
+        return f"{query}&X-Amz-Signature={_signature(scope, moment, request)}"
 
     return sign
 
 
 def _now() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
 
 
-def _signature(credentials: Credentials, scope: Scope, moment: str, request: str) -> str:
-    told = f"{ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    return _sign(_key(credentials.secret_key, scope), told).hex()
+def _signature(scope: Scope, moment: str, request: str) -> str:
+    told = f"{ALGORITHM}\n{moment}\n{scope.name}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    return _sign(scope.key, told).hex()
 
 
 @lru_cache(maxsize=16)  # of each service that a function calls, and of the day before
-def _key(secret_key: str, scope: Scope) -> bytes:
+def _scope(secret_key: str, day: str, region: str, service: str) -> Scope:
     key = f"AWS4{secret_key}".encode()
-    for part in (*scope, "aws4_request"):
+    for part in (day, region, service, "aws4_request"):
         key = _sign(key, part)
-    return key
+    return Scope(f"{day}/{region}/{service}/aws4_request", key)
 
 
 def _sign(key: bytes, text: str) -> bytes:

@@ -77,7 +77,8 @@ class ResponseValidation(OpenAPIResponseValidationMiddleware):
         response = next_middleware(app)
         if not response.is_json() or isinstance(response.body, str):  # text was written by who knows what it is
             return response
-        if app.context["_route"].dependant.return_param is not None:
+        declared = app.context["_route"].dependant.return_param
+        if declared is not None and type(response.body) is not declared.type_:  # such a model is valid
             response.body = with_times(response.body)  # else Pydantic would write them its way
             response = self._handle_response(route=app.context["_route"], response=response)
         response.body = dumps(response.body)

@@ -17,6 +17,9 @@ BEARER = "bearer"  # the name of the OpenAPI security scheme
 SCOPE_CLAIMS = ("scope", "scp")  # RFC 8693 has the first; Okta and Microsoft Entra write the second
 
 
+_CALLER = "caller"  # under this name it waits in the resolver's context for whoever asks again
+
+
 @dataclass(frozen=True)
 class Caller:
     """The tenant every query filters by, the user, and what the token allows."""
@@ -28,8 +31,12 @@ class Caller:
 
 def caller(app: APIGatewayHttpResolver) -> Caller:
     """The present request's caller. Unauthenticated when the token's tenant or subject is missing or is no id."""
-    claims: Mapping[str, Any] = app.current_event.request_context.authorizer.jwt_claim
-    return Caller(_id(claims, "tenant_id", MAX_TENANT_LENGTH), _id(claims, "sub", MAX_SUBJECT_LENGTH), _scopes(claims))
+    known: Caller | None = app.context.get(_CALLER)
+    if known is None:
+        claims: Mapping[str, Any] = app.current_event.request_context.authorizer.jwt_claim
+        ids = _id(claims, "tenant_id", MAX_TENANT_LENGTH), _id(claims, "sub", MAX_SUBJECT_LENGTH)
+        known = app.context[_CALLER] = Caller(*ids, _scopes(claims))
+    return known
 
 
 def require_scope(who: Caller, scope: str) -> None:

@@ -24,6 +24,8 @@ Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_u
 
 def dumps(value: Any) -> str:
     """`value` as compact JSON, not escaped; models, datetimes and decimals may be anywhere in it."""
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(by_alias=True)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
 
 
