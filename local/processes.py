@@ -39,9 +39,8 @@ def kill_group(pid: int) -> None:
 def peak_memory_mb(pid: int) -> int | None:
     """Return a process's peak resident memory in MB; None for one that has ended, and where there is no /proc."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) // 1024
+        _, found, rest = Path(f"/proc/{pid}/status").read_bytes().partition(b"VmHWM:")
+        return int(rest.split(None, 1)[0]) // 1024 if found else None
     return None
 
 

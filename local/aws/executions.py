@@ -36,6 +36,22 @@ def parse_once() -> None:
 
     parse = AmazonStateLanguageParser.parse
     replace(AmazonStateLanguageParser, "parse", staticmethod(parsed))
+    _read_texts_once()
+
+
+def _read_texts_once() -> None:
+    """Keep the text of each node of a tree. Half of making an execution's components was joining it from its leaves."""
+    from antlr4.RuleContext import RuleContext
+
+    def text(self: Any) -> str:
+        known: str | None = vars(self).get("_text")
+        if known is None:
+            known = join(self)
+            if self.stop is not None:  # it has been parsed to its end
+                self._text = known
+        return known
+
+    join = replace(RuleContext, "getText", text)
 
 
 def ended(execution: Any, now: float | None = None) -> None:

@@ -33,6 +33,7 @@ class Worker:
         self._process: Child | None = None
         self._killed = False
         self._out_of_memory = False
+        self._used_mb: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -75,6 +76,7 @@ class Worker:
                 outcome = await result
         except TimeoutError:
             outcome = timed_out(invocation.request_id, limit)
+            self.limit_memory()
             self._report(invocation, limit, "Status: timeout")
             self.kill()
         except asyncio.CancelledError:  # the stack is stopping
@@ -94,8 +96,8 @@ class Worker:
 
     def limit_memory(self) -> None:
         """Kill the process if it ever had more resident memory than the function's, as Lambda does at that moment."""
-        used = peak_memory_mb(self.pid) if self.alive else None
-        if used is not None and used > self.function.memory:
+        self._used_mb = peak_memory_mb(self.pid) if self.alive else None
+        if self._used_mb is not None and self._used_mb > self.function.memory:
             self._out_of_memory = True
             self.kill()
 
@@ -140,7 +142,7 @@ class Worker:
             f"Duration: {seconds * 1000:.2f} ms",
             f"Memory Size: {self.function.memory} MB",
         ]
-        used = self.function.memory if self._out_of_memory else peak_memory_mb(self.pid)
+        used = self.function.memory if self._out_of_memory else self._used_mb
         if used is not None:
             words.append(f"Max Memory Used: {used} MB")
         if self._init_ms is not None:

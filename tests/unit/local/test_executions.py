@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from antlr4.tree.Tree import TerminalNodeImpl
 from jsonpath_ng.parser import JsonPathParser
 from moto.sqs.models import Message
 from moto.stepfunctions.parser import utils
@@ -50,6 +51,17 @@ def test_executions_of_one_definition_share_its_tree_and_nothing_else(monkeypatc
 
     # THEN each has its own output
     assert [one.output for one in seen] == [[each, -each] for each in range(8)]
+
+
+def test_the_text_of_a_node_is_joined_once(monkeypatch: Any) -> None:
+    # GIVEN a machine that was executed once
+    executions.parse_once()
+    with executing(MACHINE, lambda *_: None) as execute:
+        execute({"numbers": [{"number": 1}]})
+        monkeypatch.setattr(TerminalNodeImpl, "getText", Mock(side_effect=AssertionError("read again")))
+
+        # WHEN it is executed again, THEN none of its definition's texts is read from its leaves
+        assert execute({"numbers": [{"number": 2}]}, seconds=10).output == [2]
 
 
 def test_the_history_of_what_ended_long_ago_is_forgotten_and_its_end_is_not() -> None:
