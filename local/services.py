@@ -15,6 +15,7 @@ from local.options import ACCESS_KEY, LLM_KEY, ROOT, Options, StackError
 from local.processes import Service
 
 START_SECONDS = 180.0
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}  # Python's threads take turns: an arena for each of them only keeps memory
 
 
 def database_secret(options: Options) -> dict[str, Any]:
@@ -39,7 +40,8 @@ def services_of(options: Options) -> dict[str, Service]:
 
     def service(name: str, module: str, *arguments: str) -> Service:
         argv = [sys.executable, "-m", module, *arguments]
-        return Service(name, argv, environment, options.logs / f"{name}.log")
+        own = environment if name == "database" else environment | ONE_ARENA
+        return Service(name, argv, own, options.logs / f"{name}.log")
 
     options.iam.mkdir(exist_ok=True)
     (options.iam / POLICIES).unlink(missing_ok=True)
