@@ -35,6 +35,8 @@ PACKAGES = (
     "concurrent.futures.thread",
     "cryptography.hazmat.primitives.serialization",
     "http.client",
+    "httptools.parser.parser",
+    "isal.isal_zlib",
     "pydantic",
     "pymysql",
     "simplejson",

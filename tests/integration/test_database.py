@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pymysql
@@ -164,6 +165,21 @@ def test_a_schema_that_is_older_than_the_code_is_a_database_that_is_away(
 def test_a_wrong_statement_is_not_taken_for_a_database_that_is_away(database: dict[str, Any]) -> None:
     with pytest.raises(pymysql.ProgrammingError), connection() as session:
         session.run("broken", "SELECT FROM", {})
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".123", ".123456"])
+def test_a_time_is_read_with_its_fraction(database: dict[str, Any], fraction: str) -> None:
+    sql = f"SELECT CAST('2026-11-30 23:59:59{fraction}' AS DATETIME({len(fraction[1:])})) AS at"
+    with connection() as session:
+        (row,) = session.run("time", sql, None).fetchall()
+    assert row["at"] == datetime.fromisoformat(f"2026-11-30T23:59:59{fraction}")
+
+
+def test_a_time_that_is_none_leaves_its_connection_as_it_was(database: dict[str, Any]) -> None:
+    with connection() as session:
+        (row,) = session.run("time", "SELECT CAST('0000-00-00 00:00:00' AS DATETIME) AS at", None).fetchall()
+        assert row["at"] in (None, "0000-00-00 00:00:00")
+        assert session.run("one", "SELECT 1 AS one", None).fetchall() == [{"one": 1}]
 
 
 def test_queries_give_dicts_and_counts(database: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Connections to AWS: how an answer may look, when a connection is used again, and botocore's errors for what fails."""
 
+import gc
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -88,6 +89,26 @@ def test_a_request_is_whole_and_its_packets_do_not_wait() -> None:
     assert running.asked == ["\n".join([*expected, "a body"]).encode()]
 
 
+def test_an_answer_is_gone_with_its_last_reference() -> None:
+    """Not at the next look for garbage: there may be none for thousands of calls, of a megabyte each."""
+    with service([OK, OK]) as running:
+        connections = Connections(running.url, (1.0, 1.0))
+        post(connections)
+        gc.collect()
+        gc.disable()
+        try:
+            post(connections)
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize("value", ["a\r\nEvil: 1", "a\n", "a\rb"])
+def test_a_header_with_a_line_break_is_not_sent(value: str) -> None:
+    with service([]) as running, pytest.raises(ValueError, match="line break"):
+        Connections(running.url, (1.0, 1.0)).post({"X-Name": value}, b"")
+
+
 def test_a_connection_is_used_again() -> None:
     with service([OK, OK, OK]) as running:
         connections = Connections(running.url, (1.0, 1.0))
@@ -153,8 +174,19 @@ def test_calls_at_once_have_a_connection_each() -> None:
         b"SSH-2.0\r\n\r\n",
         OK + OK,
         OK + b"{}",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
     ],
-    ids=["nothing", "half a head", "half a body", "no length", "until the end", "another protocol", "two", "too long"],
+    ids=[
+        "nothing",
+        "half a head",
+        "half a body",
+        "no length",
+        "until the end",
+        "another protocol",
+        "two",
+        "too long",
+        "upgrade",
+    ],
 )
 def test_anything_but_one_whole_answer_is_a_closed_connection(answer: bytes) -> None:
     with service([answer]) as running:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
-from httptools.parser.errors import HttpParserError
+from httptools.parser.errors import HttpParserError, HttpParserUpgrade
 from httptools.parser.parser import HttpResponseParser
 
 from longhaul import tls
@@ -42,7 +42,7 @@ class Connections:
         parts = urlsplit(url)
         self.url, self.host, self.path = url, parts.netloc.rpartition("@")[2], parts.path or "/"
         self._secure = parts.scheme == "https"
-        self._name, self._port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+        self._name, self._port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 80)
         self._connect_seconds, self._read_seconds = timeouts
         self._idle: list[socket.socket] = []
         weakref.finalize(self, _close_all, self._idle)
@@ -54,7 +54,7 @@ class Connections:
             response, kept = _exchange(opened, _written(self.path, headers, body))
         except BaseException as error:
             opened.close()
-            if isinstance(error, OSError | HttpParserError):
+            if isinstance(error, OSError | HttpParserError | HttpParserUpgrade):
                 self._close_idle()  # what was idle as long is as lost: the next try must not meet it
                 self._raise_lost(error)
             raise
@@ -126,7 +126,7 @@ class _Answer:
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
         self.parts: list[bytes] = []
-        self.whole = self.kept = False
+        self.status, self.whole, self.kept = 0, False, False
         self.parser = HttpResponseParser(self)
 
     def on_message_begin(self) -> None:
@@ -142,28 +142,37 @@ class _Answer:
         self.parts.append(part)
 
     def on_message_complete(self) -> None:
-        self.whole = self.parser.get_status_code() >= 200  # 1xx is a word in between
+        self.status = self.parser.get_status_code()
+        self.whole = self.status >= 200  # 1xx is a word in between
         self.kept = self.parser.should_keep_alive()  # it forgets that behind the message
 
 
 def _exchange(opened: socket.socket, request: bytes) -> tuple[Response, bool]:
-    """The answer, and whether the connection may be used again. Raises OSError and HttpParserError.
+    """The answer, and whether the connection may be used again. Raises OSError and the parser's errors.
 
     An answer that says nothing of its length ends with the connection, and may be half of one: it is lost.
     """
     opened.sendall(request)
     answer = _Answer()
-    while not answer.whole:
-        received = opened.recv(READ_BYTES)
-        if not received:
-            raise ConnectionResetError("the connection was closed before the answer was whole")
-        answer.parser.feed_data(received)
-    return Response(answer.parser.get_status_code(), answer.headers, b"".join(answer.parts)), answer.kept
+    try:
+        while not answer.whole:
+            received = opened.recv(READ_BYTES)
+            if not received:
+                raise ConnectionResetError("the connection was closed before the answer was whole")
+            answer.parser.feed_data(received)
+    finally:
+        del answer.parser  # it refers to the answer: both would stay until garbage is looked for, megabytes later
+    return Response(answer.status, answer.headers, b"".join(answer.parts)), answer.kept
 
 
 def _written(path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A request, head and body together: in two packets the second would wait for the first one's acknowledgement."""
+    """A request, head and body together: in two packets the second would wait for the first one's acknowledgement.
+
+    Raises ValueError for a header with a line break, which would be two.
+    """
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    if {lines.count("\r"), lines.count("\n")} != {len(headers)}:
+        raise ValueError("a header of a request to AWS has a line break")
     return f"POST {path} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
 
