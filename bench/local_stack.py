@@ -3,7 +3,8 @@
 The floor is an HTTP server on asyncio that has the same answer ready, asked by the same callers in turns. A step does
 nothing. Memory is the sum of all processes of the stack: proportional set sizes, which count a shared page once, and
 resident ones, which count it for each. The figures go to local_stack.json.
-    make bench NAME=local_stack ARGS="--tasks 10000"
+    make bench NAME=local_stack ARGS="--part tasks --tasks 10000"
+    make bench NAME=local_stack ARGS="--part tasks --tasks 800 --a-minute 110"
 """
 
 import argparse
@@ -75,6 +76,9 @@ def main() -> None:
     arguments.add_argument(
         "--tasks", type=int, default=200, help="small tasks that memory is measured over (%(default)s)"
     )
+    arguments.add_argument(
+        "--a-minute", type=int, default=60_000, help="small tasks that are submitted in a minute, at most (%(default)s)"
+    )
     arguments.add_argument("--part", action="append", choices=PARTS, help="measure this alone; may be given again")
     given = arguments.parse_args()
     parts = given.part or PARTS
@@ -88,7 +92,7 @@ def main() -> None:
         if "steps" in parts:
             figures["steps"] = steps(stack, given.items, given.rounds)
         if "tasks" in parts:
-            figures["tasks"] = tasks(stack, given.tasks)
+            figures["tasks"] = tasks(stack, given.tasks, given.a_minute)
     figures["load_average"].append(round(os.getloadavg()[0], 1))
     show(figures)
     write_results("local_stack.json", figures)
@@ -134,17 +138,18 @@ def steps(stack: RunningStack, items: int, rounds: int) -> dict[str, float]:
     return found
 
 
-def tasks(stack: RunningStack, number: int) -> list[dict[str, float]]:
+def tasks(stack: RunningStack, number: int, a_minute: int) -> list[dict[str, float]]:
     """Return the memory after each fifth of many small tasks, of one step each."""
     token, found, done = stack.token("local"), [{"tasks": 0, **memory(stack)}], 0
     for _ in range(5):
         started = time.perf_counter()
-        for _ in range(number // 5):
+        for submitted in range(number // 5):
+            time.sleep(max(0.0, started + 60 * submitted / a_minute - time.perf_counter()))
             _submit(stack, token)
         eventually(lambda: not _waiting(stack, token), 3_600, 0.5)
         done += number // 5
-        a_minute = round(60 * (number // 5) / (time.perf_counter() - started))
-        found.append({"tasks": done, "tasks_a_minute": a_minute, **memory(stack)})
+        rate = round(60 * (number // 5) / (time.perf_counter() - started))
+        found.append({"tasks": done, "tasks_a_minute": rate, **memory(stack)})
         print(found[-1], flush=True)
     return found
 
