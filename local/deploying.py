@@ -40,7 +40,7 @@ async def deployer(options: Options) -> AsyncIterator[Deployer]:
     That raises StackError with the reason. The process is gone when the block ends.
     """
     log = options.logs / "deployment.log"
-    with log.open("ab") as errors:
+    with log.open("wb") as errors:  # of this start alone, so that its last line is the reason
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "local.template"),
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -52,9 +52,14 @@ async def deployer(options: Options) -> AsyncIterator[Deployer]:
         )
 
     async def deploy(order: Order) -> Deployed:
-        answer, _ = await process.communicate(pickle.dumps(order))
-        if process.returncode:
-            raise StackError(f"the deployment ended with {process.returncode}: {last_line(log)}")
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(ConnectionError, RuntimeError):  # asyncio's and uvloop's, when it has ended already
+            process.stdin.write(pickle.dumps(order))
+            process.stdin.close()
+        answer = await process.stdout.read()
+        if code := await process.wait():
+            raise StackError(f"the deployment ended with {code}: {last_line(log)}")
         done: Deployed | StackError = pickle.loads(answer)  # of our own process
         if isinstance(done, StackError):
             raise done

@@ -52,7 +52,7 @@ def forget_models() -> None:
     """Let a deleted message, item or object be gone. moto lists all that were ever made, for a reset and a page."""
     from moto.core.common_models import BaseModel
 
-    replace(BaseModel, "__new__", lambda cls, *_, **__: object.__new__(cls))
+    replace(BaseModel, "__new__", lambda cls, *_, **__: super(BaseModel, cls).__new__(cls))
 
 
 def make_dynamodb_atomic() -> None:

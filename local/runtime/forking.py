@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import sysconfig
 import time
 from typing import Any
 
@@ -51,7 +52,11 @@ PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 def make_immortal() -> None:
     """Let nobody count the references to what is there. A forked process that uses an object would write its count, and
-    thereby copy its page: that was a third of what each process had of its own."""
+    thereby copy its page: that was a third of what each process had of its own.
+
+    Where CPython counts in another way, without the GIL or in 32 bits, pages are copied."""
+    if sysconfig.get_config_var("Py_GIL_DISABLED") or sys.maxsize < 2**32:
+        return
     for each in gc.get_objects():
         for one in (each, *gc.get_referents(each)):
             ctypes.c_uint32.from_address(id(one)).value = IMMORTAL

@@ -25,7 +25,7 @@ from local.runtime.worker import Worker
 from local.template.model import REGION, Function
 
 CONCURRENCY = 10  # processes of a function without reserved concurrency; further invocations wait
-IDLE_SECONDS, SPARE_SECONDS = 30, 3  # until an idle process ends: the last of its function if it is used, and others
+IDLE_SECONDS, SPARE_SECONDS = 30, 3  # until an idle process ends: the last of a function that is used often, and others
 SCAN_SECONDS = 0.2  # between two scans of the sources; one takes about 2 ms
 COMMON = {  # of the environment of each function
     "AWS_DEFAULT_REGION": REGION,
@@ -81,6 +81,7 @@ class Pool:
         self._closing: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[Worker]] = deque()  # invocations without a process, in their order
         self._idle: list[Worker] = []
+        self._invoked_at, self._often = -math.inf, False
         self.workers: list[Worker] = []
 
     @property
@@ -89,6 +90,8 @@ class Pool:
 
     async def invoke(self, event: bytes) -> Outcome:
         """Run the function once. Raises Throttled when its concurrency, or the account's, is used up."""
+        now = time.monotonic()
+        self._often, self._invoked_at = now - self._invoked_at < self._settings.idle_seconds, now
         with self._account.execution(self._function):
             async with self._semaphore:
                 return await self._run(event)
@@ -111,12 +114,12 @@ class Pool:
     def retire_idle(self, longest: float = math.inf) -> None:
         """End idle processes that are dead, out of date, or were idle for too long; `longest` in seconds.
 
-        The last is kept longer if it has run more than one event. A schedule's has not: its next one is a minute away.
+        The last one used is kept longer if the last two events came within that time. A schedule's do not.
         """
         now, version = time.monotonic(), self._sources.version()
         for worker in list(self._idle):
             kept = min(self._settings.idle_seconds, longest)
-            if worker is not self._idle[-1] or worker.invocations == 1:
+            if worker is not self._idle[-1] or not self._often:
                 kept = min(kept, SPARE_SECONDS)
             if not worker.alive or worker.version != version or now - worker.idle_since > kept:
                 self.retire(worker)
@@ -194,6 +197,7 @@ class Pool:
         if (free := self._next()) is not None:
             free.set_result(worker)
         else:
+            worker.idle_since = time.monotonic()
             self._idle.append(worker)
 
     def _next(self) -> asyncio.Future[Worker] | None:

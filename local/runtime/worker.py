@@ -91,7 +91,6 @@ class Worker:
             self._report(invocation, time.monotonic() - started, status)
         finally:
             self.busy = False
-            self.idle_since = time.monotonic()
         return outcome
 
     def limit_memory(self) -> None:

@@ -4,6 +4,7 @@ Standard input is an Order, standard output what came of it: what the stack need
 """
 
 import dataclasses
+import os
 import pickle
 import sys
 
@@ -39,8 +40,10 @@ def main(order: Order) -> Deployed:
 
 if __name__ == "__main__":
     done: Deployed | StackError
-    try:
-        done = main(pickle.load(sys.stdin.buffer))  # of the stack
-    except StackError as error:
-        done = error
-    pickle.dump(done, sys.stdout.buffer)
+    with os.fdopen(os.dup(1), "wb") as answer:
+        os.dup2(2, 1)  # what a library prints is no part of the answer
+        try:
+            done = main(pickle.load(sys.stdin.buffer))  # of the stack
+        except StackError as error:
+            done = error
+        pickle.dump(done, answer)

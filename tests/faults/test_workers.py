@@ -1,8 +1,9 @@
 """Workers that are killed in the middle of their work."""
 
+import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from local.running import RunningStack, eventually
 from tests.observation import Observer
@@ -85,6 +86,13 @@ def deaths(stack: RunningStack, before: str) -> int:
     return stack.log("RefreshDistrict")[len(before) :].count("Status: error")
 
 
+def signal_all(pids: Iterable[int], number: int) -> None:
+    """Those that the stack has not ended meanwhile, as it does with spare ones."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def test_a_progress_worker_killed_with_its_batch_loses_no_progress(
     observer: Observer, provider: Provider, stack: RunningStack
 ) -> None:
@@ -96,11 +104,9 @@ def test_a_progress_worker_killed_with_its_batch_loses_no_progress(
         pids = eventually(lambda: waiting(stack, "UpdateProgress"))
 
         # WHEN one of them is killed with a batch in its hands, which comes back only long after the end
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        signal_all(pids, signal.SIGSTOP)
         eventually(lambda: set(pids) & set(stack.pids("UpdateProgress", busy=True)))
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+        signal_all(pids, signal.SIGKILL)
         task = observer.ended(task_id)
 
     # THEN the batches after it counted all steps, those of its batch among them, and the end is exact

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from local.deploying import Order, deployer
 from local.options import ROOT, Options, StackError
@@ -46,6 +48,32 @@ def test_a_deployment_that_breaks_is_told_with_the_last_line_of_its_log(tmp_path
         asyncio.run(deploy())
     assert "\n" not in str(refused.value)
     assert "Traceback" in (options.logs / "deployment.log").read_text()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize(("program", "reason"), [("raise SystemExit(1)", "with 1"), ("7 / 0", "ZeroDivisionError")])
+def test_a_deployment_that_ends_before_its_order_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: Any, program: str, reason: str
+) -> None:
+    # GIVEN a program that breaks as it starts, and a log of a start before
+    package = tmp_path / "broken" / "local" / "template"
+    package.mkdir(parents=True)
+    for name, text in ((package.parent / "__init__.py", ""), (package / "__init__.py", program)):
+        name.write_text(text, encoding="utf-8")
+    options = _options(tmp_path)
+    (options.logs / "deployment.log").write_text("the reason of another start\n", encoding="utf-8")
+    monkeypatch.setattr("local.deploying.ROOT", tmp_path / "broken")
+    monkeypatch.chdir(tmp_path)
+
+    async def deploy() -> None:
+        async with deployer(options) as deploying:
+            await asyncio.sleep(1)  # it has ended
+            await deploying(Order(options, "http://127.0.0.1:9", {}))
+
+    # WHEN it is given an order, THEN its own reason is told
+    with pytest.raises(StackError, match=reason) as refused, asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(deploy())
+    assert "another start" not in str(refused.value)
 
 
 def _options(state: Path) -> Options:

@@ -216,20 +216,42 @@ def test_a_changed_source_is_run_by_the_next_event(tmp_path: Path) -> None:
     run(tmp_path, work, Function("Echo", "app.echo"))
 
 
-@pytest.mark.parametrize(("rounds", "left"), [(1, 0), (2, 1)])
-def test_of_idle_processes_one_is_kept_longer_if_it_is_used_again(tmp_path: Path, rounds: int, left: int) -> None:
+def test_of_idle_processes_the_last_one_used_is_kept_longer(tmp_path: Path) -> None:
     async def work(runtime: Runtime) -> None:
-        # GIVEN three processes that have been idle for longer than those to spare are kept
-        for _ in range(rounds):
-            await asyncio.gather(*(runtime.invoke("Sleep", b'{"seconds": 0.3}') for _ in range(3)))
+        # GIVEN three processes, one of them new, that have been idle for longer than those to spare are kept
         pool = runtime.pools["Sleep"]
+        for number in (2, 2, 3):
+            await asyncio.gather(*(runtime.invoke("Sleep", b'{"seconds": 0.3}') for _ in range(number)))
         assert len(pool.workers) == 3
         for worker in pool.workers:
             worker.idle_since -= SPARE_SECONDS + 1
 
-        # WHEN the runtime looks THEN one is left if it has run more than one event
+        # WHEN the runtime looks THEN one is left
         pool.retire_idle()
-        assert len(pool.workers) == left
+        assert len(pool.workers) == 1
+
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30))
+
+
+@pytest.mark.parametrize(("apart", "kept"), [(20.0, 1), (31.0, 0)])
+def test_a_process_is_kept_longer_for_a_function_that_is_called_often(tmp_path: Path, apart: float, kept: int) -> None:
+    """The next event of a schedule is a minute away. Who clicks through the console comes back in some seconds."""
+
+    async def work(runtime: Runtime) -> None:
+        # GIVEN two events so many seconds apart, each with a process of its own, which is idle for some seconds
+        pool = runtime.pools["Sleep"]
+        for _ in range(2):
+            pool.retire_idle()
+            assert pool.workers == []
+            pool._invoked_at -= apart
+            await runtime.invoke("Sleep", b'{"seconds": 0}')
+            pool.workers[0].idle_since -= SPARE_SECONDS + 1
+
+        # WHEN the runtime looks THEN the second one stays if they were close together
+        pool.retire_idle()
+        assert len(pool.workers) == kept
+
+    run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30))
 
     run(tmp_path, work, Function("Sleep", "app.sleep", timeout=30))
 
