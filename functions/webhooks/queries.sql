@@ -165,13 +165,14 @@ ON DUPLICATE KEY UPDATE status = webhook_deliveries.status;
 
 -- name: list_recorded
 -- Those of these notices that are due, with whose they are; one of a webhook that rests or is paused waits for the sweep.
+-- A new one is due as it is made: the clock of an engine may go back by milliseconds from one statement to the next.
 SELECT webhook_deliveries.delivery_id, webhook_deliveries.tenant_id
 FROM webhook_deliveries
 JOIN webhooks ON webhooks.webhook_id = webhook_deliveries.webhook_id
 WHERE webhook_deliveries.task_id IN :task_ids
   AND webhook_deliveries.notice_id IN :notice_ids
   AND webhook_deliveries.status = 'PENDING'
-  AND webhook_deliveries.next_attempt_at <= UTC_TIMESTAMP(6)
+  AND webhook_deliveries.next_attempt_at <= GREATEST(UTC_TIMESTAMP(6), webhook_deliveries.created_at)
   AND webhooks.disabled_at IS NULL AND webhooks.paused = 0
   AND (webhooks.next_attempt_at IS NULL OR webhooks.next_attempt_at <= UTC_TIMESTAMP(6));
 
@@ -182,7 +183,7 @@ JOIN webhook_deliveries
     ON webhook_deliveries.webhook_id = webhooks.webhook_id AND webhook_deliveries.notice_id IN :notice_ids
 WHERE webhooks.tenant_id IN :tenant_ids
   AND webhook_deliveries.status = 'PENDING'
-  AND webhook_deliveries.next_attempt_at <= UTC_TIMESTAMP(6)
+  AND webhook_deliveries.next_attempt_at <= GREATEST(UTC_TIMESTAMP(6), webhook_deliveries.created_at)
   AND webhooks.disabled_at IS NULL AND webhooks.paused = 0
   AND (webhooks.next_attempt_at IS NULL OR webhooks.next_attempt_at <= UTC_TIMESTAMP(6));
 
@@ -213,7 +214,7 @@ FROM webhook_deliveries
 JOIN webhooks ON webhooks.webhook_id = webhook_deliveries.webhook_id
 WHERE webhook_deliveries.delivery_id = :delivery_id AND webhook_deliveries.tenant_id = :tenant_id
   AND webhook_deliveries.status = 'PENDING'
-  AND webhook_deliveries.next_attempt_at <= UTC_TIMESTAMP(6)
+  AND webhook_deliveries.next_attempt_at <= GREATEST(UTC_TIMESTAMP(6), webhook_deliveries.created_at)
   AND webhooks.disabled_at IS NULL AND webhooks.paused = 0
   AND (webhooks.next_attempt_at IS NULL OR webhooks.next_attempt_at <= UTC_TIMESTAMP(6));
 
@@ -223,7 +224,8 @@ SET tries = tries + 1,
     attempted_at = UTC_TIMESTAMP(6),
     leased_until = TIMESTAMPADD(SECOND, :seconds, UTC_TIMESTAMP(6)),
     next_attempt_at = TIMESTAMPADD(SECOND, :seconds, UTC_TIMESTAMP(6))
-WHERE delivery_id = :delivery_id AND status = 'PENDING' AND next_attempt_at <= UTC_TIMESTAMP(6);
+WHERE delivery_id = :delivery_id AND status = 'PENDING'
+  AND next_attempt_at <= GREATEST(UTC_TIMESTAMP(6), created_at);
 
 -- name: note_success!
 -- Also of a try whose lease had ended: the receiver has it.
