@@ -158,6 +158,7 @@ gc.set_threshold(IMPORTING)
 for each in DEFERRED:
     defer(each)
 defer_module("importlib.metadata")  # Pydantic looks for plugins with it, unless PYDANTIC_DISABLE_PLUGINS is set
+defer_module("isal.isal_zlib")  # most cold starts compress nothing
 defer_module("jmespath")  # Powertools' logger asks it for an event's correlation id, if told where that is
 os.environ.setdefault("PYTHONTZPATH", "/usr/share/zoneinfo")  # else zoneinfo reads all variables of Python's build
 defer_cryptography()

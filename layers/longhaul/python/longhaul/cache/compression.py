@@ -4,18 +4,16 @@ Intel's ISA-L deflates a page of conversations in a fifth to an eighth of zlib's
 """
 
 import json
-from typing import Any, cast
+from typing import Any
 
 from isal import isal_zlib
 
 COMPRESS_OVER_BYTES = 1_024
 LEVEL = 2  # of 0 to 3: as fast as 1, and 3 deflates no better
-# What `unpack`, or whoever reads its value, raises for what another version of the code has packed. (Pydantic's
-# ValidationError is a ValueError. The types of isal take its error for an instance.)
-UNREADABLE = (LookupError, TypeError, ValueError, cast(type[Exception], isal_zlib.error))
+UNREADABLE = (LookupError, TypeError, ValueError)  # of `unpack`, or of whoever reads what another version has packed
 DEFLATED = b"\x78"  # what deflated bytes begin with, and no JSON does
 
-_GZIP = isal_zlib.MAX_WBITS | 16  # deflated bytes in gzip's frame
+_GZIP = 15 | 16  # zlib's largest window, in gzip's frame
 
 
 def pack(value: object) -> bytes:
@@ -25,7 +23,14 @@ def pack(value: object) -> bytes:
 
 
 def unpack(stored: bytes) -> Any:
-    return json.loads(isal_zlib.decompress(stored) if stored.startswith(DEFLATED) else stored)
+    """Raises one of UNREADABLE."""
+    if not stored.startswith(DEFLATED):
+        return json.loads(stored)
+    try:
+        text = isal_zlib.decompress(stored)
+    except isal_zlib.error as error:  # type: ignore[misc] # its types take the class for an instance
+        raise ValueError(f"what is stored cannot be inflated: {error}") from error
+    return json.loads(text)
 
 
 def gzipped(text: bytes) -> bytes:
