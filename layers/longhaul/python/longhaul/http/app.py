@@ -30,7 +30,7 @@ _TRACE = "traceparent"  # under this name it waits in the resolver's context for
 
 
 class Event(APIGatewayProxyEventV2):
-    """Powertools' event, which writes the names of all headers in small letters whenever one is read: eight times."""
+    """Powertools' event. That writes all headers' names in small letters for each header that is read."""
 
     @cached_property
     def headers(self) -> dict[str, str]:
