@@ -87,6 +87,8 @@ def serve(control: socket.socket) -> dict[str, Any]:
                     request: dict[str, Any] = json.loads(message)
                     return request | {"output": files[0]}
                 os.close(files[0])
+                if pid > 0:
+                    lead_group(pid)
                 tell(control, pid=pid)
             if waking in ready:
                 waking.recv(4096)
@@ -99,6 +101,15 @@ def fork() -> int:
         return os.fork()
     except OSError as error:
         return -(error.errno or 1)
+
+
+def lead_group(pid: int = 0) -> None:
+    """Let a process (0: this one) lead a group of its own, by which it is killed with all that it starts.
+
+    It does so itself, and so does who has forked it, whichever comes first: it may be killed as soon as it is told of.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
+        os.setpgid(pid, pid)
 
 
 def bury(control: socket.socket) -> None:
@@ -119,7 +130,7 @@ def become(request: dict[str, Any], parent: int) -> None:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the line above
         os._exit(1)
-    os.setsid()
+    lead_group()
     libc.prctl(PR_SET_NAME, request["handler"].encode()[:15])
     for stream in (1, 2):
         os.dup2(request["output"], stream)

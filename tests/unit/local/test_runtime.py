@@ -7,11 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from local.logs import log_path
+from local.processes import kill_group
 from local.runtime.forking import IMMORTAL
 from local.runtime.limits import UnknownFunction
-from local.runtime.pool import SPARE_SECONDS
+from local.runtime.nursery import Nursery
+from local.runtime.pool import COMMON, SPARE_SECONDS
 from local.runtime.runtime import Runtime
 from local.template.model import Function
 from tests.processes import running
@@ -284,6 +287,23 @@ def test_a_process_counts_no_references_to_what_it_shares(tmp_path: Path) -> Non
         assert own < 100
 
     run(tmp_path, work, Function("Count", "counting.handler"))
+
+
+def test_a_process_is_killed_as_soon_as_it_is_told_of(tmp_path: Path) -> None:
+    """A stack that is stopped while a process starts would wait for it for ever."""
+
+    async def work() -> None:
+        nursery = Nursery(COMMON)
+        try:
+            for _ in range(20):
+                child = await nursery.fork("app.echo", tmp_path, {})
+                kill_group(child.pid)
+                child.stdout.close()
+                assert await asyncio.wait_for(child.wait(), 10) == -signal.SIGKILL
+        finally:
+            await nursery.close()
+
+    asyncio.run(work(), loop_factory=uvloop.new_event_loop)
 
 
 def test_processes_end_with_the_one_that_forks_and_the_next_call_has_new_ones(tmp_path: Path) -> None:

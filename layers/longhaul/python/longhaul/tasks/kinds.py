@@ -76,23 +76,14 @@ class Kind:
 @cache
 def kinds() -> dict[str, Kind]:
     """Every kind by its name: the `KINDS` of each module that the environment's KIND_MODULES names."""
-    return {kind.name: kind for module in settings.of(settings.Kinds).kind_modules for kind in _kinds_of(module)}
+    modules = [import_module(name) for name in settings.of(settings.Kinds).kind_modules]
+    return {kind.name: kind for module in modules for kind in module.KINDS}
 
 
 def kind_named(name: str) -> Kind:
-    """Raises UnknownKind, naming those there are. It imports modules until one has the kind, not all."""
-    for module in settings.of(settings.Kinds).kind_modules:
-        for kind in _kinds_of(module):
-            if kind.name == name:
-                return kind
+    """Raises UnknownKind, naming those there are."""
     check_named([name], kinds(), UnknownKind, "/kind")
     return kinds()[name]
-
-
-@cache
-def _kinds_of(module: str) -> Sequence[Kind]:
-    kinds: Sequence[Kind] = import_module(module).KINDS
-    return kinds
 
 
 def check_named(named: Iterable[str], known: Collection[str], error: type[UnknownKind], pointer: str) -> None:
