@@ -1,5 +1,6 @@
 """The lists of serve_lists: filters, orders, pages and cursors, caching, conditional reads."""
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import quote
 
+import pymysql
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from hypothesis import HealthCheck, given, settings
@@ -122,6 +124,13 @@ def test_lists_are_newest_first_unless_asked_otherwise(api: Api, sql: Sql) -> No
     assert ids(api.get(LIST)) == ids(api.get(SUMMARY)) == walk(api, "") == by(rows, "created_at", "desc")
 
 
+def analyse(sql: Sql) -> None:
+    """Let the planner see the rows as they are. It counts values that were overwritten until they are purged."""
+    with contextlib.suppress(pymysql.OperationalError):  # MySQL cannot wait for that
+        sql("SET GLOBAL innodb_max_purge_lag_wait = 0")
+    sql("ANALYZE TABLE tasks")
+
+
 @pytest.mark.skipif("TEST_DATABASE_URL" not in os.environ, reason="the embedded engine does not count what it reads")
 @pytest.mark.parametrize(("sort", "order"), list(itertools.product(Sort, Order)))
 def test_a_page_reads_no_more_rows_the_deeper_it_is(api: Api, sql: Sql, sort: Sort, order: Order) -> None:
@@ -129,7 +138,7 @@ def test_a_page_reads_no_more_rows_the_deeper_it_is(api: Api, sql: Sql, sort: So
     insert(sql, range(2_000))
     insert(sql, range(1_000), "other")
     sql("UPDATE tasks SET priority = 1, progress = 100, updated_at = created_at WHERE id %% 2 = 0")
-    sql("ANALYZE TABLE tasks")
+    analyse(sql)
     rows = sql(f"SELECT id, {sort} AS value FROM tasks WHERE tenant_id = 'acme' ORDER BY {sort} {order}, id {order}")
     for place in (None, *(Place(rows[at]["value"], rows[at]["id"]) for at in (700, 1_000, 1_300))):
         with longhaul_database.connection() as session:
@@ -226,7 +235,7 @@ def test_what_ended_lately_is_found_without_reading_what_ended_before(
 ) -> None:
     insert(sql, range(2_000))
     end(sql)
-    sql("ANALYZE TABLE tasks")
+    analyse(sql)
     filters = TaskFilter.model_construct(ended_after=(BEGIN + timedelta(minutes=990)).replace(tzinfo=UTC))
     with longhaul_database.connection() as session:
         before = reads(session)
@@ -279,7 +288,7 @@ def test_tasks_of_an_error_are_found_without_reading_the_others(sql: Sql, codes:
     end(sql)
     sql("UPDATE tasks SET error_code = 'bad_answer' WHERE status = 'FAILED' ORDER BY id LIMIT 11")
     sql("UPDATE tasks SET error_code = 'no_answer' WHERE status = 'FAILED' ORDER BY id DESC LIMIT 5")
-    sql("ANALYZE TABLE tasks")
+    analyse(sql)
     question = Question("acme", TaskFilter.model_construct(error_code=codes))
     with longhaul_database.connection() as session:
         before = reads(session)
@@ -311,7 +320,7 @@ def test_the_few_that_match_are_found_without_reading_the_others(sql: Sql, query
         "UPDATE tasks SET kind = IF(id %% 2, 'rare', kind), status = 'CANCELLED', priority = 3, error_code = 'rare'"
         " ORDER BY id DESC LIMIT 11"
     )
-    sql("ANALYZE TABLE tasks")
+    analyse(sql)
     question = Question("acme", TaskFilter.model_construct(**query), sort, Order.asc)
     with longhaul_database.connection() as session:
         before = reads(session)
@@ -329,7 +338,7 @@ def test_tasks_of_a_status_are_counted_without_reading_the_others(sql: Sql) -> N
     end(sql)
     sql("UPDATE tasks SET status = 'SUCCEEDED'")
     sql("UPDATE tasks SET status = 'FAILED' ORDER BY id LIMIT 11")
-    sql("ANALYZE TABLE tasks")
+    analyse(sql)
 
     # WHEN they are counted THEN only they are read
     failed = TaskFilter.model_construct(status=[Status.FAILED])
