@@ -89,8 +89,8 @@ def _now() -> str:
 
 
 def _signature(scope: Scope, moment: str, request: str) -> str:
-    told = f"{ALGORITHM}\n{moment}\n{scope.name}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    return _sign(scope.key, told).hex()
+    string_to_sign = f"{ALGORITHM}\n{moment}\n{scope.name}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    return _sign(scope.key, string_to_sign).hex()
 
 
 @lru_cache(maxsize=16)  # of each service that a function calls, and of the day before

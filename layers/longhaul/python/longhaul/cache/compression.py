@@ -10,7 +10,7 @@ from isal import isal_zlib
 
 COMPRESS_OVER_BYTES = 1_024
 LEVEL = 2  # of 0 to 3: as fast as 1, and 3 deflates no better
-UNREADABLE = (LookupError, TypeError, ValueError)  # of `unpack`, or of whoever reads what another version has packed
+UNREADABLE = (LookupError, TypeError, ValueError)  # raised by `unpack`, and by parsers of another version's values
 DEFLATED = b"\x78"  # what deflated bytes begin with, and no JSON does
 
 _GZIP = 15 | 16  # zlib's largest window, in gzip's frame

@@ -17,7 +17,7 @@ BEARER = "bearer"  # the name of the OpenAPI security scheme
 SCOPE_CLAIMS = ("scope", "scp")  # RFC 8693 has the first; Okta and Microsoft Entra write the second
 
 
-_CALLER = "caller"  # under this name it waits in the resolver's context for whoever asks again
+_CALLER = "caller"  # its key in the resolver's context, which lasts for one request
 
 
 @dataclass(frozen=True)
