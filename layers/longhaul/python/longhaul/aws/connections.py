@@ -1,8 +1,8 @@
 """Connections to one AWS service, kept open. What comes back is parsed by llhttp, the parser of Node.js (httptools).
 
 The standard library's client takes twice the processor time for a call, most of it for the response's headers, which
-its e-mail parser reads; urllib3 under botocore's session takes more than three times that. Errors are botocore's own, so whoever
-catches those of boto3's clients catches these.
+its e-mail parser reads; urllib3 under botocore's session takes more than three times that. Errors are botocore's own,
+so whoever catches those of boto3's clients catches these.
 """
 
 import select
